@@ -1,0 +1,119 @@
+package mptcp
+
+import (
+	"context"
+	"errors"
+	"net"
+	"os"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// connect returns a connection to a listener on loopback, made by Socket.
+func connect(t *testing.T, network, addr string, serverSpeaks bool) int {
+	t.Helper()
+	if err := Supported(); err != nil {
+		t.Skipf("%v; remedy: sysctl net.mptcp.enabled=1, on a kernel with CONFIG_MPTCP", err)
+	}
+	var config net.ListenConfig
+	config.SetMultipathTCP(serverSpeaks)
+	l, err := config.Listen(context.Background(), network, addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+
+	var domain int
+	var to unix.Sockaddr
+	at := l.Addr().(*net.TCPAddr)
+	if network == "tcp4" {
+		domain, to = unix.AF_INET, &unix.SockaddrInet4{Port: at.Port, Addr: [4]byte(at.IP.To4())}
+	} else {
+		domain, to = unix.AF_INET6, &unix.SockaddrInet6{Port: at.Port, Addr: [16]byte(at.IP)}
+	}
+	fd, err := Socket(domain)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { unix.Close(fd) })
+	if err := unix.SetNonblock(fd, false); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Connect(fd, to); err != nil {
+		t.Fatal(err)
+	}
+	return fd
+}
+
+func TestInUse(t *testing.T) {
+	for _, at := range [][2]string{{"tcp4", "127.0.0.1:0"}, {"tcp6", "[::1]:0"}} {
+		for _, speaks := range []bool{true, false} {
+			fd := connect(t, at[0], at[1], speaks)
+			// Both ways of asking must give the same answer on a kernel
+			// that has both.
+			for name, ask := range map[string]func(int) (bool, error){"InUse": InUse, "inUseByInfo": inUseByInfo} {
+				if got, err := ask(fd); got != speaks || err != nil {
+					t.Errorf("%s, server with MPTCP %v: %s = %v, %v", at[0], speaks, name, got, err)
+				}
+			}
+		}
+	}
+}
+
+func TestInUsePlainTCP(t *testing.T) {
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(fd)
+	if got, err := InUse(fd); got || err != nil {
+		t.Errorf("InUse = %v, %v", got, err)
+	}
+	if got, err := inUseByInfo(fd); got || err != nil {
+		t.Errorf("inUseByInfo = %v, %v", got, err)
+	}
+}
+
+func TestInUseNoSocket(t *testing.T) {
+	f, err := os.Open("/dev/null")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if _, err := InUse(int(f.Fd())); !errors.Is(err, unix.ENOTSOCK) {
+		t.Errorf("InUse of /dev/null: %v, want ENOTSOCK", err)
+	}
+}
+
+func TestSocketIsReadyToRace(t *testing.T) {
+	fd, err := Socket(unix.AF_INET)
+	if err != nil {
+		t.Skipf("%v; remedy: sysctl net.mptcp.enabled=1, on a kernel with CONFIG_MPTCP", err)
+	}
+	defer unix.Close(fd)
+	if n, _ := unix.FcntlInt(uintptr(fd), unix.F_GETFL, 0); n&unix.O_NONBLOCK == 0 {
+		t.Error("the socket blocks")
+	}
+	if n, _ := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0); n&unix.FD_CLOEXEC == 0 {
+		t.Error("the socket is not close-on-exec")
+	}
+}
+
+func TestExplain(t *testing.T) {
+	for errno, want := range map[unix.Errno]string{
+		unix.ENOPROTOOPT:     "net.mptcp.enabled=0",
+		unix.EPROTONOSUPPORT: "CONFIG_MPTCP",
+		unix.EINVAL:          "Linux 5.6",
+		unix.EPERM:           "seccomp",
+		unix.EACCES:          "SELinux",
+		unix.ENOSYS:          "seccomp",
+		unix.EMFILE:          "socket",
+	} {
+		err := explain(errno)
+		if !errors.Is(err, errno) || !strings.Contains(err.Error(), want) {
+			t.Errorf("%d: %v; want %q", errno, err, want)
+		}
+	}
+}
