@@ -1,0 +1,217 @@
+package race
+
+import (
+	"container/heap"
+	"errors"
+	"fmt"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+)
+
+// fake is a system whose clock moves in Wait alone, and there at once: a queue
+// of what the network will do. What it was told to do, and when, is its log.
+type fake struct {
+	t    *testing.T
+	now  time.Duration
+	end  error // what ends the race ...
+	ends time.Duration
+
+	// dns has answers by "name A" and "name AAAA", hosts has peers by "addr"
+	// or "addr transport". What is in neither is silent.
+	dns   map[string]reply
+	hosts map[string]peer
+	limit int // descriptors there are, 0 for no limit
+
+	queue   queue
+	seq     int
+	nextFD  int
+	open    map[int]*conn
+	log     []string
+	release map[string]error // by peer
+}
+
+type reply struct {
+	after time.Duration
+	addrs string
+	err   error
+}
+
+// A peer answers a SYN: with err, and after a round trip. inside says that the
+// answer comes from within connect.
+type peer struct {
+	rtt    time.Duration
+	err    error
+	inside bool
+}
+
+type conn struct {
+	name string
+	up   bool
+}
+
+type event struct {
+	at     time.Duration
+	seq    int
+	answer *answer
+	ended  *ended
+}
+
+type queue []event
+
+func (q queue) Len() int { return len(q) }
+func (q queue) Less(i, j int) bool {
+	return q[i].at < q[j].at || q[i].at == q[j].at && q[i].seq < q[j].seq
+}
+func (q queue) Swap(i, j int) { q[i], q[j] = q[j], q[i] }
+func (q *queue) Push(x any)   { *q = append(*q, x.(event)) }
+func (q *queue) Pop() any {
+	old := *q
+	e := old[len(old)-1]
+	*q = old[:len(old)-1]
+	return e
+}
+
+func (f *fake) say(format string, args ...any) {
+	f.log = append(f.log, fmt.Sprintf("%d ", f.now.Milliseconds())+fmt.Sprintf(format, args...))
+}
+
+func (f *fake) after(d time.Duration, e event) {
+	f.seq++
+	e.at, e.seq = f.now+d, f.seq
+	heap.Push(&f.queue, e)
+}
+
+func (f *fake) Now() time.Duration { return f.now }
+
+func (f *fake) Lookup(lane int, host string, family Family) {
+	name := host + " AAAA"
+	if family == IPv4 {
+		name = host + " A"
+	}
+	r, ok := f.dns[name]
+	if !ok {
+		return
+	}
+	a := answer{question: question{lane, family}, err: r.err}
+	for s := range strings.FieldsSeq(r.addrs) {
+		a.addrs = append(a.addrs, netip.MustParseAddr(s))
+	}
+	f.after(r.after, event{answer: &a})
+}
+
+func (f *fake) Connect(t *Transport, to netip.AddrPort) (int, bool, error) {
+	name := to.Addr().String()
+	if to.Port() != 22 {
+		name = to.String()
+	}
+	if t.Name != "" {
+		name += " " + t.Name
+	}
+	if t.Socket != nil {
+		if _, err := t.Socket(0); err != nil {
+			return -1, false, errSocket{err}
+		}
+	}
+	if f.limit > 0 && len(f.open) == f.limit {
+		return -1, false, errSocket{errFull}
+	}
+	p, known := f.hosts[name]
+	if known && p.inside && p.err != nil {
+		f.say("try %s: %v", name, p.err)
+		return -1, false, p.err
+	}
+	f.say("syn %s", name)
+	f.nextFD++
+	f.open[f.nextFD] = &conn{name: name, up: p.inside}
+	if known && !p.inside {
+		f.after(p.rtt, event{ended: &ended{f.nextFD, p.err}})
+	}
+	return f.nextFD, p.inside, nil
+}
+
+func (f *fake) Wait(until time.Duration) (n news, err error) {
+	if until < f.now {
+		until = f.now // what is overdue is due now
+	}
+	if len(f.queue) > 0 {
+		until = min(until, f.queue[0].at)
+	}
+	if f.end != nil && f.ends <= until {
+		f.now = max(f.now, f.ends)
+		return n, f.end
+	}
+	f.now = until
+	for len(f.queue) > 0 && f.queue[0].at <= until {
+		e := heap.Pop(&f.queue).(event)
+		switch {
+		case e.answer != nil:
+			n.answers = append(n.answers, *e.answer)
+		case f.open[e.ended.fd] != nil:
+			f.open[e.ended.fd].up = e.ended.err == nil
+			n.ended = append(n.ended, *e.ended)
+		}
+	}
+	return n, nil
+}
+
+func (f *fake) Release(t *Transport, fd int) error {
+	c := f.open[fd]
+	if err := f.release[c.name]; err != nil {
+		return err
+	}
+	if t.Check != nil {
+		if err := t.Check(fd); err != nil {
+			return err
+		}
+	}
+	f.say("wins %s", c.name)
+	delete(f.open, fd)
+	return nil
+}
+
+func (f *fake) Close(fd int) {
+	c := f.open[fd]
+	switch {
+	case c == nil:
+		f.t.Errorf("Close of fd %d, which is not open", fd)
+		return
+	case c.up:
+		f.say("reset %s", c.name)
+	default:
+		f.say("close %s", c.name)
+	}
+	delete(f.open, fd)
+}
+
+// race runs d and returns what f saw of it, a line each, the failures last. It
+// fails the test if a descriptor is left.
+func (f *fake) race(t *testing.T, d Dialer, words string) string {
+	f.t, f.open = t, map[int]*conn{}
+	var targets []Target
+	for w := range strings.FieldsSeq(words) {
+		target, err := ParseTarget(w, 22)
+		if err != nil {
+			t.Fatal(err)
+		}
+		targets = append(targets, target)
+	}
+	w, err := d.run(f, targets)
+	if len(f.open) > 0 {
+		t.Errorf("descriptors left: %v", f.open)
+	}
+	var lost *Error
+	switch {
+	case err == nil:
+		f.say("%d of %d tried, by %s", w.Tried, w.Of, w.Target)
+	case errors.As(err, &lost):
+		f.say("%v", err)
+		for _, l := range lost.Failures {
+			f.log = append(f.log, fmt.Sprintf("  %v at %d", l, l.At.Milliseconds()))
+		}
+	default:
+		f.say("%v", err)
+	}
+	return strings.Join(f.log, "\n")
+}

@@ -1,0 +1,256 @@
+// Package race connects to whichever address of several targets answers
+// first, and gives its caller that one socket.
+//
+//	targets ──> lanes ──> candidates ──> attempts ──> winner
+//	            one a     its addresses  one socket   one fd, the
+//	            target    as they come   and SYN each others reset
+//
+// Every target is a lane, and lanes run side by side. Inside a lane the
+// addresses of one name follow RFC 8305 (Happy Eyeballs): A and AAAA are asked
+// together, families alternate, an attempt starts 250 ms after the one before
+// or at once when one fails, and every attempt stays open until somebody wins.
+//
+// One goroutine runs the race, over raw non-blocking sockets and one poll.
+// Lookups of names are the only others: a race of literal addresses starts
+// none.
+package race
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"time"
+)
+
+const (
+	// DefaultTimeout is the time a whole race may take, lookups included.
+	DefaultTimeout = 10 * time.Second
+
+	// DefaultDelay is the Connection Attempt Delay of RFC 8305 section 5.
+	DefaultDelay = 250 * time.Millisecond
+
+	// MinDelay and MaxDelay bound it: RFC 8305 section 8 says not under
+	// 10 ms, and recommends at most 2 s.
+	MinDelay = 10 * time.Millisecond
+	MaxDelay = 2 * time.Second
+
+	// resolutionDelay is how long an A answer waits for the AAAA that was
+	// asked with it: the Resolution Delay of RFC 8305 section 3.
+	resolutionDelay = 50 * time.Millisecond
+)
+
+// A Family says which addresses a race may use.
+type Family int
+
+const (
+	AnyFamily Family = iota // IPv6 and IPv4, IPv6 first
+	IPv4
+	IPv6
+)
+
+func (f Family) String() string {
+	return [...]string{"IPv6 or IPv4", "IPv4", "IPv6"}[f]
+}
+
+func familyOf(a netip.Addr) Family {
+	if a.Is4() {
+		return IPv4
+	}
+	return IPv6
+}
+
+// A Transport makes the sockets of a race. The zero value is plain TCP.
+type Transport struct {
+	// Name is how events and errors call it; default "tcp".
+	Name string
+
+	// Socket makes a stream socket of domain (unix.AF_INET or
+	// unix.AF_INET6) that is non-blocking and close-on-exec. The race owns
+	// and closes it. An error says that this machine cannot use the
+	// transport at all, whatever the address. Default: plain TCP.
+	Socket func(domain int) (fd int, err error)
+
+	// Check is asked about a socket that has connected, before it may win;
+	// an error makes it a failed attempt. It must not close fd. Default: no
+	// question asked.
+	Check func(fd int) error
+}
+
+func (t *Transport) name() string {
+	if t.Name == "" {
+		return "tcp"
+	}
+	return t.Name
+}
+
+// A Dialer holds the rules of a race. The zero value is ready to use, and a
+// Dialer may run several races at once.
+type Dialer struct {
+	// Family restricts the addresses. Default: both, IPv6 first.
+	Family Family
+
+	// Timeout bounds the whole race. Default: DefaultTimeout.
+	Timeout time.Duration
+
+	// Delay is the time between two attempts of a lane, and between an
+	// address's attempt by one transport and by the next. Default:
+	// DefaultDelay.
+	Delay time.Duration
+
+	// HeadStart is how far each target is ahead of the next one listed; a
+	// target also starts when all before it have failed. Default 0: they
+	// start together.
+	HeadStart time.Duration
+
+	// Transports are tried in this order for every address, one Delay
+	// apart, or at once when the one before fails. Default: plain TCP.
+	Transports []Transport
+
+	// Bind is the local address of every socket; it restricts Family to its
+	// own. Default: the kernel's choice.
+	Bind netip.Addr
+
+	// Interface is the network interface every socket is bound to
+	// (SO_BINDTODEVICE; without privilege since Linux 5.7). Default: the
+	// kernel's choice.
+	Interface string
+
+	// Hangup lists descriptors whose POLLHUP or POLLERR ends the race with
+	// ErrHangup. They stay the caller's.
+	Hangup []int
+
+	// Report, if set, is called with every event, from the goroutine that
+	// called Dial. The race waits for it.
+	Report func(Event)
+}
+
+// A Winner is the connection a race has given.
+type Winner struct {
+	// FD is the connected socket: blocking, close-on-exec, SO_KEEPALIVE on
+	// with the kernel's own intervals, no error pending. The caller owns
+	// and closes it.
+	FD int
+
+	Target    Target         // the first listed of those that led to Addr
+	Addr      netip.AddrPort // the peer
+	Transport string         // its Transport's name
+	Elapsed   time.Duration  // since Dial was called
+	Tried, Of int            // candidates tried, candidates known
+}
+
+// Dial races targets and returns the first connection to be ready. Every other
+// socket of the race is closed when it returns: those still connecting without
+// a word, those that have connected by a reset. Lookups still under way are
+// cancelled.
+//
+// When nobody answers the error is an *Error with a Failure for every
+// candidate. It matches (errors.Is) context.DeadlineExceeded when the time ran
+// out first, ErrHangup, or ctx's error when one of those ended the race, and
+// the errno of every failed attempt.
+func (d *Dialer) Dial(ctx context.Context, targets ...Target) (*Winner, error) {
+	if len(targets) == 0 {
+		return nil, errors.New("race: no target")
+	}
+	sys, err := newKernel(ctx, d, targets)
+	if err != nil {
+		return nil, fmt.Errorf("race: %w", err)
+	}
+	defer sys.shut()
+	return d.run(sys, targets)
+}
+
+// ErrHangup ends a race when the other end of a Hangup descriptor is gone.
+var ErrHangup = errors.New("the reader of the result is gone")
+
+// errNotTried is the reason of a candidate whose turn had not come.
+var errNotTried = errors.New("not tried: the race was over before its turn")
+
+// An EventKind says what happened.
+type EventKind int
+
+const (
+	Resolve   EventKind = iota // a name is being looked up
+	Resolved                   // one family's answer is there: Addrs or Err
+	Start                      // a connection attempt starts
+	Connected                  // it has connected
+	Failed                     // it has failed: Err
+	Won                        // it is the winner
+	Cancelled                  // it was under way when the race ended
+)
+
+func (k EventKind) String() string {
+	return [...]string{"resolve", "resolved", "start", "connected", "failed", "won", "cancelled"}[k]
+}
+
+// An Event is one step of a race.
+type Event struct {
+	At        time.Duration // since Dial was called
+	Kind      EventKind
+	Target    Target
+	Family    Family         // Resolve and Resolved: IPv4 or IPv6
+	Addrs     []netip.Addr   // Resolved: the answer
+	Addr      netip.AddrPort // the attempt's peer
+	Transport string         // the attempt's transport
+	Err       error          // Resolved and Failed
+}
+
+// A Failure says why one candidate came to nothing.
+type Failure struct {
+	Target    Target
+	Addr      netip.AddrPort // not valid when it is the name that failed
+	Family    Family         // of the name's addresses; AnyFamily for both
+	Transport string         // empty when nothing was tried
+	Err       error          // the cause: an errno, a *net.DNSError, ...
+	At        time.Duration  // since Dial was called
+}
+
+func (f Failure) Error() string {
+	switch {
+	case f.Family != AnyFamily:
+		return fmt.Sprintf("%s: lookup of %s addresses: %v", f.Target.Host, f.Family, f.Err)
+	case !f.Addr.IsValid():
+		return fmt.Sprintf("%s: %v", f.Target.Host, f.Err)
+	case f.Transport == "":
+		return fmt.Sprintf("%s: %v", f.Addr, f.Err)
+	}
+	return fmt.Sprintf("connect %s %s: %v", f.Transport, f.Addr, f.Err)
+}
+
+func (f Failure) Unwrap() error { return f.Err }
+
+// An Error is a race that nobody won.
+type Error struct {
+	// Cause is what ended it early: context.DeadlineExceeded when Timeout
+	// was over, ErrHangup, or the context's error; nil when every candidate
+	// had failed.
+	Cause error
+
+	// Elapsed is how long it took.
+	Elapsed time.Duration
+
+	// Failures has every candidate, in the order in which they failed; those
+	// still under way at the end have Err Cause.
+	Failures []Failure
+}
+
+func (e *Error) Error() string {
+	if e.Cause != nil {
+		return fmt.Sprintf("race: %v", e.Cause)
+	}
+	if len(e.Failures) == 1 {
+		return "race: " + e.Failures[0].Error()
+	}
+	return fmt.Sprintf("race: all %d candidates failed", len(e.Failures))
+}
+
+func (e *Error) Unwrap() []error {
+	var errs []error
+	if e.Cause != nil {
+		errs = append(errs, e.Cause)
+	}
+	for _, f := range e.Failures {
+		errs = append(errs, f)
+	}
+	return errs
+}

@@ -1,0 +1,369 @@
+package race
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+const ms = time.Millisecond
+
+var (
+	errFull  = unix.EMFILE
+	refused  = unix.ECONNREFUSED
+	noRoute  = unix.ENETUNREACH
+	servfail = &net.DNSError{Err: "server misbehaving", Name: "box", IsTemporary: true}
+	nxdomain = &net.DNSError{Err: "no such host", Name: "box", IsNotFound: true}
+)
+
+type (
+	hosts = map[string]peer
+	zone  = map[string]reply
+)
+
+// twoTransports is what --mptcp makes of a race.
+var twoTransports = []Transport{{Name: "mptcp"}, {}}
+
+// dual is a name with both families whose answers come at once.
+var dual = zone{"box AAAA": {addrs: "fd99::5"}, "box A": {addrs: "10.0.0.5"}}
+
+// Times in want are ms since the race began, exact.
+var races = []struct {
+	name    string
+	dialer  Dialer
+	targets string
+	zone    zone
+	hosts   hosts
+	want    string
+}{
+	{
+		name: "healthy literal", targets: "10.0.0.5",
+		hosts: hosts{"10.0.0.5": {rtt: 20 * ms}},
+		want:  "0 syn 10.0.0.5; 20 wins 10.0.0.5; 20 1 of 1 tried, by 10.0.0.5:22",
+	},
+	{
+		name: "dual stack, healthy: no IPv4 SYN", targets: "box", zone: dual,
+		hosts: hosts{"fd99::5": {rtt: 20 * ms}, "10.0.0.5": {rtt: 20 * ms}},
+		want:  "0 syn fd99::5; 20 wins fd99::5; 20 1 of 2 tried, by box:22",
+	},
+	{
+		name: "v6 silent", targets: "box", zone: dual,
+		hosts: hosts{"10.0.0.5": {rtt: 20 * ms}},
+		want:  "0 syn fd99::5; 250 syn 10.0.0.5; 270 wins 10.0.0.5; 270 close fd99::5; 270 2 of 2 tried, by box:22",
+	},
+	{
+		name: "v6 answers in the same batch as v4: the first begun is kept, the other reset", targets: "box", zone: dual,
+		hosts: hosts{"fd99::5": {rtt: 270 * ms}, "10.0.0.5": {rtt: 20 * ms}},
+		want:  "0 syn fd99::5; 250 syn 10.0.0.5; 270 wins fd99::5; 270 reset 10.0.0.5; 270 2 of 2 tried, by box:22",
+	},
+	{
+		name: "v6 ready in the tick of v4's turn: readiness goes before the timer", targets: "box", zone: dual,
+		hosts: hosts{"fd99::5": {rtt: 250 * ms}},
+		want:  "0 syn fd99::5; 250 wins fd99::5; 250 1 of 2 tried, by box:22",
+	},
+	{
+		name: "v6 late, while v4 is under way: it may still win", targets: "box", zone: dual,
+		hosts: hosts{"fd99::5": {rtt: 600 * ms}, "10.0.0.5": {rtt: 600 * ms}},
+		want:  "0 syn fd99::5; 250 syn 10.0.0.5; 600 wins fd99::5; 600 close 10.0.0.5; 600 2 of 2 tried, by box:22",
+	},
+	{
+		name: "v6 refused: next at once", targets: "box", zone: dual,
+		hosts: hosts{"fd99::5": {rtt: 20 * ms, err: refused}, "10.0.0.5": {rtt: 20 * ms}},
+		want:  "0 syn fd99::5; 20 close fd99::5; 20 syn 10.0.0.5; 40 wins 10.0.0.5; 40 2 of 2 tried, by box:22",
+	},
+	{
+		name: "no v6 route: next at once", targets: "box", zone: dual,
+		hosts: hosts{"fd99::5": {inside: true, err: noRoute}, "10.0.0.5": {rtt: 20 * ms}},
+		want:  "0 try fd99::5: network is unreachable; 0 syn 10.0.0.5; 20 wins 10.0.0.5; 20 2 of 2 tried, by box:22",
+	},
+	{
+		name: "connected inside connect", targets: "10.0.0.5",
+		hosts: hosts{"10.0.0.5": {inside: true}},
+		want:  "0 syn 10.0.0.5; 0 wins 10.0.0.5; 0 1 of 1 tried, by 10.0.0.5:22",
+	},
+	{
+		name: "v4 bad, bad, good", targets: "box",
+		zone:  zone{"box AAAA": {err: nxdomain}, "box A": {addrs: "10.0.0.1 10.0.0.2 10.0.0.5"}},
+		hosts: hosts{"10.0.0.5": {rtt: 20 * ms}},
+		want: "0 syn 10.0.0.1; 250 syn 10.0.0.2; 500 syn 10.0.0.5; 520 wins 10.0.0.5; " +
+			"520 close 10.0.0.1; 520 close 10.0.0.2; 520 3 of 3 tried, by box:22",
+	},
+	{
+		name: "v6 bad, good, v4 bad, bad: families alternate", targets: "box",
+		zone:  zone{"box AAAA": {addrs: "fd99::1 fd99::5"}, "box A": {addrs: "10.0.0.1 10.0.0.2"}},
+		hosts: hosts{"fd99::5": {rtt: 20 * ms}},
+		want: "0 syn fd99::1; 250 syn 10.0.0.1; 500 syn fd99::5; 520 wins fd99::5; " +
+			"520 close fd99::1; 520 close 10.0.0.1; 520 3 of 4 tried, by box:22",
+	},
+	{
+		name: "AAAA 30 ms after A: v6 first", targets: "box",
+		zone:  zone{"box AAAA": {after: 40 * ms, addrs: "fd99::5"}, "box A": {after: 10 * ms, addrs: "10.0.0.5"}},
+		hosts: hosts{"fd99::5": {rtt: 20 * ms}, "10.0.0.5": {rtt: 20 * ms}},
+		want:  "40 syn fd99::5; 60 wins fd99::5; 60 1 of 2 tried, by box:22",
+	},
+	{
+		name: "AAAA 300 ms late: v4 after 50, v6 joins", targets: "box",
+		zone:  zone{"box AAAA": {after: 300 * ms, addrs: "fd99::5"}, "box A": {addrs: "10.0.0.5"}},
+		hosts: hosts{"fd99::5": {rtt: 20 * ms}},
+		want:  "50 syn 10.0.0.5; 300 syn fd99::5; 320 wins fd99::5; 320 close 10.0.0.5; 320 2 of 2 tried, by box:22",
+	},
+	{
+		name: "AAAA 100 ms late: v6 has its turn 250 ms after v4's", targets: "box",
+		zone:  zone{"box AAAA": {after: 100 * ms, addrs: "fd99::5"}, "box A": {addrs: "10.0.0.5"}},
+		hosts: hosts{"fd99::5": {rtt: 20 * ms}},
+		want:  "50 syn 10.0.0.5; 300 syn fd99::5; 320 wins fd99::5; 320 close 10.0.0.5; 320 2 of 2 tried, by box:22",
+	},
+	{
+		name: "AAAA never: v4 after 50", targets: "box",
+		zone:  zone{"box A": {after: 5 * ms, addrs: "10.0.0.5"}},
+		hosts: hosts{"10.0.0.5": {rtt: 20 * ms}},
+		want:  "55 syn 10.0.0.5; 75 wins 10.0.0.5; 75 1 of 1 tried, by box:22",
+	},
+	{
+		name: "A never: v6 at once", targets: "box",
+		zone:  zone{"box AAAA": {after: 5 * ms, addrs: "fd99::5"}},
+		hosts: hosts{"fd99::5": {rtt: 20 * ms}},
+		want:  "5 syn fd99::5; 25 wins fd99::5; 25 1 of 1 tried, by box:22",
+	},
+	{
+		name: "AAAA fails while v4 is held back: v4 at once", targets: "box",
+		zone:  zone{"box AAAA": {after: 15 * ms, err: servfail}, "box A": {after: 5 * ms, addrs: "10.0.0.5"}},
+		hosts: hosts{"10.0.0.5": {rtt: 20 * ms}},
+		want:  "15 syn 10.0.0.5; 35 wins 10.0.0.5; 35 1 of 1 tried, by box:22",
+	},
+	{
+		name: "-4: the other family is not asked for", targets: "box", dialer: Dialer{Family: IPv4}, zone: dual,
+		hosts: hosts{"10.0.0.5": {rtt: 20 * ms}},
+		want:  "0 syn 10.0.0.5; 20 wins 10.0.0.5; 20 1 of 1 tried, by box:22",
+	},
+	{
+		name: "-6 and an IPv4 literal", targets: "10.0.0.5", dialer: Dialer{Family: IPv6},
+		want: "0 race: 10.0.0.5:22: not an IPv6 address;   10.0.0.5:22: not an IPv6 address at 0",
+	},
+	{
+		name: "several targets start together", targets: "10.0.0.1 fd99::1 10.0.0.5",
+		hosts: hosts{"10.0.0.5": {rtt: 20 * ms}},
+		want: "0 syn 10.0.0.1; 0 syn fd99::1; 0 syn 10.0.0.5; 20 wins 10.0.0.5; " +
+			"20 close 10.0.0.1; 20 close fd99::1; 20 3 of 3 tried, by 10.0.0.5:22",
+	},
+	{
+		name: "a name and a literal: one lane does not wait for the other", targets: "box 10.0.0.9",
+		zone:  zone{"box AAAA": {after: 30 * ms, addrs: "fd99::5"}, "box A": {after: 30 * ms, addrs: "10.0.0.5"}},
+		hosts: hosts{"fd99::5": {rtt: 20 * ms}},
+		want:  "0 syn 10.0.0.9; 30 syn fd99::5; 50 wins fd99::5; 50 close 10.0.0.9; 50 2 of 3 tried, by box:22",
+	},
+	{
+		name: "head start", targets: "10.0.0.1 10.0.0.2 10.0.0.3", dialer: Dialer{HeadStart: 100 * ms},
+		hosts: hosts{"10.0.0.3": {rtt: 20 * ms}},
+		want: "0 syn 10.0.0.1; 100 syn 10.0.0.2; 200 syn 10.0.0.3; 220 wins 10.0.0.3; " +
+			"220 close 10.0.0.1; 220 close 10.0.0.2; 220 3 of 3 tried, by 10.0.0.3:22",
+	},
+	{
+		name: "head start, all before refused: at once, and the next one after it again", targets: "10.0.0.1 10.0.0.2 10.0.0.3", dialer: Dialer{HeadStart: 100 * ms},
+		hosts: hosts{"10.0.0.1": {rtt: 20 * ms, err: refused}, "10.0.0.3": {rtt: 20 * ms}},
+		want: "0 syn 10.0.0.1; 20 close 10.0.0.1; 20 syn 10.0.0.2; 120 syn 10.0.0.3; 140 wins 10.0.0.3; " +
+			"140 close 10.0.0.2; 140 3 of 3 tried, by 10.0.0.3:22",
+	},
+	{
+		name: "head start, the name before does not resolve", targets: "box 10.0.0.2", dialer: Dialer{HeadStart: 500 * ms},
+		zone:  zone{"box AAAA": {after: 5 * ms, err: nxdomain}, "box A": {after: 9 * ms, err: nxdomain}},
+		hosts: hosts{"10.0.0.2": {rtt: 20 * ms}},
+		want:  "9 syn 10.0.0.2; 29 wins 10.0.0.2; 29 1 of 1 tried, by 10.0.0.2:22",
+	},
+	{
+		name: "one address by two targets is tried once, and the second lane waits for it", targets: "box alias",
+		zone: zone{"box AAAA": {addrs: "fd99::5"}, "box A": {err: nxdomain},
+			"alias AAAA": {after: 10 * ms, addrs: "fd99::5"}, "alias A": {after: 10 * ms, addrs: "10.0.0.5"}},
+		hosts: hosts{"10.0.0.5": {rtt: 20 * ms}},
+		want:  "0 syn fd99::5; 250 syn 10.0.0.5; 270 wins 10.0.0.5; 270 close fd99::5; 270 2 of 2 tried, by alias:22",
+	},
+	{
+		name: "one address by two targets, refused before the second came to it", targets: "10.0.0.5 box",
+		zone:  zone{"box A": {after: 50 * ms, addrs: "10.0.0.5 10.0.0.6"}, "box AAAA": {after: 50 * ms, err: nxdomain}},
+		hosts: hosts{"10.0.0.5": {rtt: 20 * ms, err: refused}, "10.0.0.6": {rtt: 20 * ms}},
+		want:  "0 syn 10.0.0.5; 20 close 10.0.0.5; 50 syn 10.0.0.6; 70 wins 10.0.0.6; 70 2 of 2 tried, by box:22",
+	},
+	{
+		name: "two ports of one address are two candidates", targets: "10.0.0.5 10.0.0.5:2222",
+		hosts: hosts{"10.0.0.5:2222": {rtt: 20 * ms}},
+		want: "0 syn 10.0.0.5; 0 syn 10.0.0.5:2222; 20 wins 10.0.0.5:2222; 20 close 10.0.0.5; " +
+			"20 2 of 2 tried, by 10.0.0.5:2222",
+	},
+	{
+		name: "timeout: every candidate is accounted for", targets: "box 10.0.0.9", dialer: Dialer{Timeout: 300 * ms},
+		zone:  zone{"box AAAA": {addrs: "fd99::1 fd99::2 fd99::3"}},
+		hosts: hosts{"10.0.0.9": {rtt: 20 * ms, err: refused}},
+		want: "0 syn 10.0.0.9; 0 syn fd99::1; 20 close 10.0.0.9; 250 syn fd99::2; 300 close fd99::1; 300 close fd99::2; " +
+			"300 race: context deadline exceeded; " +
+			"  connect tcp 10.0.0.9:22: connection refused at 20; " +
+			"  connect tcp [fd99::1]:22: context deadline exceeded at 300; " +
+			"  connect tcp [fd99::2]:22: context deadline exceeded at 300; " +
+			"  [fd99::3]:22: not tried: the race was over before its turn at 300; " +
+			"  box: lookup of IPv4 addresses: context deadline exceeded at 300",
+	},
+	{
+		name: "ready at the deadline has won", targets: "10.0.0.5", dialer: Dialer{Timeout: 300 * ms},
+		hosts: hosts{"10.0.0.5": {rtt: 300 * ms}},
+		want:  "0 syn 10.0.0.5; 300 wins 10.0.0.5; 300 1 of 1 tried, by 10.0.0.5:22",
+	},
+	{
+		name: "everything fails: in a round trip, each reason once", targets: "box nowhere 10.0.0.9", zone: zone{
+			"box AAAA": {addrs: "fd99::5"}, "box A": {addrs: "10.0.0.5"},
+			"nowhere AAAA": {after: 5 * ms, err: nxdomain}, "nowhere A": {after: 6 * ms, err: servfail}},
+		hosts: hosts{"fd99::5": {inside: true, err: noRoute}, "10.0.0.5": {rtt: 20 * ms, err: refused}, "10.0.0.9": {rtt: 21 * ms, err: refused}},
+		want: "0 syn 10.0.0.9; 0 try fd99::5: network is unreachable; 0 syn 10.0.0.5; 20 close 10.0.0.5; 21 close 10.0.0.9; " +
+			"21 race: all 4 candidates failed; " +
+			"  connect tcp [fd99::5]:22: network is unreachable at 0; " +
+			"  nowhere: lookup box: server misbehaving at 6; " +
+			"  connect tcp 10.0.0.5:22: connection refused at 20; " +
+			"  connect tcp 10.0.0.9:22: connection refused at 21",
+	},
+	{
+		name: "a link-local address without a zone", targets: "fe80::1",
+		want: "0 race: [fe80::1]:22: a link-local address needs its interface, as in fe80::1%eth0; " +
+			"  [fe80::1]:22: a link-local address needs its interface, as in fe80::1%eth0 at 0",
+	},
+	{
+		name: "a link-local address without a zone, the interface given", targets: "fe80::1", dialer: Dialer{Interface: "eth1"},
+		hosts: hosts{"fe80::1%eth1": {rtt: 1 * ms}},
+		want:  "0 syn fe80::1%eth1; 1 wins fe80::1%eth1; 1 1 of 1 tried, by [fe80::1]:22",
+	},
+	{
+		name: "two transports: no twin where the first answers in time", targets: "10.0.0.5", dialer: Dialer{Transports: twoTransports},
+		hosts: hosts{"10.0.0.5 mptcp": {rtt: 249 * ms}},
+		want:  "0 syn 10.0.0.5 mptcp; 249 wins 10.0.0.5 mptcp; 249 1 of 1 tried, by 10.0.0.5:22",
+	},
+	{
+		name: "two transports: the first dropped on the way", targets: "box", dialer: Dialer{Transports: twoTransports}, zone: dual,
+		hosts: hosts{"fd99::5": {rtt: 20 * ms}, "10.0.0.5": {rtt: 20 * ms}},
+		want: "0 syn fd99::5 mptcp; 250 syn fd99::5; 250 syn 10.0.0.5 mptcp; 270 wins fd99::5; " +
+			"270 close fd99::5 mptcp; 270 close 10.0.0.5 mptcp; 270 2 of 2 tried, by box:22",
+	},
+	{
+		name: "two transports: the first refused", targets: "10.0.0.5", dialer: Dialer{Transports: twoTransports},
+		hosts: hosts{"10.0.0.5 mptcp": {rtt: 20 * ms, err: refused}, "10.0.0.5": {rtt: 20 * ms}},
+		want:  "0 syn 10.0.0.5 mptcp; 20 close 10.0.0.5 mptcp; 20 syn 10.0.0.5; 40 wins 10.0.0.5; 40 1 of 1 tried, by 10.0.0.5:22",
+	},
+	{
+		name: "two transports: the machine has no such socket, and no address is blamed", targets: "box",
+		dialer: Dialer{Transports: []Transport{{Name: "mptcp", Socket: func(int) (int, error) { return -1, unix.ENOPROTOOPT }}, {}}},
+		zone:   dual,
+		hosts:  hosts{"fd99::5": {rtt: 20 * ms}},
+		want:   "0 syn fd99::5; 20 wins fd99::5; 20 1 of 2 tried, by box:22",
+	},
+	{
+		name: "a transport that must be confirmed and is not", targets: "10.0.0.5 10.0.0.6",
+		dialer: Dialer{Transports: []Transport{{Name: "mptcp", Check: func(fd int) error {
+			if fd == 1 {
+				return errors.New("server does not speak MPTCP")
+			}
+			return nil
+		}}}},
+		hosts: hosts{"10.0.0.5 mptcp": {rtt: 20 * ms}, "10.0.0.6 mptcp": {rtt: 30 * ms}},
+		want: "0 syn 10.0.0.5 mptcp; 0 syn 10.0.0.6 mptcp; 20 reset 10.0.0.5 mptcp; 30 wins 10.0.0.6 mptcp; " +
+			"30 2 of 2 tried, by 10.0.0.6:22",
+	},
+}
+
+func TestRaces(t *testing.T) {
+	for _, tt := range races {
+		t.Run(tt.name, func(t *testing.T) {
+			f := &fake{dns: tt.zone, hosts: tt.hosts}
+			got := f.race(t, tt.dialer, tt.targets)
+			if want := strings.ReplaceAll(tt.want, "; ", "\n"); got != want {
+				t.Errorf("got:\n%s\nwant:\n%s", got, want)
+			}
+		})
+	}
+}
+
+// A race may be ended from outside in any state, and leaves nothing open.
+func TestEndedEarly(t *testing.T) {
+	silent := zone{"box AAAA": {after: 100 * ms, addrs: "fd99::1 fd99::2"}, "box A": {after: 500 * ms, addrs: "10.0.0.1"}}
+	twoUp := hosts{"10.0.0.8": {rtt: 50 * ms}, "10.0.0.9": {rtt: 50 * ms}}
+	for _, tt := range []struct {
+		name, targets string
+		at            time.Duration
+		hosts         hosts
+		cause         error
+		want          string
+	}{
+		{"before anything", "box", 0, nil, context.Canceled, "0 race: context canceled"},
+		{"while looking up", "box", 50 * ms, nil, ErrHangup, "50 race: the reader of the result is gone"},
+		{"while connecting", "box 10.0.0.9", 150 * ms, nil, ErrHangup,
+			"0 syn 10.0.0.9; 100 syn fd99::1; 150 close 10.0.0.9; 150 close fd99::1; 150 race: the reader of the result is gone"},
+		{"in the tick in which two connect", "10.0.0.8 10.0.0.9", 50 * ms, twoUp, ErrHangup,
+			"0 syn 10.0.0.8; 0 syn 10.0.0.9; 50 close 10.0.0.8; 50 close 10.0.0.9; 50 race: the reader of the result is gone"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			f := &fake{dns: silent, hosts: tt.hosts, end: tt.cause, ends: tt.at}
+			got, _, _ := strings.Cut(f.race(t, Dialer{}, tt.targets), "\n  ")
+			if want := strings.ReplaceAll(tt.want, "; ", "\n"); got != want {
+				t.Errorf("got:\n%s\nwant:\n%s", got, want)
+			}
+		})
+	}
+}
+
+// Out of descriptors, an attempt waits for one instead of failing.
+func TestNoDescriptorLeft(t *testing.T) {
+	f := &fake{limit: 2, hosts: hosts{
+		"10.0.0.1": {rtt: 20 * ms, err: refused}, "10.0.0.2": {rtt: 30 * ms, err: refused}, "10.0.0.4": {rtt: 5 * ms},
+	}}
+	got := f.race(t, Dialer{}, "10.0.0.1 10.0.0.2 10.0.0.3 10.0.0.4")
+	want := strings.ReplaceAll("0 syn 10.0.0.1; 0 syn 10.0.0.2; 20 close 10.0.0.1; 20 syn 10.0.0.3; "+
+		"30 close 10.0.0.2; 30 syn 10.0.0.4; 35 wins 10.0.0.4; 35 close 10.0.0.3; 35 4 of 4 tried, by 10.0.0.4:22", "; ", "\n")
+	if got != want {
+		t.Errorf("got:\n%s\nwant:\n%s", got, want)
+	}
+}
+
+func TestErrorIs(t *testing.T) {
+	f := &fake{open: map[int]*conn{}, t: t, hosts: hosts{"10.0.0.1": {rtt: ms, err: refused}}}
+	_, err := (&Dialer{Timeout: 20 * ms}).run(f, []Target{{"10.0.0.1", 22}, {"10.0.0.2", 22}})
+	for _, target := range []error{unix.ECONNREFUSED, context.DeadlineExceeded} {
+		if !errors.Is(err, target) {
+			t.Errorf("%v is not %v", err, target)
+		}
+	}
+	if errors.Is(err, fs.ErrExist) {
+		t.Errorf("%v is everything", err)
+	}
+}
+
+// The events of a race tell its story in order.
+func TestReport(t *testing.T) {
+	var story []string
+	d := Dialer{Report: func(e Event) {
+		line := e.Kind.String()
+		switch e.Kind {
+		case Resolve:
+			line += " " + e.Family.String()
+		case Resolved:
+			for _, a := range e.Addrs {
+				line += " " + a.String()
+			}
+		default:
+			line += " " + e.Addr.Addr().String()
+		}
+		if e.Err != nil {
+			line += ": " + e.Err.Error()
+		}
+		story = append(story, line)
+	}}
+	f := &fake{dns: zone{"box AAAA": {addrs: "fd99::1 fd99::5"}, "box A": {addrs: "10.0.0.5"}},
+		hosts: hosts{"fd99::1": {rtt: 20 * ms, err: refused}, "fd99::5": {rtt: 300 * ms}}}
+	f.race(t, d, "box")
+	want := "resolve IPv6; resolve IPv4; resolved fd99::1 fd99::5; resolved 10.0.0.5; start fd99::1; " +
+		"failed fd99::1: connection refused; start 10.0.0.5; start fd99::5; " +
+		"connected fd99::5; won fd99::5; cancelled 10.0.0.5"
+	if got := strings.Join(story, "; "); got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+}

@@ -1,0 +1,21 @@
+//go:build unix && !linux
+
+package race
+
+import (
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// tcpSocket does without the flags of socket(2), which darwin lacks.
+func tcpSocket(domain int) (fd int, err error) {
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
+	fd, err = unix.Socket(domain, unix.SOCK_STREAM, 0)
+	if err != nil {
+		return -1, err
+	}
+	unix.CloseOnExec(fd)
+	return fd, unix.SetNonblock(fd, true)
+}

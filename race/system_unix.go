@@ -1,0 +1,304 @@
+//go:build unix
+
+package race
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"slices"
+	"strconv"
+	"sync"
+	"syscall"
+	"time"
+
+	"fdrace/race/resolve"
+
+	"golang.org/x/sys/unix"
+)
+
+// kernel is the system that is really there.
+type kernel struct {
+	dialer *Dialer
+	began  time.Time
+
+	// polls has the descriptors to hear of: the waker, dialer.Hangup, and
+	// from base on the attempts in the order in which they began. A closed
+	// one stays as -1, which poll passes over, until Close sweeps.
+	polls []unix.PollFd
+	base  int
+	index map[int]int // fd to its place in polls
+	holes int
+
+	// What other goroutines have to say: they add to answers and write a byte
+	// to wake[1]. The pipe is -1 where nobody could have anything to say.
+	ctx     context.Context
+	cancel  context.CancelFunc // ends the lookups
+	unhook  func() bool        // takes the waker out of the caller's context
+	mu      sync.Mutex
+	wake    [2]int
+	answers []answer
+}
+
+// newKernel is ready for a race of targets. shut must follow.
+func newKernel(ctx context.Context, d *Dialer, targets []Target) (*kernel, error) {
+	k := &kernel{dialer: d, began: time.Now(), ctx: ctx, wake: [2]int{-1, -1}, index: map[int]int{}}
+	k.polls = append(k.polls, unix.PollFd{Fd: -1, Events: unix.POLLIN})
+	for _, fd := range d.Hangup {
+		k.polls = append(k.polls, unix.PollFd{Fd: int32(fd)})
+	}
+	k.base = len(k.polls)
+
+	names := slices.ContainsFunc(targets, func(t Target) bool { _, ok := t.literal(); return !ok })
+	if names || ctx.Done() != nil {
+		if err := k.openWaker(); err != nil {
+			return nil, err
+		}
+		k.ctx, k.cancel = context.WithCancel(ctx)
+		k.unhook = context.AfterFunc(ctx, func() { k.tell() })
+	}
+	return k, nil
+}
+
+func (k *kernel) openWaker() error {
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
+	if err := unix.Pipe(k.wake[:]); err != nil {
+		return os.NewSyscallError("pipe", err)
+	}
+	for _, fd := range k.wake {
+		unix.CloseOnExec(fd)
+		_ = unix.SetNonblock(fd, true) // cannot fail on a pipe of our own
+	}
+	k.polls[0].Fd = int32(k.wake[0])
+	return nil
+}
+
+// tell adds answers to what the next Wait returns, and ends the present one.
+func (k *kernel) tell(answers ...answer) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.answers = append(k.answers, answers...)
+	if k.wake[1] >= 0 {
+		_, _ = unix.Write(k.wake[1], []byte{0}) // EAGAIN: it is awake already
+	}
+}
+
+// shut ends the lookups, without waiting for them, and closes the waker.
+func (k *kernel) shut() {
+	if k.cancel == nil {
+		return
+	}
+	k.unhook()
+	k.cancel()
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for i, fd := range k.wake {
+		unix.Close(fd)
+		k.wake[i] = -1
+	}
+}
+
+func (k *kernel) Now() time.Duration { return time.Since(k.began) }
+
+func (k *kernel) Lookup(lane int, host string, f Family) {
+	network := "ip4"
+	if f == IPv6 {
+		network = "ip6"
+	}
+	go func() {
+		addrs, err := resolve.Addrs(k.ctx, network, host)
+		k.tell(answer{question{lane, f}, addrs, err})
+	}()
+}
+
+func (k *kernel) Connect(t *Transport, to netip.AddrPort) (fd int, done bool, err error) {
+	socket, domain := t.Socket, unix.AF_INET6
+	if socket == nil {
+		socket = tcpSocket
+	}
+	if to.Addr().Is4() {
+		domain = unix.AF_INET
+	}
+	if fd, err = socket(domain); err != nil {
+		return -1, false, errSocket{err}
+	}
+	if err = k.connect(fd, to); err != nil && err != unix.EINPROGRESS {
+		unix.Close(fd)
+		return -1, false, err
+	}
+	k.index[fd] = len(k.polls)
+	k.polls = append(k.polls, unix.PollFd{Fd: int32(fd), Events: unix.POLLOUT})
+	return fd, err == nil, nil
+}
+
+func (k *kernel) connect(fd int, to netip.AddrPort) error {
+	if name := k.dialer.Interface; name != "" {
+		if err := bindToDevice(fd, name); err != nil {
+			return fmt.Errorf("bind to interface %s: %w", name, err)
+		}
+	}
+	if local := k.dialer.Bind; local.IsValid() {
+		sa, err := sockaddr(netip.AddrPortFrom(local, 0))
+		if err == nil {
+			err = unix.Bind(fd, sa)
+		}
+		if err != nil {
+			return fmt.Errorf("bind to %s: %w", local, err)
+		}
+	}
+	sa, err := sockaddr(to)
+	if err != nil {
+		return err
+	}
+	err = unix.Connect(fd, sa)
+	if err == unix.EINPROGRESS {
+		// An ICMP error that a local firewall sends arrives inside connect,
+		// where the kernel keeps it until the first retransmission, 1 s
+		// later, unless it is asked for.
+		if soft, _ := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_ERROR); soft != 0 {
+			return unix.Errno(soft)
+		}
+	}
+	return err
+}
+
+func sockaddr(ap netip.AddrPort) (unix.Sockaddr, error) {
+	a := ap.Addr()
+	if a.Is4() {
+		return &unix.SockaddrInet4{Port: int(ap.Port()), Addr: a.As4()}, nil
+	}
+	zone, err := zoneID(a.Zone())
+	return &unix.SockaddrInet6{Port: int(ap.Port()), ZoneId: zone, Addr: a.As16()}, err
+}
+
+// zoneID is the index of the interface that zone names, by name or number.
+func zoneID(zone string) (uint32, error) {
+	if zone == "" {
+		return 0, nil
+	}
+	if n, err := strconv.ParseUint(zone, 10, 32); err == nil {
+		return uint32(n), nil
+	}
+	i, err := net.InterfaceByName(zone)
+	if err != nil {
+		return 0, fmt.Errorf("interface %s: %w", zone, unix.ENODEV)
+	}
+	return uint32(i.Index), nil
+}
+
+func (k *kernel) Wait(until time.Duration) (n news, err error) {
+	if err := poll(k.polls, max(0, until-k.Now())); err != nil {
+		if err == unix.EINTR {
+			return n, nil
+		}
+		return n, os.NewSyscallError("poll", err)
+	}
+	if k.polls[0].Revents != 0 {
+		if err := k.ctx.Err(); err != nil {
+			return n, err
+		}
+		n.answers = k.heard()
+	}
+	for _, p := range k.polls[1:k.base] {
+		if p.Revents&(unix.POLLHUP|unix.POLLERR|unix.POLLNVAL) != 0 {
+			return n, ErrHangup
+		}
+	}
+	for _, p := range k.polls[k.base:] {
+		if p.Revents == 0 {
+			continue
+		}
+		errno, err := unix.GetsockoptInt(int(p.Fd), unix.SOL_SOCKET, unix.SO_ERROR)
+		if err == nil && errno != 0 {
+			err = unix.Errno(errno)
+		}
+		// Success is POLLOUT with no error. Less than that is not an end.
+		if err != nil || p.Revents&unix.POLLOUT != 0 {
+			n.ended = append(n.ended, ended{int(p.Fd), err})
+		}
+	}
+	return n, nil
+}
+
+func (k *kernel) heard() []answer {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	var drain [64]byte
+	for {
+		if n, _ := unix.Read(k.wake[0], drain[:]); n < len(drain) {
+			break
+		}
+	}
+	answers := k.answers
+	k.answers = nil
+	return answers
+}
+
+func (k *kernel) Release(t *Transport, fd int) error {
+	peer, err := unix.Getpeername(fd)
+	if err != nil {
+		return os.NewSyscallError("getpeername", err)
+	}
+	// A connect to one's own ephemeral port can meet itself: RFC 9293
+	// section 3.5, simultaneous open.
+	if self, err := unix.Getsockname(fd); err == nil && same(peer, self) {
+		return fmt.Errorf("connected to itself: %w", unix.ECONNREFUSED)
+	}
+	if t.Check != nil {
+		if err := t.Check(fd); err != nil {
+			return err
+		}
+	}
+	// Keepalive with the kernel's intervals: ssh sets it on sockets of its
+	// own, but not on one that was passed to it.
+	if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_KEEPALIVE, 1); err != nil {
+		return os.NewSyscallError("setsockopt SO_KEEPALIVE", err)
+	}
+	if err := unix.SetNonblock(fd, false); err != nil {
+		return os.NewSyscallError("fcntl", err)
+	}
+	k.forget(fd)
+	return nil
+}
+
+func same(a, b unix.Sockaddr) bool {
+	switch a := a.(type) {
+	case *unix.SockaddrInet4:
+		b, ok := b.(*unix.SockaddrInet4)
+		return ok && a.Port == b.Port && a.Addr == b.Addr
+	case *unix.SockaddrInet6:
+		b, ok := b.(*unix.SockaddrInet6)
+		return ok && a.Port == b.Port && a.Addr == b.Addr
+	}
+	return false
+}
+
+// Close resets fd if it has connected; one that is still in SYN_SENT goes
+// without a packet. A FIN instead would make sshd log the connection, and from
+// OpenSSH 9.8 count it towards PerSourcePenalties.
+func (k *kernel) Close(fd int) {
+	_ = unix.SetsockoptLinger(fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
+	unix.Close(fd)
+	k.forget(fd)
+}
+
+// forget takes fd out of polls, which keep their order.
+func (k *kernel) forget(fd int) {
+	k.polls[k.index[fd]].Fd = -1
+	delete(k.index, fd)
+	if k.holes++; k.holes <= len(k.polls)/2 {
+		return
+	}
+	k.holes = 0
+	live := k.polls[:k.base]
+	for _, p := range k.polls[k.base:] {
+		if p.Fd >= 0 {
+			k.index[int(p.Fd)] = len(live)
+			live = append(live, p)
+		}
+	}
+	k.polls = live
+}
