@@ -1,0 +1,154 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+	"time"
+
+	"fdrace/mptcp"
+	"fdrace/race"
+
+	"golang.org/x/sys/unix"
+)
+
+// What people read. One line "fdrace: what happened: why", lower case, no full
+// stop; after a race that nobody won, one indented line for each candidate.
+
+// raceError is a lost race with what a report of it needs to know.
+type raceError struct {
+	error
+	targets []race.Target
+	timeout time.Duration
+}
+
+func (e *raceError) Unwrap() error { return e.error }
+
+// explain puts err into words.
+func explain(err error) string {
+	var e *raceError
+	var lost *race.Error
+	if !errors.As(err, &e) || !errors.As(err, &lost) {
+		return fmt.Sprintf("fdrace: %v", err)
+	}
+	to := e.targets[0].String()
+	if len(e.targets) > 1 {
+		to = fmt.Sprintf("any of %d targets", len(e.targets))
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "fdrace: no connection to %s: %s", to, e.why(lost))
+	for _, f := range lost.Failures {
+		fmt.Fprintf(&b, "\n  %s", e.failure(f))
+	}
+	return b.String()
+}
+
+func (e *raceError) why(lost *race.Error) string {
+	switch n := len(lost.Failures); {
+	case errors.Is(lost.Cause, context.DeadlineExceeded):
+		return e.timedOut()
+	case lost.Cause != nil:
+		return lost.Cause.Error()
+	case n == 1:
+		return e.reason(lost.Failures[0])
+	default:
+		return fmt.Sprintf("all %d candidates failed", n)
+	}
+}
+
+func (e *raceError) timedOut() string { return fmt.Sprintf("timed out after %v", e.timeout) }
+
+// failure is one candidate's line: address, protocol, reason and time.
+func (e *raceError) failure(f race.Failure) string {
+	name := f.Target.Host
+	if f.Addr.IsValid() {
+		name = f.Addr.String()
+	}
+	if f.Transport != "" {
+		name += " over " + strings.ToUpper(f.Transport)
+	}
+	if errors.Is(f.Err, context.DeadlineExceeded) {
+		return fmt.Sprintf("%s: %s", name, e.reason(f)) // which has the time in it
+	}
+	return fmt.Sprintf("%s: %s (%s)", name, e.reason(f), took(f.At))
+}
+
+func (e *raceError) reason(f race.Failure) string {
+	if f.Family != race.AnyFamily {
+		return fmt.Sprintf("no answer for its %s addresses: %s", f.Family, e.timedOut())
+	}
+	if errors.Is(f.Err, context.DeadlineExceeded) {
+		return e.timedOut()
+	}
+	return words(f.Err)
+}
+
+// errnos says what the errno of a connect means where strerror does not.
+var errnos = map[unix.Errno]string{
+	unix.EACCES: "a route or a security policy forbids it",
+	unix.EPERM:  "a firewall on this machine forbids it",
+	unix.EINVAL: "a route drops it (blackhole)",
+	unix.EMFILE: "no file descriptor left (ulimit -n)",
+}
+
+func words(err error) string {
+	var dns *net.DNSError
+	if errors.As(err, &dns) {
+		switch {
+		case dns.IsNotFound:
+			return "no such host"
+		case dns.IsTimeout:
+			return "no answer from the name server"
+		}
+		return "the name server failed: " + dns.Err
+	}
+	var errno unix.Errno
+	if errors.As(err, &errno) && errnos[errno] != "" {
+		return fmt.Sprintf("%v (%s)", err, errnos[errno])
+	}
+	return err.Error()
+}
+
+// took writes a time to a tenth of a millisecond.
+func took(d time.Duration) string {
+	return fmt.Sprintf("%.1f ms", float64(d)/float64(time.Millisecond))
+}
+
+// winner is the line of -v.
+func winner(w *race.Winner) string {
+	return fmt.Sprintf("fdrace: %s over %s in %s, %d of %d tried", w.Addr, protocol(w), took(w.Elapsed), w.Tried, w.Of)
+}
+
+// protocol tells what the winner really speaks.
+func protocol(w *race.Winner) string {
+	if w.Transport != "mptcp" {
+		return "TCP"
+	}
+	switch yes, err := mptcp.InUse(w.FD); {
+	case err != nil:
+		return fmt.Sprintf("MPTCP (unconfirmed: %v)", err)
+	case yes:
+		return "MPTCP"
+	}
+	return fmt.Sprintf("TCP (%v)", errNoMPTCP)
+}
+
+// event is a line of -vv.
+func event(e race.Event) string {
+	what := fmt.Sprintf("%s %s over %s", e.Kind, e.Addr, strings.ToUpper(e.Transport))
+	switch e.Kind {
+	case race.Resolve:
+		what = fmt.Sprintf("resolve %s, %s", e.Target.Host, e.Family)
+	case race.Resolved:
+		what = fmt.Sprintf("resolved %s, %s", e.Target.Host, e.Family)
+		for _, a := range e.Addrs {
+			what += " " + a.String()
+		}
+	}
+	if e.Err != nil && e.Kind != race.Cancelled {
+		what += ": " + words(e.Err)
+	}
+	return fmt.Sprintf("fdrace: %8s  %s", took(e.At), what)
+}
