@@ -23,6 +23,7 @@ type fake struct {
 	dns   map[string]reply
 	hosts map[string]peer
 	limit int // descriptors there are, 0 for no limit
+	asks  int // lookups under way, each of which holds one
 
 	queue   queue
 	seq     int
@@ -91,6 +92,7 @@ func (f *fake) Lookup(lane int, host string, family Family) {
 		name = host + " A"
 	}
 	r, ok := f.dns[name]
+	f.asks++
 	if !ok {
 		return
 	}
@@ -114,7 +116,7 @@ func (f *fake) Connect(t *Transport, to netip.AddrPort) (int, bool, error) {
 			return -1, false, errSocket{err}
 		}
 	}
-	if f.limit > 0 && len(f.open) == f.limit {
+	if f.limit > 0 && len(f.open)+f.asks >= f.limit {
 		return -1, false, errSocket{errFull}
 	}
 	p, known := f.hosts[name]
@@ -148,6 +150,7 @@ func (f *fake) Wait(until time.Duration) (n news, err error) {
 		switch {
 		case e.answer != nil:
 			n.answers = append(n.answers, *e.answer)
+			f.asks--
 		case f.open[e.ended.fd] != nil:
 			f.open[e.ended.fd].up = e.ended.err == nil
 			n.ended = append(n.ended, *e.ended)

@@ -225,6 +225,19 @@ var races = []struct {
 			"  connect tcp 10.0.0.9:22: connection refused at 21",
 	},
 	{
+		name: "one family's addresses fail, the other's lookup failed: both are said", targets: "box",
+		zone:  zone{"box AAAA": {err: servfail}, "box A": {addrs: "10.0.0.5"}},
+		hosts: hosts{"10.0.0.5": {rtt: 20 * ms, err: refused}},
+		want: "0 syn 10.0.0.5; 20 close 10.0.0.5; 20 race: all 2 candidates failed; " +
+			"  box: lookup box: server misbehaving at 0; " +
+			"  connect tcp 10.0.0.5:22: connection refused at 20",
+	},
+	{
+		name: "a target listed twice is one", targets: "nowhere nowhere",
+		zone: zone{"nowhere AAAA": {err: nxdomain}, "nowhere A": {err: nxdomain}},
+		want: "0 race: nowhere: lookup box: no such host;   nowhere: lookup box: no such host at 0",
+	},
+	{
 		name: "a link-local address without a zone", targets: "fe80::1",
 		want: "0 race: [fe80::1]:22: a link-local address needs its interface, as in fe80::1%eth0; " +
 			"  [fe80::1]:22: a link-local address needs its interface, as in fe80::1%eth0 at 0",
@@ -311,16 +324,30 @@ func TestEndedEarly(t *testing.T) {
 	}
 }
 
-// Out of descriptors, an attempt waits for one instead of failing.
+// Out of descriptors, an attempt waits for one instead of failing: for another
+// attempt's, or a lookup's.
 func TestNoDescriptorLeft(t *testing.T) {
-	f := &fake{limit: 2, hosts: hosts{
-		"10.0.0.1": {rtt: 20 * ms, err: refused}, "10.0.0.2": {rtt: 30 * ms, err: refused}, "10.0.0.4": {rtt: 5 * ms},
-	}}
-	got := f.race(t, Dialer{}, "10.0.0.1 10.0.0.2 10.0.0.3 10.0.0.4")
-	want := strings.ReplaceAll("0 syn 10.0.0.1; 0 syn 10.0.0.2; 20 close 10.0.0.1; 20 syn 10.0.0.3; "+
-		"30 close 10.0.0.2; 30 syn 10.0.0.4; 35 wins 10.0.0.4; 35 close 10.0.0.3; 35 4 of 4 tried, by 10.0.0.4:22", "; ", "\n")
-	if got != want {
-		t.Errorf("got:\n%s\nwant:\n%s", got, want)
+	for _, tt := range []struct {
+		name, targets string
+		zone          zone
+		hosts         hosts
+		want          string
+	}{
+		{"an attempt's", "10.0.0.1 10.0.0.2 10.0.0.3 10.0.0.4", nil,
+			hosts{"10.0.0.1": {rtt: 20 * ms, err: refused}, "10.0.0.2": {rtt: 30 * ms, err: refused}, "10.0.0.4": {rtt: 5 * ms}},
+			"0 syn 10.0.0.1; 0 syn 10.0.0.2; 20 close 10.0.0.1; 20 syn 10.0.0.3; " +
+				"30 close 10.0.0.2; 30 syn 10.0.0.4; 35 wins 10.0.0.4; 35 close 10.0.0.3; 35 4 of 4 tried, by 10.0.0.4:22"},
+		{"a lookup's", "10.0.0.5 box", zone{"box A": {after: 30 * ms, err: nxdomain}, "box AAAA": {after: 40 * ms, err: nxdomain}},
+			hosts{"10.0.0.5": {rtt: 20 * ms}},
+			"30 syn 10.0.0.5; 50 wins 10.0.0.5; 50 1 of 1 tried, by 10.0.0.5:22"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			f := &fake{limit: 2, dns: tt.zone, hosts: tt.hosts}
+			got := f.race(t, Dialer{}, tt.targets)
+			if want := strings.ReplaceAll(tt.want, "; ", "\n"); got != want {
+				t.Errorf("got:\n%s\nwant:\n%s", got, want)
+			}
+		})
 	}
 }
 

@@ -83,6 +83,7 @@ type running struct {
 	waits    *attempt          // has its turn, but there was no descriptor left
 	lookups  map[question]bool // those under way
 	failures []Failure
+	unusable map[netip.AddrPort]bool // noted, and not to be noted again
 }
 
 func (d *Dialer) run(sys system, targets []Target) (*Winner, error) {
@@ -152,14 +153,25 @@ func (r *running) usable(l *lane, addrs []netip.Addr) []netip.AddrPort {
 		ap := netip.AddrPortFrom(a, l.target.Port)
 		switch {
 		case r.family != AnyFamily && r.family != familyOf(a):
-			r.note(Failure{Target: l.target, Addr: ap, Err: fmt.Errorf("not an %s address", r.family)})
+			r.refuse(l, ap, fmt.Errorf("not an %s address", r.family))
 		case a.IsLinkLocalUnicast() && a.Is6() && a.Zone() == "":
-			r.note(Failure{Target: l.target, Addr: ap, Err: errors.New("a link-local address needs its interface, as in fe80::1%eth0")})
+			r.refuse(l, ap, errors.New("a link-local address needs its interface, as in fe80::1%eth0"))
 		default:
 			use = append(use, ap)
 		}
 	}
 	return use
+}
+
+func (r *running) refuse(l *lane, addr netip.AddrPort, why error) {
+	if r.unusable[addr] {
+		return
+	}
+	if r.unusable == nil {
+		r.unusable = map[netip.AddrPort]bool{}
+	}
+	r.unusable[addr] = true
+	r.note(Failure{Target: l.target, Addr: addr, Err: why})
 }
 
 // loop runs until an attempt has won, or none can win any more, or cause ends
@@ -173,7 +185,7 @@ func (r *running) loop() (won *attempt, cause error) {
 		if won := r.start(now); won != nil {
 			return won, nil
 		}
-		if r.waits == nil && r.schedule.over() {
+		if r.schedule.over() {
 			return nil, nil
 		}
 		until := r.timeout

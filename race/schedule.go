@@ -65,8 +65,12 @@ type attempt struct {
 
 func newSchedule(delay, headStart time.Duration, transports int, targets []Target) *schedule {
 	s := &schedule{delay: delay, headStart: headStart, transports: transports, known: map[netip.AddrPort]*candidate{}}
+	seen := map[Target]bool{}
 	for _, t := range targets {
-		s.lanes = append(s.lanes, &lane{target: t, patience: never})
+		if !seen[t] {
+			seen[t] = true
+			s.lanes = append(s.lanes, &lane{target: t, patience: never})
+		}
 	}
 	return s
 }
@@ -113,7 +117,7 @@ func (l *lane) due() time.Duration {
 	case len(l.queue[0])+len(l.queue[1]) == 0:
 		return never
 	case !l.started && l.waitsFor6:
-		return max(l.next, l.patience)
+		return l.patience
 	}
 	return l.next
 }

@@ -1,0 +1,262 @@
+package race
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/netip"
+	"os"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// world is a network drawn at random, and a race through it.
+type world struct {
+	fake
+	dialer  Dialer
+	targets []string
+}
+
+func drawWorld(r *rand.Rand) *world {
+	w := &world{
+		fake: fake{dns: zone{}, hosts: hosts{}, release: map[string]error{}},
+		dialer: Dialer{
+			Family:    Family(r.IntN(8) % 3),
+			Timeout:   time.Duration(r.IntN(3000)+1) * ms,
+			HeadStart: time.Duration(max(0, r.IntN(400)-200)) * ms,
+		},
+	}
+	names := []string{""}
+	if r.IntN(2) == 0 {
+		w.dialer.Transports = twoTransports
+		names = []string{" mptcp", ""}
+	}
+	if r.IntN(4) == 0 {
+		w.limit = r.IntN(3) + 1
+	}
+	if r.IntN(4) == 0 {
+		w.end, w.ends = ErrHangup, time.Duration(r.IntN(1500))*ms
+	}
+	// Few addresses, so that many ways lead to one.
+	addrs := []string{"10.0.0.1", "10.0.0.2", "10.0.0.3", "fd99::1", "fd99::2", "fd99::3"}
+	for _, a := range addrs {
+		for _, transport := range names {
+			if r.IntN(3) > 0 {
+				w.hosts[a+transport] = drawPeer(r)
+			}
+			if r.IntN(8) == 0 {
+				w.release[a+transport] = errors.New("not good enough")
+			}
+		}
+	}
+	for i := range r.IntN(5) + 1 {
+		if r.IntN(2) == 0 {
+			w.targets = append(w.targets, addrs[r.IntN(len(addrs))])
+			continue
+		}
+		name := "name" + strconv.Itoa(i)
+		w.targets = append(w.targets, name)
+		if r.IntN(5) > 0 {
+			w.dns[name+" A"] = drawReply(r, addrs[:3])
+		}
+		if r.IntN(5) > 0 {
+			w.dns[name+" AAAA"] = drawReply(r, addrs[3:])
+		}
+	}
+	return w
+}
+
+func drawPeer(r *rand.Rand) peer {
+	p := peer{rtt: time.Duration(r.IntN(800)) * ms, inside: r.IntN(8) == 0}
+	if r.IntN(2) == 0 {
+		p.err = []error{unix.ECONNREFUSED, unix.EHOSTUNREACH, unix.ETIMEDOUT}[r.IntN(3)]
+	}
+	return p
+}
+
+func drawReply(r *rand.Rand, addrs []string) reply {
+	d := time.Duration(r.IntN(600)) * ms
+	switch r.IntN(4) {
+	case 0:
+		return reply{after: d, err: nxdomain}
+	case 1:
+		return reply{after: d, err: servfail}
+	}
+	var some []string
+	for range r.IntN(4) + 1 {
+		some = append(some, addrs[r.IntN(len(addrs))])
+	}
+	return reply{after: d, addrs: strings.Join(some, " ")}
+}
+
+// check runs the race and holds it to what every race must keep to.
+func (w *world) check(t *testing.T) {
+	var events []Event
+	w.dialer.Report = func(e Event) { events = append(events, e) }
+	w.t, w.open = t, map[int]*conn{}
+	var targets []Target
+	for _, word := range w.targets {
+		target, err := ParseTarget(word, 22)
+		if err != nil {
+			t.Fatal(err)
+		}
+		targets = append(targets, target)
+	}
+	winner, err := w.dialer.run(w, targets)
+
+	if (winner == nil) == (err == nil) {
+		t.Fatalf("winner %v and error %v", winner, err)
+	}
+	if len(w.open) > 0 {
+		t.Errorf("descriptors left: %v", w.open)
+	}
+	w.checkEvents(t, events, winner)
+	var lost *Error
+	if errors.As(err, &lost) {
+		w.checkFailures(t, events, lost)
+	}
+}
+
+type socket struct {
+	addr      netip.AddrPort
+	transport string
+}
+
+// checkEvents: no SYN twice, none too late, none a delay too early, and each
+// attempt has one end.
+func (w *world) checkEvents(t *testing.T, events []Event, winner *Winner) {
+	started := map[socket]time.Duration{}
+	ends := map[socket]int{}
+	won, last := 0, time.Duration(0)
+	for _, e := range events {
+		if e.At < last {
+			t.Errorf("%v at %v comes after %v", e.Kind, e.At, last)
+		}
+		last = e.At
+		s := socket{e.Addr, e.Transport}
+		switch e.Kind {
+		case Start:
+			if _, again := started[s]; again {
+				t.Errorf("two SYNs to %v", s)
+			}
+			if e.At >= w.dialer.Timeout {
+				t.Errorf("a SYN to %v at %v, the deadline", s, e.At)
+			}
+			started[s] = e.At
+		case Won:
+			won++
+			ends[s]++
+		case Failed, Cancelled:
+			ends[s]++
+		}
+	}
+	for s := range started {
+		if ends[s] != 1 {
+			t.Errorf("%v ended %d times", s, ends[s])
+		}
+	}
+	if len(ends) != len(started) {
+		t.Errorf("%d attempts ended, %d started", len(ends), len(started))
+	}
+	if (winner != nil) != (won == 1) {
+		t.Errorf("%d winners reported, returned %v", won, winner)
+	}
+	w.checkPace(t, events)
+}
+
+// checkPace: an attempt by the first transport needs a reason to start. Until
+// something fails, one lane starts one address a delay.
+func (w *world) checkPace(t *testing.T, events []Event) {
+	if w.limit > 0 {
+		return // who waited for a descriptor starts when there is one
+	}
+	lastStart := map[Target]time.Duration{}
+	for _, e := range events {
+		switch {
+		case e.Kind == Failed:
+			clear(lastStart) // a failure lets the next of any lane that shares it go
+		case e.Kind == Start && e.Transport != "tcp" || e.Kind == Start && w.dialer.Transports == nil:
+			if before, ok := lastStart[e.Target]; ok && e.At-before < DefaultDelay {
+				t.Errorf("%v started %v after the one before", e.Addr, e.At-before)
+			}
+			lastStart[e.Target] = e.At
+		}
+	}
+}
+
+// checkFailures: everything that was asked for or started is accounted for,
+// once.
+func (w *world) checkFailures(t *testing.T, events []Event, lost *Error) {
+	seen := map[string]int{}
+	for _, f := range lost.Failures {
+		seen[fmt.Sprint(f.Target.Host, f.Addr, f.Family, f.Transport)]++
+		if f.Err == nil {
+			t.Errorf("%v has no reason", f)
+		}
+	}
+	for what, n := range seen {
+		if n > 1 {
+			t.Errorf("%s failed %d times", what, n)
+		}
+	}
+	accounted := map[string]bool{}
+	for _, f := range lost.Failures {
+		accounted[f.Target.Host] = true
+		accounted[f.Addr.String()] = true
+	}
+	for _, e := range events {
+		switch {
+		case e.Kind == Start && !accounted[e.Addr.String()]:
+			t.Errorf("nothing is said of %v", e.Addr)
+		case e.Kind == Resolved:
+			for _, a := range e.Addrs {
+				if ap := netip.AddrPortFrom(a, 22); !accounted[ap.String()] {
+					t.Errorf("nothing is said of %v", ap)
+				}
+			}
+		case e.Kind == Resolve && lost.Cause == nil && !resolved(events, e) && !accounted[e.Target.Host]:
+			t.Errorf("nothing is said of %v", e.Target)
+		}
+	}
+}
+
+func resolved(events []Event, asked Event) bool {
+	for _, e := range events {
+		if e.Kind == Resolved && e.Target == asked.Target && e.Family == asked.Family {
+			return true
+		}
+	}
+	return false
+}
+
+// TestRandomRaces runs FDRACE_RACES races, 20000 by default, each drawn from a
+// seed that the failure names.
+func TestRandomRaces(t *testing.T) {
+	n := 20000
+	if s := os.Getenv("FDRACE_RACES"); s != "" {
+		var err error
+		if n, err = strconv.Atoi(s); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for seed := range uint64(n) {
+		checkSeed(t, seed)
+	}
+}
+
+func FuzzRandomRace(f *testing.F) {
+	f.Add(uint64(0))
+	f.Fuzz(checkSeed)
+}
+
+func checkSeed(t *testing.T, seed uint64) {
+	w := drawWorld(rand.New(rand.NewPCG(seed, 1)))
+	w.check(t)
+	if t.Failed() {
+		t.Fatalf("seed %d: %v by %+v\n%s", seed, w.targets, w.dialer, strings.Join(w.log, "\n"))
+	}
+}
