@@ -174,8 +174,13 @@ func parse(o *options, args []string) error {
 		return err
 	}
 	_, err = k.Parse(args)
-	if err != nil && strings.HasPrefix(err.Error(), "unknown flag") {
-		err = fmt.Errorf("%w (a host whose name begins with - goes after --)", err)
+	switch {
+	case err == nil:
+		return nil
+	case strings.HasPrefix(err.Error(), "unknown flag"):
+		return fmt.Errorf("%w (a host whose name begins with - goes after --)", err)
+	case strings.HasPrefix(err.Error(), "unexpected argument"):
+		return fmt.Errorf("%w (flags go before the targets)", err)
 	}
 	return err
 }

@@ -1,0 +1,121 @@
+package main
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"fdrace/race"
+)
+
+// read does what run does before the race.
+func read(line string) ([]race.Target, *race.Dialer, error) {
+	var o options
+	args := strings.Fields(line)
+	if words, ok := onlyWords(args); ok {
+		o.Words = words
+	} else if err := parse(&o, args); err != nil {
+		return nil, nil, err
+	}
+	targets, err := o.targets()
+	if err != nil {
+		return nil, nil, err
+	}
+	d, err := o.dialer()
+	return targets, d, err
+}
+
+func TestTargets(t *testing.T) {
+	for line, want := range map[string]string{
+		"box":                         "box:22",
+		"box 2222":                    "box:2222",
+		"2222 box":                    "box:2222",
+		"-- box 2222":                 "box:2222",
+		"2222 box vpn 192.0.2.1":      "box:2222 vpn:2222 192.0.2.1:2222",
+		"box vpn:23 [2001:db8::1]:24": "box:22 vpn:23 [2001:db8::1]:24",
+		"box vpn:23 2222":             "box:2222 vpn:23",
+		"-p 2222 box":                 "box:2222",
+		"-p 2222 box 23":              "box:23",
+		"--port=2222 -4 box vpn":      "box:2222 vpn:2222",
+		"-4 -- -box 22":               "-box:22",
+		"-- -box":                     "-box:22",
+		"box 2222 -4":                 "box:2222",
+		"fe80::1%eth0 2222":           "[fe80::1%eth0]:2222",
+	} {
+		targets, _, err := read(line)
+		if got := strings.Trim(fmt.Sprint(targets), "[]"); err != nil || strings.Trim(want, "[]") != got {
+			t.Errorf("fdrace %s: %s, %v; want %s", line, got, err, want)
+		}
+	}
+}
+
+func TestUsageErrors(t *testing.T) {
+	for line, want := range map[string]string{
+		"":                    "a target is missing",
+		"22":                  "a target is missing",
+		"--":                  "a target is missing",
+		"22 box 2222":         `"22": one bare number is the port`,
+		"22 22":               `"22": one bare number is the port`,
+		"box 22 vpn":          `"22": one bare number is the port`,
+		"box 0":               `port "0" is not a number from 1 to 65535`,
+		"box 65536":           `port "65536" is not a number from 1 to 65535`,
+		"-p ssh box":          `port "ssh" is not a number from 1 to 65535`,
+		"box -4 2222":         "unexpected argument 2222 (flags go before the targets)",
+		"-xbox":               "a host whose name begins with - goes after --",
+		"--nonsense box":      "unknown flag --nonsense",
+		"-4 -6 box":           "--ipv4 and --ipv6 can't be used together",
+		"-w 0 box":            "--timeout 0: a race needs time",
+		"-w soon box":         `"soon" is not a time such as 10s`,
+		"-w -1s box":          "-1s",
+		"--delay 9ms box":     "--delay 9ms: write a time from 10ms to 2s",
+		"--delay 2001ms box":  "--delay 2.001s: write a time from 10ms to 2s",
+		"--head-start no box": `"no" is not a time such as 10s`,
+		"-b box box":          `--bind-address "box": write an address of this machine`,
+		"-4 -b ::1 box":       "--bind-address ::1 is not an IPv4 address",
+		"-6 -b 127.0.0.1 box": "--bind-address 127.0.0.1 is not an IPv6 address",
+		"-B nosuch0 box":      `--interface "nosuch0": there is no such interface`,
+		"me@box":              `"me@box": the user is for ssh to know`,
+	} {
+		if _, _, err := read(line); err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "\n") {
+			t.Errorf("fdrace %s: %v; want %s", line, err, want)
+		}
+	}
+}
+
+func TestDialer(t *testing.T) {
+	const sec = time.Second
+	names := func(ts []race.Transport) (names []string) {
+		for _, tr := range ts {
+			names = append(names, tr.Name)
+		}
+		return names
+	}
+	for line, want := range map[string]race.Dialer{
+		"box":                             {Timeout: 10 * sec, Delay: sec / 4},
+		"-4 box":                          {Timeout: 10 * sec, Delay: sec / 4, Family: race.IPv4},
+		"-6w3 box":                        {Timeout: 3 * sec, Delay: sec / 4, Family: race.IPv6},
+		"-w 1.5 box":                      {Timeout: 1500 * time.Millisecond, Delay: sec / 4},
+		"-w 250ms --delay 0.1 box":        {Timeout: sec / 4, Delay: sec / 10},
+		"--head-start 1 box vpn":          {Timeout: 10 * sec, Delay: sec / 4, HeadStart: sec},
+		"-b 127.0.0.1 box":                {Timeout: 10 * sec, Delay: sec / 4, Bind: netip.MustParseAddr("127.0.0.1")},
+		"-B lo box":                       {Timeout: 10 * sec, Delay: sec / 4, Interface: "lo"},
+		"--mptcp box":                     {Timeout: 10 * sec, Delay: sec / 4, Transports: []race.Transport{{Name: "mptcp"}, {}}},
+		"--require-mptcp box":             {Timeout: 10 * sec, Delay: sec / 4, Transports: []race.Transport{{Name: "mptcp"}}},
+		"--mptcp --require-mptcp -vv box": {Timeout: 10 * sec, Delay: sec / 4, Transports: []race.Transport{{Name: "mptcp"}}},
+	} {
+		_, d, err := read(line)
+		if err != nil {
+			t.Errorf("fdrace %s: %v", line, err)
+			continue
+		}
+		if !slices.Equal(names(d.Transports), names(want.Transports)) {
+			t.Errorf("fdrace %s: transports %v, want %v", line, names(d.Transports), names(want.Transports))
+		}
+		if got := fmt.Sprint(d.Family, d.Timeout, d.Delay, d.HeadStart, d.Bind, d.Interface); got != fmt.Sprint(want.Family, want.Timeout, want.Delay, want.HeadStart, want.Bind, want.Interface) {
+			t.Errorf("fdrace %s: %s", line, got)
+		}
+	}
+}

@@ -1,0 +1,82 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"testing"
+	"time"
+
+	"fdrace/race"
+
+	"golang.org/x/sys/unix"
+)
+
+const ms = time.Millisecond
+
+func TestExplain(t *testing.T) {
+	box, other := race.Target{Host: "box", Port: 22}, race.Target{Host: "192.0.2.9", Port: 2222}
+	v6, v4 := netip.MustParseAddrPort("[2001:db8::5]:22"), netip.MustParseAddrPort("192.0.2.5:22")
+	nowhere := &net.DNSError{Err: "no such host", Name: "box", IsNotFound: true}
+	for _, tt := range []struct {
+		name    string
+		targets []race.Target
+		lost    race.Error
+		want    string
+	}{
+		{"one address", []race.Target{other}, race.Error{Failures: []race.Failure{
+			{Target: other, Addr: netip.MustParseAddrPort("192.0.2.9:2222"), Transport: "tcp", Err: unix.ECONNREFUSED, At: 1234567},
+		}}, `fdrace: no connection to 192.0.2.9:2222: connection refused
+  192.0.2.9:2222 over TCP: connection refused (1.2 ms)`},
+		{"two addresses", []race.Target{box}, race.Error{Failures: []race.Failure{
+			{Target: box, Addr: v6, Transport: "mptcp", Err: unix.ENETUNREACH},
+			{Target: box, Addr: v4, Transport: "tcp", Err: unix.ECONNREFUSED, At: 21 * ms},
+		}}, `fdrace: no connection to box:22: all 2 candidates failed
+  [2001:db8::5]:22 over MPTCP: network is unreachable (0.0 ms)
+  192.0.2.5:22 over TCP: connection refused (21.0 ms)`},
+		{"no such host", []race.Target{box}, race.Error{Failures: []race.Failure{{Target: box, Err: nowhere, At: 5 * ms}}},
+			`fdrace: no connection to box:22: no such host
+  box: no such host (5.0 ms)`},
+		{"a name server that fails", []race.Target{box}, race.Error{Failures: []race.Failure{
+			{Target: box, Err: &net.DNSError{Err: "server misbehaving", Name: "box"}, At: 5 * ms}}},
+			`fdrace: no connection to box:22: the name server failed: server misbehaving
+  box: the name server failed: server misbehaving (5.0 ms)`},
+		{"timeout", []race.Target{box, other}, race.Error{Cause: context.DeadlineExceeded, Failures: []race.Failure{
+			{Target: box, Addr: v6, Transport: "tcp", Err: context.DeadlineExceeded, At: 3000 * ms},
+			{Target: box, Family: race.IPv4, Err: context.DeadlineExceeded, At: 3000 * ms},
+		}}, `fdrace: no connection to any of 2 targets: timed out after 3s
+  [2001:db8::5]:22 over TCP: timed out after 3s
+  box: no answer for its IPv4 addresses: timed out after 3s`},
+		{"an errno that needs words", []race.Target{box}, race.Error{Failures: []race.Failure{
+			{Target: box, Addr: v4, Transport: "tcp", Err: unix.EACCES}}},
+			`fdrace: no connection to box:22: permission denied (a route or a security policy forbids it)
+  192.0.2.5:22 over TCP: permission denied (a route or a security policy forbids it) (0.0 ms)`},
+		{"the race could not begin", []race.Target{box}, race.Error{Cause: os.NewSyscallError("poll", unix.ENOMEM)},
+			`fdrace: no connection to box:22: poll: cannot allocate memory`},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			got := explain(&raceError{fmt.Errorf("wrapped: %w", &tt.lost), tt.targets, 3 * time.Second})
+			if got != tt.want {
+				t.Errorf("got:\n%s\nwant:\n%s", got, tt.want)
+			}
+		})
+	}
+}
+
+func TestEvent(t *testing.T) {
+	box := race.Target{Host: "box", Port: 22}
+	v6 := netip.MustParseAddrPort("[2001:db8::5]:22")
+	for want, e := range map[string]race.Event{
+		"fdrace:   0.0 ms  resolve box, IPv6":                                    {Kind: race.Resolve, Target: box, Family: race.IPv6},
+		"fdrace:  10.0 ms  resolved box, IPv6 2001:db8::5":                       {At: 10 * ms, Kind: race.Resolved, Target: box, Family: race.IPv6, Addrs: []netip.Addr{v6.Addr()}},
+		"fdrace:  10.0 ms  start [2001:db8::5]:22 over MPTCP":                    {At: 10 * ms, Kind: race.Start, Target: box, Addr: v6, Transport: "mptcp"},
+		"fdrace:  10.0 ms  failed [2001:db8::5]:22 over TCP: connection refused": {At: 10 * ms, Kind: race.Failed, Target: box, Addr: v6, Transport: "tcp", Err: unix.ECONNREFUSED},
+		"fdrace: 3000.0 ms  cancelled [2001:db8::5]:22 over TCP":                 {At: 3000 * ms, Kind: race.Cancelled, Target: box, Addr: v6, Transport: "tcp", Err: context.DeadlineExceeded},
+	} {
+		if got := event(e); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}
