@@ -29,6 +29,7 @@ type fake struct {
 	seq     int
 	nextFD  int
 	open    map[int]*conn
+	banner  bool // the race asks for one
 	log     []string
 	release map[string]error // by peer
 }
@@ -40,16 +41,20 @@ type reply struct {
 }
 
 // A peer answers a SYN: with err, and after a round trip. inside says that the
-// answer comes from within connect.
+// answer comes from within connect. Its banner comes banner after that, if it
+// is not mute.
 type peer struct {
 	rtt    time.Duration
 	err    error
 	inside bool
+	banner time.Duration
+	mute   bool
 }
 
 type conn struct {
-	name string
-	up   bool
+	name  string
+	up    bool
+	spoke bool
 }
 
 type event struct {
@@ -103,13 +108,16 @@ func (f *fake) Lookup(lane int, host string, family Family) {
 	f.after(r.after, event{answer: &a})
 }
 
-func (f *fake) Connect(t *Transport, to netip.AddrPort) (int, bool, error) {
+func (f *fake) Connect(t *Transport, to netip.AddrPort, via string) (int, bool, error) {
 	name := to.Addr().String()
 	if to.Port() != 22 {
 		name = to.String()
 	}
 	if t.Name != "" {
 		name += " " + t.Name
+	}
+	if via != "" {
+		name += " via " + via
 	}
 	if t.Socket != nil {
 		if _, err := t.Socket(0); err != nil {
@@ -169,6 +177,13 @@ func (f *fake) Release(t *Transport, fd int) error {
 			return err
 		}
 	}
+	if p := f.hosts[c.name]; f.banner && !c.spoke {
+		if !p.mute {
+			c.spoke = true
+			f.after(p.banner, event{ended: &ended{fd, nil}})
+		}
+		return errNotYet
+	}
 	f.say("wins %s", c.name)
 	delete(f.open, fd)
 	return nil
@@ -191,7 +206,7 @@ func (f *fake) Close(fd int) {
 // race runs d and returns what f saw of it, a line each, the failures last. It
 // fails the test if a descriptor is left.
 func (f *fake) race(t *testing.T, d Dialer, words string) string {
-	f.t, f.open = t, map[int]*conn{}
+	f.t, f.open, f.banner = t, map[int]*conn{}, d.Banner != ""
 	var targets []Target
 	for w := range strings.FieldsSeq(words) {
 		target, err := ParseTarget(w, 22)

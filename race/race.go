@@ -21,6 +21,8 @@ import (
 	"fmt"
 	"net/netip"
 	"time"
+
+	"fdrace/race/resolve"
 )
 
 const (
@@ -116,6 +118,17 @@ type Dialer struct {
 	// kernel's choice.
 	Interface string
 
+	// Interfaces are those from which each address is tried as well as by
+	// the kernel's own route, one Delay after it, or at once when that has
+	// failed. An address with a zone, or of loopback, is not. Default: none.
+	Interfaces []resolve.Interface
+
+	// Banner is what a line of the winner's first words must begin with, as
+	// "SSH-" (RFC 4253 section 4.2; other lines may go before it). They are
+	// only looked at, and stay in the socket. A server that does not speak
+	// first cannot win; Timeout bounds the wait. Default: none.
+	Banner string
+
 	// Hangup lists descriptors whose POLLHUP or POLLERR ends the race with
 	// ErrHangup. They stay the caller's.
 	Hangup []int
@@ -134,6 +147,7 @@ type Winner struct {
 
 	Target    Target         // the first listed of those that led to Addr
 	Addr      netip.AddrPort // the peer
+	Interface string         // what the socket is bound to, if anything
 	Transport string         // its Transport's name
 	Elapsed   time.Duration  // since Dial was called
 	Tried, Of int            // candidates tried, candidates known
@@ -163,6 +177,10 @@ func (d *Dialer) Dial(ctx context.Context, targets ...Target) (*Winner, error) {
 // ErrHangup ends a race when the other end of a Hangup descriptor is gone.
 var ErrHangup = errors.New("the reader of the result is gone")
 
+// ErrNoBanner is why a candidate failed that connected, and said nothing that
+// Dialer.Banner asks for.
+var ErrNoBanner = errors.New("connected, but no banner came")
+
 // errNotTried is the reason of a candidate whose turn had not come.
 var errNotTried = errors.New("not tried: the race was over before its turn")
 
@@ -191,6 +209,7 @@ type Event struct {
 	Family    Family         // Resolve and Resolved: IPv4 or IPv6
 	Addrs     []netip.Addr   // Resolved: the answer
 	Addr      netip.AddrPort // the attempt's peer
+	Interface string         // the interface it is bound to, if any
 	Transport string         // the attempt's transport
 	Err       error          // Resolved and Failed
 }
@@ -200,6 +219,7 @@ type Failure struct {
 	Target    Target
 	Addr      netip.AddrPort // not valid when it is the name that failed
 	Family    Family         // of the name's addresses; AnyFamily for both
+	Interface string         // the interface it was bound to, if any
 	Transport string         // empty when nothing was tried
 	Err       error          // the cause: an errno, a *net.DNSError, ...
 	At        time.Duration  // since Dial was called
@@ -214,7 +234,11 @@ func (f Failure) Error() string {
 	case f.Transport == "":
 		return fmt.Sprintf("%s: %v", f.Addr, f.Err)
 	}
-	return fmt.Sprintf("connect %s %s: %v", f.Transport, f.Addr, f.Err)
+	from := ""
+	if f.Interface != "" {
+		from = " from " + f.Interface
+	}
+	return fmt.Sprintf("connect %s %s%s: %v", f.Transport, f.Addr, from, f.Err)
 }
 
 func (f Failure) Unwrap() error { return f.Err }

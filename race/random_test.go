@@ -36,6 +36,15 @@ func drawWorld(r *rand.Rand) *world {
 		names = []string{" mptcp", ""}
 	}
 	if r.IntN(4) == 0 {
+		w.dialer.Interfaces = twoInterfaces
+		for _, name := range names {
+			names = append(names, name+" via eth0", name+" via lte0")
+		}
+	}
+	if w.banner = r.IntN(4) == 0; w.banner {
+		w.dialer.Banner = "SSH-"
+	}
+	if r.IntN(4) == 0 {
 		w.limit = r.IntN(3) + 1
 	}
 	if r.IntN(4) == 0 {
@@ -71,7 +80,12 @@ func drawWorld(r *rand.Rand) *world {
 }
 
 func drawPeer(r *rand.Rand) peer {
-	p := peer{rtt: time.Duration(r.IntN(800)) * ms, inside: r.IntN(8) == 0}
+	p := peer{
+		rtt:    time.Duration(r.IntN(800)) * ms,
+		inside: r.IntN(8) == 0,
+		banner: time.Duration(r.IntN(400)) * ms,
+		mute:   r.IntN(4) == 0,
+	}
 	if r.IntN(2) == 0 {
 		p.err = []error{unix.ECONNREFUSED, unix.EHOSTUNREACH, unix.ETIMEDOUT}[r.IntN(3)]
 	}
@@ -124,6 +138,7 @@ func (w *world) check(t *testing.T) {
 type socket struct {
 	addr      netip.AddrPort
 	transport string
+	via       string
 }
 
 // checkEvents: no SYN twice, none too late, none a delay too early, and each
@@ -137,7 +152,7 @@ func (w *world) checkEvents(t *testing.T, events []Event, winner *Winner) {
 			t.Errorf("%v at %v comes after %v", e.Kind, e.At, last)
 		}
 		last = e.At
-		s := socket{e.Addr, e.Transport}
+		s := socket{e.Addr, e.Transport, e.Interface}
 		switch e.Kind {
 		case Start:
 			if _, again := started[s]; again {
@@ -179,6 +194,8 @@ func (w *world) checkPace(t *testing.T, events []Event) {
 		switch {
 		case e.Kind == Failed:
 			clear(lastStart) // a failure lets the next of any lane that shares it go
+		case e.Interface != "":
+			// a clone has its address's time
 		case e.Kind == Start && e.Transport != "tcp" || e.Kind == Start && w.dialer.Transports == nil:
 			if before, ok := lastStart[e.Target]; ok && e.At-before < DefaultDelay {
 				t.Errorf("%v started %v after the one before", e.Addr, e.At-before)
@@ -193,7 +210,7 @@ func (w *world) checkPace(t *testing.T, events []Event) {
 func (w *world) checkFailures(t *testing.T, events []Event, lost *Error) {
 	seen := map[string]int{}
 	for _, f := range lost.Failures {
-		seen[fmt.Sprint(f.Target.Host, f.Addr, f.Family, f.Transport)]++
+		seen[fmt.Sprint(f.Target.Host, f.Addr, f.Family, f.Transport, f.Interface)]++
 		if f.Err == nil {
 			t.Errorf("%v has no reason", f)
 		}

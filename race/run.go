@@ -21,17 +21,19 @@ type system interface {
 	// with the lane, comes out of Wait.
 	Lookup(lane int, host string, family Family)
 
-	// Connect begins a connection. done says that it is complete; if it is
+	// Connect begins a connection, from the interface via if that is not
+	// empty. done says that it is complete; if it is
 	// not, its end comes out of Wait. An error leaves no fd behind; errSocket
 	// wraps it where not the address but the socket was refused.
-	Connect(t *Transport, to netip.AddrPort) (fd int, done bool, err error)
+	Connect(t *Transport, to netip.AddrPort, via string) (fd int, done bool, err error)
 
 	// Wait returns when there is news, and at until in any case. An error
 	// ends the race: ErrHangup, or the context's.
 	Wait(until time.Duration) (news, error)
 
 	// Release takes a connected fd out of the system's hands and makes it
-	// what Winner.FD promises. After an error it is still the system's.
+	// what Winner.FD promises. After an error it is still the system's. After
+	// errNotYet it may be good later: Wait says when to ask again.
 	Release(t *Transport, fd int) error
 
 	// Close ends a connection, or the attempt at one, so that the peer hears
@@ -68,6 +70,9 @@ type ended struct {
 type errSocket struct{ error }
 
 func (e errSocket) Unwrap() error { return e.error }
+
+// errNotYet is Release's answer to a connection whose banner is not there yet.
+var errNotYet = errors.New("no banner yet")
 
 // running is one race under way.
 type running struct {
@@ -110,6 +115,7 @@ func (d *Dialer) run(sys system, targets []Target) (*Winner, error) {
 		delay = DefaultDelay
 	}
 	r.schedule = newSchedule(delay, d.HeadStart, len(r.transports), targets)
+	r.schedule.interfaces = r.otherWays
 	r.resolve()
 	won, cause := r.loop()
 	elapsed := sys.Now()
@@ -140,6 +146,27 @@ func (r *running) lookup(i int, l *lane, f Family) {
 	r.lookups[question{i, f}] = true
 	r.report(Event{Kind: Resolve, Target: l.target, Family: f})
 	r.sys.Lookup(i, l.target.Host, f)
+}
+
+// via is the interface that a is bound to.
+func (r *running) via(a *attempt) string {
+	if a.via != "" {
+		return a.via
+	}
+	return r.Interface
+}
+
+// otherWays returns the interfaces from which a is tried as well.
+func (r *running) otherWays(a netip.Addr) (names []string) {
+	if a.Zone() != "" || a.IsLoopback() || r.Interface != "" {
+		return nil
+	}
+	for _, i := range r.Interfaces {
+		if a.Is4() && i.IPv4 || a.Is6() && i.IPv6 {
+			names = append(names, i.Name)
+		}
+	}
+	return names
 }
 
 // usable gives each address that this race can use its port, and notes why the
@@ -225,7 +252,7 @@ func (r *running) start(now time.Duration) (won *attempt) {
 }
 
 func (r *running) connect(a *attempt) (won *attempt) {
-	fd, done, err := r.sys.Connect(&r.transports[a.transport], a.addr)
+	fd, done, err := r.sys.Connect(&r.transports[a.transport], a.addr, r.via(a))
 	if err != nil {
 		// Out of descriptors: a waits for one that this race will give back.
 		full := errors.Is(err, unix.EMFILE) || errors.Is(err, unix.ENFILE)
@@ -250,12 +277,17 @@ func (r *running) connect(a *attempt) (won *attempt) {
 // ended takes the end of a's connecting, and returns a if it has won.
 func (r *running) ended(a *attempt, err error) (won *attempt) {
 	if err == nil {
-		r.reportAttempt(Connected, a, nil)
-		err = r.sys.Release(&r.transports[a.transport], a.fd)
-		if err == nil {
+		if !a.connected {
+			a.connected = true
+			r.reportAttempt(Connected, a, nil)
+		}
+		switch err = r.sys.Release(&r.transports[a.transport], a.fd); err {
+		case nil:
 			delete(r.byFD, a.fd)
 			r.reportAttempt(Won, a, nil)
 			return a
+		case errNotYet:
+			return nil
 		}
 	}
 	r.drop(a)
@@ -308,7 +340,10 @@ func (r *running) clear(cause error) {
 		}
 		r.drop(a)
 		r.reportAttempt(Cancelled, a, cause)
-		if cause != nil {
+		switch {
+		case cause != nil && a.connected:
+			r.noteAttempt(a, fmt.Errorf("%w: %w", ErrNoBanner, cause))
+		case cause != nil:
 			r.noteAttempt(a, cause)
 		}
 	}
@@ -335,6 +370,7 @@ func (r *running) winner(a *attempt, elapsed time.Duration) *Winner {
 		FD:        a.fd,
 		Target:    a.lanes[0].target,
 		Addr:      a.addr,
+		Interface: r.via(a),
 		Transport: r.transports[a.transport].name(),
 		Elapsed:   elapsed,
 		Tried:     len(r.schedule.known),
@@ -354,7 +390,7 @@ func (r *running) report(e Event) {
 }
 
 func (r *running) reportAttempt(k EventKind, a *attempt, err error) {
-	r.report(Event{Kind: k, Target: a.lanes[0].target, Addr: a.addr, Transport: r.transports[a.transport].name(), Err: err})
+	r.report(Event{Kind: k, Target: a.lanes[0].target, Addr: a.addr, Interface: r.via(a), Transport: r.transports[a.transport].name(), Err: err})
 }
 
 func (r *running) note(f Failure) {
@@ -363,5 +399,5 @@ func (r *running) note(f Failure) {
 }
 
 func (r *running) noteAttempt(a *attempt, err error) {
-	r.note(Failure{Target: a.lanes[0].target, Addr: a.addr, Transport: r.transports[a.transport].name(), Err: err})
+	r.note(Failure{Target: a.lanes[0].target, Addr: a.addr, Interface: r.via(a), Transport: r.transports[a.transport].name(), Err: err})
 }

@@ -22,7 +22,11 @@ type schedule struct {
 	nextOpen time.Duration // when the next one may
 
 	known   map[netip.AddrPort]*candidate // one address is one candidate, by however many lanes
-	waiting []*candidate                  // started, with transports left to try
+	waiting []*candidate                  // on the list, with transports left to try
+
+	// interfaces returns those from which an address is tried as well as by
+	// the kernel's own route.
+	interfaces func(netip.Addr) []string
 }
 
 // A lane is one target on its way through the race.
@@ -44,13 +48,15 @@ type lane struct {
 	live    int           // candidates under way
 }
 
-// A candidate is one address of the race.
+// A candidate is one address of the race, by one way out of this machine.
 type candidate struct {
-	addr  netip.AddrPort
-	lanes []*lane // every lane it came from; the first has started it
+	addr   netip.AddrPort
+	via    string       // the interface; "" for the kernel's choice
+	clones []*candidate // the same address by each other interface
+	lanes  []*lane      // every lane it came from; the first has started it
 
 	nextTransport int
-	twin          time.Duration // when that one may start
+	due           time.Duration // when that one may start
 	started       time.Duration // its first attempt
 	live          int           // attempts under way
 	dead          bool
@@ -61,6 +67,7 @@ type attempt struct {
 	*candidate
 	transport int
 	fd        int
+	connected bool
 }
 
 func newSchedule(delay, headStart time.Duration, transports int, targets []Target) *schedule {
@@ -150,7 +157,7 @@ func (s *schedule) due() time.Duration {
 		d = min(d, l.due())
 	}
 	for _, c := range s.waiting {
-		d = min(d, c.twin)
+		d = min(d, c.due)
 	}
 	return d
 }
@@ -165,7 +172,7 @@ func (s *schedule) starts(now time.Duration) iter.Seq[*attempt] {
 		waiting := s.waiting
 		s.waiting = nil
 		for i, c := range waiting {
-			if c.twin > now {
+			if c.due > now {
 				s.waiting = append(s.waiting, c)
 			} else if !yield(s.attempt(c, now)) {
 				s.waiting = append(s.waiting, waiting[i+1:]...)
@@ -207,21 +214,36 @@ func allOver(lanes []*lane) bool {
 func (s *schedule) enter(l *lane, a netip.AddrPort, now time.Duration) *candidate {
 	l.started = true
 	c, known := s.known[a]
-	switch {
-	case !known:
+	if !known {
 		c = &candidate{addr: a, started: now}
 		s.known[a] = c
-	case c.dead:
-		c.lanes = append(c.lanes, l)
+	}
+	c.join(l)
+	if c.dead {
 		return nil
 	}
-	c.lanes = append(c.lanes, l)
-	l.live++
 	l.next = c.started + s.delay
 	if known {
 		return nil
 	}
+	for _, name := range s.interfaces(a.Addr()) {
+		clone := &candidate{addr: a, via: name, due: now + s.delay}
+		clone.join(l)
+		c.clones = append(c.clones, clone)
+	}
+	s.waiting = append(s.waiting, c.clones...)
 	return c
+}
+
+// join makes c one of l's, with its clones that are not dead.
+func (c *candidate) join(l *lane) {
+	c.lanes = append(c.lanes, l)
+	if !c.dead {
+		l.live++
+	}
+	for _, clone := range c.clones {
+		clone.join(l)
+	}
 }
 
 // attempt takes c's next transport.
@@ -230,14 +252,14 @@ func (s *schedule) attempt(c *candidate, now time.Duration) *attempt {
 	c.nextTransport++
 	c.live++
 	if c.nextTransport < s.transports {
-		c.twin = now + s.delay
+		c.due = now + s.delay
 		s.waiting = append(s.waiting, c)
 	}
 	return a
 }
 
 // failed notes the end of a: its address's next transport starts at once, and
-// so does the next address of its lanes. Where unusable says that the transport
+// so do its clones and the next address of its lanes. Where unusable says that the transport
 // cannot be had on this machine, the next transport takes a's place instead:
 // nothing is known against the address.
 func (s *schedule) failed(a *attempt, now time.Duration, unusable bool) {
@@ -245,14 +267,19 @@ func (s *schedule) failed(a *attempt, now time.Duration, unusable bool) {
 	c.live--
 	left := c.nextTransport < s.transports
 	if left {
-		c.twin = now
+		c.due = now
 		if unusable {
 			return
 		}
 	}
+	for _, clone := range c.clones {
+		clone.due = min(clone.due, now)
+	}
 	c.dead = !left && c.live == 0
 	for _, l := range c.lanes {
-		l.next = min(l.next, now)
+		if c.via == "" {
+			l.next = min(l.next, now)
+		}
 		if c.dead {
 			l.live--
 		}

@@ -31,6 +31,7 @@ type kernel struct {
 	base  int
 	index map[int]int // fd to its place in polls
 	holes int
+	seen  map[int]int // fd to the bytes of its banner that were there
 
 	// What other goroutines have to say: they add to answers and write a byte
 	// to wake[1]. The pipe is -1 where nobody could have anything to say.
@@ -114,7 +115,7 @@ func (k *kernel) Lookup(lane int, host string, f Family) {
 	}()
 }
 
-func (k *kernel) Connect(t *Transport, to netip.AddrPort) (fd int, done bool, err error) {
+func (k *kernel) Connect(t *Transport, to netip.AddrPort, via string) (fd int, done bool, err error) {
 	socket, domain := t.Socket, unix.AF_INET6
 	if socket == nil {
 		socket = tcpSocket
@@ -125,7 +126,7 @@ func (k *kernel) Connect(t *Transport, to netip.AddrPort) (fd int, done bool, er
 	if fd, err = socket(domain); err != nil {
 		return -1, false, errSocket{err}
 	}
-	if err = k.connect(fd, to); err != nil && err != unix.EINPROGRESS {
+	if err = k.connect(fd, to, via); err != nil && err != unix.EINPROGRESS {
 		unix.Close(fd)
 		return -1, false, err
 	}
@@ -134,11 +135,16 @@ func (k *kernel) Connect(t *Transport, to netip.AddrPort) (fd int, done bool, er
 	return fd, err == nil, nil
 }
 
-func (k *kernel) connect(fd int, to netip.AddrPort) error {
-	if name := k.dialer.Interface; name != "" {
-		if err := bindToDevice(fd, name); err != nil {
-			return fmt.Errorf("bind to interface %s: %w", name, err)
+func (k *kernel) connect(fd int, to netip.AddrPort, via string) error {
+	if via != "" {
+		if err := bindToDevice(fd, via); err != nil {
+			return fmt.Errorf("bind to interface %s: %w", via, err)
 		}
+	}
+	if k.dialer.Banner != "" {
+		// A connection may now last without being handed over: should this
+		// process die meanwhile, the peer hears of a reset.
+		_ = unix.SetsockoptLinger(fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
 	}
 	if local := k.dialer.Bind; local.IsValid() {
 		sa, err := sockaddr(netip.AddrPortFrom(local, 0))
@@ -215,8 +221,9 @@ func (k *kernel) Wait(until time.Duration) (n news, err error) {
 		if err == nil && errno != 0 {
 			err = unix.Errno(errno)
 		}
-		// Success is POLLOUT with no error. Less than that is not an end.
-		if err != nil || p.Revents&unix.POLLOUT != 0 {
+		// Success is POLLOUT, or what Release asked for, with no error. Less
+		// than that is not an end.
+		if err != nil || p.Revents&p.Events != 0 {
 			n.ended = append(n.ended, ended{int(p.Fd), err})
 		}
 	}
@@ -249,6 +256,11 @@ func (k *kernel) Release(t *Transport, fd int) error {
 	}
 	if t.Check != nil {
 		if err := t.Check(fd); err != nil {
+			return err
+		}
+	}
+	if k.dialer.Banner != "" {
+		if err := k.banner(fd); err != nil {
 			return err
 		}
 	}
@@ -289,6 +301,7 @@ func (k *kernel) Close(fd int) {
 func (k *kernel) forget(fd int) {
 	k.polls[k.index[fd]].Fd = -1
 	delete(k.index, fd)
+	delete(k.seen, fd)
 	if k.holes++; k.holes <= len(k.polls)/2 {
 		return
 	}

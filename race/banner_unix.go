@@ -1,0 +1,53 @@
+//go:build unix
+
+package race
+
+import (
+	"bytes"
+	"fmt"
+
+	"golang.org/x/sys/unix"
+)
+
+// maxBanner bounds what a server may say before its banner. sshd's own Banner
+// comes later; what comes this early is a line or two of a TCP wrapper.
+const maxBanner = 16 << 10
+
+// banner looks for dialer.Banner in what fd has received, and leaves it there.
+// It returns errNotYet while it may still come.
+func (k *kernel) banner(fd int) error {
+	buf := make([]byte, maxBanner)
+	n, _, err := unix.Recvfrom(fd, buf, unix.MSG_PEEK|unix.MSG_DONTWAIT)
+	before, again := k.seen[fd]
+	switch {
+	case err == unix.EAGAIN || err == unix.EINTR:
+		n = 0
+	case err != nil:
+		return fmt.Errorf("%w: %w", ErrNoBanner, err)
+	case hasLine(buf[:n], k.dialer.Banner):
+		_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVLOWAT, 1)
+		return unix.SetsockoptLinger(fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{})
+	case n == 0 || again && n == before:
+		return fmt.Errorf("%w: closed by the server", ErrNoBanner)
+	case n == len(buf):
+		return fmt.Errorf("%w: %d bytes of something else", ErrNoBanner, n)
+	}
+	if n > 0 {
+		// What is there would make poll return at once: ask for more.
+		if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVLOWAT, n+1); err != nil {
+			return fmt.Errorf("%w: it came in pieces: SO_RCVLOWAT: %w", ErrNoBanner, err)
+		}
+		if k.seen == nil {
+			k.seen = map[int]int{}
+		}
+		k.seen[fd] = n
+	}
+	k.polls[k.index[fd]].Events = unix.POLLIN
+	return errNotYet
+}
+
+// hasLine reports whether a line of b, which may still be incomplete, begins
+// with prefix.
+func hasLine(b []byte, prefix string) bool {
+	return bytes.HasPrefix(b, []byte(prefix)) || bytes.Contains(b, []byte("\n"+prefix))
+}

@@ -1,0 +1,36 @@
+package resolve
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/netip"
+	"slices"
+	"testing"
+)
+
+func TestAddrs(t *testing.T) {
+	addrs, err := Addrs(context.Background(), "ip4", "localhost")
+	if want := netip.MustParseAddr("127.0.0.1"); err != nil || !slices.Contains(addrs, want) {
+		t.Errorf("localhost is %v, %v; want %v among them, as IPv4", addrs, err, want)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	var dns *net.DNSError
+	if addrs, err := Addrs(ctx, "ip4", "host.invalid"); !errors.As(err, &dns) {
+		t.Errorf("host.invalid, cancelled: %v, %v; want a *net.DNSError", addrs, err)
+	}
+}
+
+func TestInterfaces(t *testing.T) {
+	usable, err := Interfaces()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, u := range usable {
+		i, err := net.InterfaceByName(u.Name)
+		if err != nil || i.Flags&net.FlagLoopback != 0 || i.Flags&net.FlagUp == 0 || !u.IPv4 && !u.IPv6 {
+			t.Errorf("%+v: %+v, %v", u, i, err)
+		}
+	}
+}
