@@ -19,6 +19,7 @@ import (
 	"fdrace/fdpass"
 	"fdrace/mptcp"
 	"fdrace/race"
+	"fdrace/race/resolve"
 
 	"github.com/alecthomas/kong"
 )
@@ -36,7 +37,7 @@ const (
 // options is the command line. No field has a default of kong's: its zero value
 // is the default, so that a line without flags needs no kong.
 type options struct {
-	Words []string `arg:"" optional:"" name:"target" help:"A host name or address, with a port of its own or without: box, box:2222, 192.0.2.1, 2001:db8::1, [2001:db8::1]:2222, fe80::1%eth0. The one bare number, first or last, is the port of all others."`
+	Words []string `arg:"" optional:"" name:"TARGET" help:"A host name or address, with a port of its own or without: box, box:2222, 192.0.2.1, 2001:db8::1, [2001:db8::1]:2222, fe80::1%eth0. The one bare number, first or last, is the port of all others."`
 
 	IPv4 bool   `name:"ipv4" short:"4" xor:"family" help:"Use IPv4 addresses only."`
 	IPv6 bool   `name:"ipv6" short:"6" xor:"family" help:"Use IPv6 addresses only."`
@@ -49,8 +50,11 @@ type options struct {
 	MPTCP        bool `name:"mptcp" help:"Connect by Multipath TCP; where that fails or takes longer than --delay, by plain TCP too."`
 	RequireMPTCP bool `name:"require-mptcp" help:"Connect by Multipath TCP or not at all."`
 
-	BindAddress string `short:"b" placeholder:"ADDR" help:"Connect from this local address."`
-	Interface   string `short:"B" placeholder:"IF" help:"Connect through this network interface."`
+	BindAddress    string `short:"b" placeholder:"ADDR" help:"Connect from this local address."`
+	Interface      string `short:"B" placeholder:"IF" xor:"interface" help:"Connect through this network interface."`
+	EveryInterface bool   `xor:"interface" help:"Try each address from each interface that is up, too, --delay after the normal route."`
+
+	Banner bool `help:"The winner must have said \"SSH-\", not only have accepted: passes over boxes that accept for a server that is not there, for one round trip more."`
 
 	Verbose int              `short:"v" type:"counter" help:"Say what won; twice, say every step."`
 	Version kong.VersionFlag `short:"V" help:"Show the version."`
@@ -168,11 +172,13 @@ func parse(o *options, args []string) error {
 		kong.Name("fdrace"),
 		kong.Description(description),
 		kong.Writers(out, os.Stderr),
+		kong.Help(help),
 		kong.Vars{"version": fmt.Sprintf("fdrace %s (%s, %s/%s)", version, runtime.Version(), runtime.GOOS, runtime.GOARCH)},
 	)
 	if err != nil {
 		return err
 	}
+	k.Model.HelpFlag.Help = "Show this help."
 	_, err = k.Parse(args)
 	switch {
 	case err == nil:
@@ -183,6 +189,13 @@ func parse(o *options, args []string) error {
 		return fmt.Errorf("%w (flags go before the targets)", err)
 	}
 	return err
+}
+
+// help is kong's, but for the first line: flags go before the targets.
+func help(o kong.HelpOptions, ctx *kong.Context) error {
+	fmt.Fprint(ctx.Stdout, "Usage: fdrace [flags] TARGET... [PORT]\n")
+	o.NoAppSummary = true
+	return kong.DefaultHelpPrinter(o, ctx)
 }
 
 const description = `Race all addresses of all targets, pass ssh the socket that connects first, and exit.
@@ -260,14 +273,26 @@ func (o *options) dialer() (*race.Dialer, error) {
 			return nil, fmt.Errorf("--interface %q: there is no such interface (\"ip link\" lists them)", o.Interface)
 		}
 	}
+	if o.EveryInterface {
+		var err error
+		if d.Interfaces, err = resolve.Interfaces(); err != nil {
+			return nil, fmt.Errorf("--every-interface: %w", err)
+		}
+	}
+	if o.Banner {
+		d.Banner = "SSH-"
+	}
 	switch {
 	case o.RequireMPTCP:
 		d.Transports = []race.Transport{{Name: "mptcp", Socket: mptcp.Socket, Check: confirmMPTCP}}
 	case o.MPTCP:
 		d.Transports = []race.Transport{{Name: "mptcp", Socket: mptcp.Socket}, {}}
 	}
-	if o.Verbose > 1 {
+	switch {
+	case o.Verbose > 1:
 		d.Report = func(e race.Event) { fmt.Fprintln(os.Stderr, event(e)) }
+	case o.EveryInterface:
+		d.Report = warnUnbound()
 	}
 	return d, nil
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
 	"strings"
 	"time"
 
@@ -67,7 +68,7 @@ func (e *raceError) failure(f race.Failure) string {
 		name = f.Addr.String()
 	}
 	if f.Transport != "" {
-		name += " over " + strings.ToUpper(f.Transport)
+		name += " over " + strings.ToUpper(f.Transport) + from(f.Interface)
 	}
 	if errors.Is(f.Err, context.DeadlineExceeded) {
 		return fmt.Sprintf("%s: %s", name, e.reason(f)) // which has the time in it
@@ -80,16 +81,27 @@ func (e *raceError) reason(f race.Failure) string {
 		return fmt.Sprintf("no answer for its %s addresses: %s", f.Family, e.timedOut())
 	}
 	if errors.Is(f.Err, context.DeadlineExceeded) {
+		if errors.Is(f.Err, race.ErrNoBanner) {
+			return race.ErrNoBanner.Error() + ": " + e.timedOut()
+		}
 		return e.timedOut()
 	}
 	return words(f.Err)
+}
+
+// from says what interface something is bound to.
+func from(name string) string {
+	if name == "" {
+		return ""
+	}
+	return " from " + name
 }
 
 // errnos says what the errno of a connect means where strerror does not.
 var errnos = map[unix.Errno]string{
 	unix.EACCES: "a route or a security policy forbids it",
 	unix.EPERM:  "a firewall on this machine forbids it",
-	unix.EINVAL: "a route drops it (blackhole)",
+	unix.EINVAL: "a blackhole route drops it",
 	unix.EMFILE: "no file descriptor left (ulimit -n)",
 }
 
@@ -118,7 +130,7 @@ func took(d time.Duration) string {
 
 // winner is the line of -v.
 func winner(w *race.Winner) string {
-	return fmt.Sprintf("fdrace: %s over %s in %s, %d of %d tried", w.Addr, protocol(w), took(w.Elapsed), w.Tried, w.Of)
+	return fmt.Sprintf("fdrace: %s over %s%s in %s, %d of %d tried", w.Addr, protocol(w), from(w.Interface), took(w.Elapsed), w.Tried, w.Of)
 }
 
 // protocol tells what the winner really speaks.
@@ -137,7 +149,7 @@ func protocol(w *race.Winner) string {
 
 // event is a line of -vv.
 func event(e race.Event) string {
-	what := fmt.Sprintf("%s %s over %s", e.Kind, e.Addr, strings.ToUpper(e.Transport))
+	what := fmt.Sprintf("%s %s over %s%s", e.Kind, e.Addr, strings.ToUpper(e.Transport), from(e.Interface))
 	switch e.Kind {
 	case race.Resolve:
 		what = fmt.Sprintf("resolve %s, %s", e.Target.Host, e.Family)
@@ -151,4 +163,16 @@ func event(e race.Event) string {
 		what += ": " + words(e.Err)
 	}
 	return fmt.Sprintf("fdrace: %8s  %s", took(e.At), what)
+}
+
+// warnUnbound says once, in one line, that this kernel refuses to bind sockets
+// to interfaces without privilege. The race goes on by the normal route.
+func warnUnbound() func(race.Event) {
+	said := false
+	return func(e race.Event) {
+		if e.Kind == race.Failed && e.Interface != "" && errors.Is(e.Err, unix.EPERM) && !said {
+			said = true
+			fmt.Fprintf(os.Stderr, "fdrace: --every-interface has no effect: %v (before Linux 5.7 it needs CAP_NET_RAW)\n", e.Err)
+		}
+	}
 }
