@@ -410,6 +410,11 @@ func TestNoDescriptorLeft(t *testing.T) {
 		{"a lookup's", "10.0.0.5 box", zone{"box A": {after: 30 * ms, err: nxdomain}, "box AAAA": {after: 40 * ms, err: nxdomain}},
 			hosts{"10.0.0.5": {rtt: 20 * ms}},
 			"30 syn 10.0.0.5; 50 wins 10.0.0.5; 50 1 of 1 tried, by 10.0.0.5:22"},
+		{"none, to the end", "10.0.0.1 10.0.0.2 10.0.0.3", nil, nil,
+			"0 syn 10.0.0.1; 0 syn 10.0.0.2; 10000 close 10.0.0.1; 10000 close 10.0.0.2; 10000 race: context deadline exceeded; " +
+				"  connect tcp 10.0.0.1:22: context deadline exceeded at 10000; " +
+				"  connect tcp 10.0.0.2:22: context deadline exceeded at 10000; " +
+				"  connect tcp 10.0.0.3:22: not tried: too many open files at 10000"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			f := &fake{limit: 2, dns: tt.zone, hosts: tt.hosts}

@@ -85,7 +85,8 @@ type running struct {
 
 	attempts []*attempt        // all of them, in order; fd is -1 when over
 	byFD     map[int]*attempt  // those under way
-	waits    *attempt          // has its turn, but there was no descriptor left
+	waits    *attempt          // has its turn, but there was no descriptor left ...
+	full     error             // ... says this
 	lookups  map[question]bool // those under way
 	failures []Failure
 	unusable map[netip.AddrPort]bool // noted, and not to be noted again
@@ -257,7 +258,7 @@ func (r *running) connect(a *attempt) (won *attempt) {
 		// Out of descriptors: a waits for one that this race will give back.
 		full := errors.Is(err, unix.EMFILE) || errors.Is(err, unix.ENFILE)
 		if full && len(r.byFD)+len(r.lookups) > 0 {
-			r.waits = a
+			r.waits, r.full = a, err
 			return nil
 		}
 	}
@@ -350,11 +351,13 @@ func (r *running) clear(cause error) {
 	if cause == nil {
 		return
 	}
+	why := errNotTried
 	if r.waits != nil {
-		r.noteAttempt(r.waits, errNotTried)
+		why = fmt.Errorf("not tried: %w", r.full)
+		r.noteAttempt(r.waits, why)
 	}
 	for l, addr := range r.schedule.left() {
-		r.note(Failure{Target: l.target, Addr: addr, Err: errNotTried})
+		r.note(Failure{Target: l.target, Addr: addr, Err: why})
 	}
 	for i, l := range r.schedule.lanes {
 		for _, f := range []Family{IPv6, IPv4} {

@@ -98,15 +98,15 @@ func main() {
 	case err == nil:
 		os.Exit(0)
 	case errors.As(err, &usage):
-		fmt.Fprintf(os.Stderr, "fdrace: %v\nfdrace: try \"fdrace --help\"\n", err)
+		say("fdrace: %v\nfdrace: try \"fdrace --help\"", err)
 		os.Exit(exitUsage)
 	case errors.As(err, &pass):
-		fmt.Fprintf(os.Stderr, "fdrace: %v\n", err)
+		say("fdrace: %v", err)
 		os.Exit(exitNotPassed)
 	case errors.Is(err, race.ErrHangup):
 		os.Exit(exitNothingReachable) // nobody is left to read a word
 	}
-	fmt.Fprintln(os.Stderr, explain(err))
+	say("%s", explain(err))
 	os.Exit(exitNothingReachable)
 }
 
@@ -143,7 +143,7 @@ func run(ctx context.Context, args []string) error {
 		return passError{fmt.Errorf("connected to %s, but the socket could not be passed: %w", w.Addr, err)}
 	}
 	if o.Verbose > 0 {
-		fmt.Fprintln(os.Stderr, winner(w))
+		say("%s", winner(w))
 	}
 	return nil
 }
@@ -222,7 +222,7 @@ func (o *options) targets() ([]race.Target, error) {
 		return nil, err
 	}
 	if len(words) == 0 {
-		return nil, errors.New("a target is missing: a host name or address to connect to")
+		return nil, errors.New("a target is missing: a host name or address (one that begins with - goes after --)")
 	}
 	targets := make([]race.Target, len(words))
 	for i, w := range words {
@@ -264,6 +264,9 @@ func (o *options) dialer() (*race.Dialer, error) {
 			return nil, fmt.Errorf("--bind-address %q: write an address of this machine, such as 192.0.2.7", o.BindAddress)
 		}
 		d.Bind = a.Unmap()
+		if a.Is6() && a.IsLinkLocalUnicast() && a.Zone() == "" {
+			return nil, fmt.Errorf("--bind-address %s: a link-local address needs its interface, as in %s%%eth0", a, a)
+		}
 		if o.IPv4 && !d.Bind.Is4() || o.IPv6 && d.Bind.Is4() {
 			return nil, fmt.Errorf("--bind-address %s is not an %s address", a, d.Family)
 		}
@@ -290,7 +293,7 @@ func (o *options) dialer() (*race.Dialer, error) {
 	}
 	switch {
 	case o.Verbose > 1:
-		d.Report = func(e race.Event) { fmt.Fprintln(os.Stderr, event(e)) }
+		d.Report = func(e race.Event) { say("%s", event(e)) }
 	case o.EveryInterface:
 		d.Report = warnUnbound()
 	}

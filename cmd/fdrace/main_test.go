@@ -76,6 +76,8 @@ func TestUsageErrors(t *testing.T) {
 		"-b box box":          `--bind-address "box": write an address of this machine`,
 		"-4 -b ::1 box":       "--bind-address ::1 is not an IPv4 address",
 		"-6 -b 127.0.0.1 box": "--bind-address 127.0.0.1 is not an IPv6 address",
+		"-b fe80::1 box":      "--bind-address fe80::1: a link-local address needs its interface, as in fe80::1%eth0",
+		"-box 22":             "one that begins with - goes after --",
 		"-B nosuch0 box":      `--interface "nosuch0": there is no such interface`,
 		"me@box":              `"me@box": the user is for ssh to know`,
 	} {

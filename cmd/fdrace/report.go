@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"os"
 	"strings"
 	"time"
 
@@ -17,6 +16,13 @@ import (
 
 // What people read. One line "fdrace: what happened: why", lower case, no full
 // stop; after a race that nobody won, one indented line for each candidate.
+
+// say writes one line, or several, to stderr. It goes around os.Stderr, whose
+// Write kills the process by SIGPIPE when nobody reads: ssh would wait for a
+// socket that never comes.
+func say(format string, args ...any) {
+	_, _ = unix.Write(2, fmt.Appendf(nil, format+"\n", args...))
+}
 
 // raceError is a lost race with what a report of it needs to know.
 type raceError struct {
@@ -102,7 +108,6 @@ var errnos = map[unix.Errno]string{
 	unix.EACCES: "a route or a security policy forbids it",
 	unix.EPERM:  "a firewall on this machine forbids it",
 	unix.EINVAL: "a blackhole route drops it",
-	unix.EMFILE: "no file descriptor left (ulimit -n)",
 }
 
 func words(err error) string {
@@ -116,8 +121,11 @@ func words(err error) string {
 		}
 		return "the name server failed: " + dns.Err
 	}
-	var errno unix.Errno
-	if errors.As(err, &errno) && errnos[errno] != "" {
+	if errors.Is(err, unix.EMFILE) {
+		return err.Error() + " (ulimit -n raises the limit)"
+	}
+	// Of a connect, that is; of a bind the same errno means something else.
+	if errno, ok := err.(unix.Errno); ok && errnos[errno] != "" {
 		return fmt.Sprintf("%v (%s)", err, errnos[errno])
 	}
 	return err.Error()
@@ -172,7 +180,7 @@ func warnUnbound() func(race.Event) {
 	return func(e race.Event) {
 		if e.Kind == race.Failed && e.Interface != "" && errors.Is(e.Err, unix.EPERM) && !said {
 			said = true
-			fmt.Fprintf(os.Stderr, "fdrace: --every-interface has no effect: %v (before Linux 5.7 it needs CAP_NET_RAW)\n", e.Err)
+			say("fdrace: --every-interface has no effect: %v (before Linux 5.7 it needs CAP_NET_RAW)", e.Err)
 		}
 	}
 }
