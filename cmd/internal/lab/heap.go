@@ -1,0 +1,64 @@
+//go:build linux
+
+package lab
+
+import "time"
+
+// flight is a packet on its way, or something else to do in time.
+type flight struct {
+	due    time.Duration // on the wire's clock
+	number uint64        // what is due together leaves in the order it came
+	call   func()        // nil for a packet
+	link   *Link
+	cut    int // of the link, when it left
+	dir    Direction
+	buf    *[mtu]byte
+	n      int
+	record *Packet // nil if it is only counted
+}
+
+// flights is a heap, the first due on top. container/heap would allocate for
+// every packet.
+type flights []flight
+
+func (h flights) less(i, j int) bool {
+	if h[i].due != h[j].due {
+		return h[i].due < h[j].due
+	}
+	return h[i].number < h[j].number
+}
+
+func (h *flights) push(f flight) {
+	*h = append(*h, f)
+	s := *h
+	for i := len(s) - 1; i > 0; {
+		parent := (i - 1) / 2
+		if !s.less(i, parent) {
+			return
+		}
+		s[i], s[parent] = s[parent], s[i]
+		i = parent
+	}
+}
+
+func (h *flights) pop() flight {
+	s := *h
+	first, last := s[0], len(s)-1
+	s[0] = s[last]
+	s[last] = flight{}
+	s = s[:last]
+	*h = s
+	for i := 0; ; {
+		least := i
+		for child := 2*i + 1; child <= 2*i+2 && child < len(s); child++ {
+			if s.less(child, least) {
+				least = child
+			}
+		}
+		if least == i {
+			return first
+		}
+		s[i], s[least] = s[least], s[i]
+		i = least
+	}
+}

@@ -1,0 +1,187 @@
+//go:build linux
+
+package lab
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+	"golang.org/x/sys/unix"
+)
+
+// story is the state of one script.
+type story struct {
+	env       *testscript.Env
+	near, far *Host
+	wire      *Wire
+	links     map[string]*Link
+	servers   map[netip.AddrPort]*Server
+	dns       *DNS // nil until there is something to ask for
+
+	// Of the last race.
+	result *Result
+	stall  time.Duration
+}
+
+type storyKey struct{}
+
+// NearHost and FarHost are the hosts of a script, for the verbs of others.
+func NearHost(ts *testscript.TestScript) *Host { return theStory(ts).near }
+func FarHost(ts *testscript.TestScript) *Host  { return theStory(ts).far }
+
+func theStory(ts *testscript.TestScript) *story { return ts.Value(storyKey{}).(*story) }
+
+// Setup gives a script its laptop, in which it and all that it executes run,
+// its internet, and a wire that has no link yet. It belongs into
+// [testscript.Params].Setup.
+func Setup(env *testscript.Env) (err error) {
+	s := &story{env: env, links: map[string]*Link{}, servers: map[netip.AddrPort]*Server{}}
+	env.Values[storyKey{}] = s
+	env.Defer(func() {
+		if err := s.close(); err != nil {
+			env.T().Fatal("lab: ", err)
+		}
+	})
+	if s.near, err = Enter("near"); err != nil {
+		return err
+	}
+	if s.far, err = NewHost("far"); err != nil {
+		return err
+	}
+	s.wire, err = NewWire(1)
+	return err
+}
+
+func (s *story) close() error {
+	err := s.forget()
+	for _, server := range s.servers {
+		err = errors.Join(err, server.Close())
+	}
+	if s.dns != nil {
+		err = errors.Join(err, s.dns.Close())
+	}
+	if s.wire != nil {
+		err = errors.Join(err, s.wire.Close())
+	}
+	for _, h := range []*Host{s.near, s.far} {
+		if h != nil {
+			err = errors.Join(err, h.Close())
+		}
+	}
+	return err
+}
+
+// forget closes what the last race left.
+func (s *story) forget() error {
+	defer func() { s.result = nil }()
+	if s.result == nil || s.result.FD < 0 {
+		return nil
+	}
+	return unix.Close(s.result.FD)
+}
+
+// race runs a helper as ssh would.
+func (s *story) race(ts *testscript.TestScript, neg bool, args []string) error {
+	// Longer than the slowest thing worth waiting for, the kernel's own
+	// patience with an MPTCP handshake it will never finish.
+	const longest = time.Minute
+	if err := s.forget(); err != nil {
+		return err
+	}
+	env := append(slices.Clone(s.env.Vars), "PWD="+ts.MkAbs("."))
+	for len(args) > 0 && strings.Contains(args[0], "=") {
+		env, args = append(env, args[0]), args[1:]
+	}
+	if len(args) == 0 {
+		return errors.New("usage: race [NAME=VALUE...] [exec PROG] ARG... (see lab.Commands)")
+	}
+	if args[0] == "exec" {
+		args = args[1:]
+	} else {
+		args = append([]string{"fdrace"}, args...)
+	}
+	path, err := lookPath(args[0], ts.Getenv("PATH"))
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), longest)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, path, args[1:]...)
+	cmd.Dir, cmd.Env = ts.MkAbs("."), env
+
+	stalled, err := watchStalls(s.near)
+	if err != nil {
+		return err
+	}
+	s.wire.Mark()
+	s.result, err = Run(cmd)
+	var stallErr error
+	if s.stall, stallErr = stalled(); err != nil || stallErr != nil {
+		return errors.Join(err, stallErr)
+	}
+	fmt.Fprint(ts.Stderr(), s.result.Stderr)
+	switch r := s.result; {
+	case ctx.Err() != nil:
+		return fmt.Errorf("the helper still ran after %v", longest)
+	case r.Extra != "":
+		return fmt.Errorf("on stdout, where ssh would have failed: %q", r.Extra)
+	case neg && r.FD >= 0:
+		return fmt.Errorf("won by %v", r.Facts.Peer)
+	case neg && r.Status == 0:
+		return errors.New("exit status 0 without a descriptor")
+	case !neg && r.FD < 0:
+		return fmt.Errorf("no descriptor: exit status %d: %s", r.Status, r.Stderr)
+	case !neg && r.Status != 0:
+		return fmt.Errorf("a descriptor, and exit status %d: %s", r.Status, r.Stderr)
+	}
+	return nil
+}
+
+// lookPath is exec.LookPath in the script's PATH.
+func lookPath(name, path string) (string, error) {
+	if strings.Contains(name, "/") {
+		return name, nil
+	}
+	for _, dir := range filepath.SplitList(path) {
+		if found, err := exec.LookPath(filepath.Join(dir, name)); err == nil {
+			return found, nil
+		}
+	}
+	return "", fmt.Errorf("%s: not in PATH=%s", name, path)
+}
+
+// zero is when the helper of the last race showed its first sign of life, on
+// the wire's clock; the exec, if it showed none.
+func (s *story) zero() time.Duration {
+	first := time.Duration(-1)
+	sign := func(at time.Duration) {
+		if first < 0 || at < first {
+			first = at
+		}
+	}
+	for _, q := range s.queries() {
+		sign(q.At)
+	}
+	for _, p := range s.wire.Packets() {
+		if p.Dir == Out && (Syn.has(&p) || p.Proto == unix.IPPROTO_UDP) {
+			sign(p.At)
+		}
+	}
+	return max(0, first)
+}
+
+// queries are those of the last race.
+func (s *story) queries() []Query {
+	if s.dns == nil {
+		return nil
+	}
+	return s.dns.Queries()
+}

@@ -1,0 +1,333 @@
+//go:build linux
+
+package lab
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"strings"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+	"golang.org/x/net/dns/dnsmessage"
+	"golang.org/x/sys/unix"
+)
+
+// verb is a command of a script; what it prints, stdout and stderr can ask for.
+type verb func(s *story, ts *testscript.TestScript, args []string) error
+
+// Commands are the verbs of the scripts; [Setup] is what they need first.
+//
+//	link NAME RTT [jitter D] [v4|v6]   a link, of one family only; again: its new RTT
+//	addr ADDR...                       further addresses of the far host
+//	drop|pass|reset|strip LINK WORD... a rule; for the words see ParseRule
+//	delay LINK D WORD...               (a rule's value comes after the link)
+//	loss LINK N% WORD...
+//	icmp LINK net|host|port|prohibited|ttl WORD...
+//	clear LINK                         no rules any more
+//	down LINK; up LINK                 all is lost; nothing is
+//	wall near|far input|output NFT...  a rule of a firewall
+//	unwall near|far                    no firewall any more
+//	dns NAME TYPE=WHAT...              what the near host's name server knows, see parseReply
+//	listen ADDR:PORT [MANNER...]       a server of the far host, see parseManner
+//
+//	[!] race [NAME=VALUE...] ARG...    runs fdrace ARG... as ssh would
+//	[!] race [NAME=VALUE...] exec PROG ARG...
+//	wins ADDR [D]                      the race was won by ADDR, after D
+//	fails [D]                          it was lost, after D
+//	fd                                 prints the facts of what was passed
+//
+//	syn WORD... [at D]                 the first SYN of that kind left, at D
+//	nosyn WORD...                      none did
+//	rst WORD...                        a RST of that kind left
+//	syns [WORD...]                     prints the SYNs that left
+//	packets [WORD...]                  prints all there is
+//	queries                            prints the questions to the name server
+//	accepts ADDR:PORT N                the server has accepted N connections
+//	ended ADDR:PORT fin|rst N          N of them were ended so
+//
+// Times are those since the first packet the helper sent, to the wire or to the
+// name server: what the machine takes to start a program is no part of a race.
+func Commands() map[string]func(*testscript.TestScript, bool, []string) {
+	cmds := map[string]func(*testscript.TestScript, bool, []string){
+		"race": func(ts *testscript.TestScript, neg bool, args []string) {
+			ts.Check(theStory(ts).race(ts, neg, args))
+		},
+	}
+	for name, do := range map[string]verb{
+		"link": (*story).link, "addr": (*story).addr,
+		"drop": rule("drop"), "pass": rule("pass"), "reset": rule("reset"), "strip": rule("strip"),
+		"delay": rule("delay"), "loss": rule("loss"), "icmp": rule("icmp"),
+		"clear": onLink((*Link).Clear),
+		"down":  onLink(func(l *Link) { l.SetDown(true) }),
+		"up":    onLink(func(l *Link) { l.SetDown(false) }),
+		"wall":  (*story).wall, "unwall": (*story).unwall,
+		"dns": (*story).resolve, "listen": (*story).listen,
+		"wins": (*story).wins, "fails": (*story).fails, "fd": (*story).fd,
+		"syn": (*story).syn, "nosyn": (*story).nosyn, "rst": (*story).rst,
+		"syns": (*story).syns, "packets": (*story).packets, "queries": (*story).printQueries,
+		"accepts": (*story).accepts, "ended": (*story).ended,
+	} {
+		cmds[name] = func(ts *testscript.TestScript, neg bool, args []string) {
+			if neg {
+				ts.Fatalf("! %s means nothing", name)
+			}
+			ts.Check(do(theStory(ts), ts, args))
+		}
+	}
+	return cmds
+}
+
+func (s *story) link(_ *testscript.TestScript, args []string) (err error) {
+	if len(args) < 2 {
+		return errors.New("usage: link NAME RTT [jitter D] [v4|v6]")
+	}
+	name := args[0]
+	rtt, err := time.ParseDuration(args[1])
+	if err != nil {
+		return err
+	}
+	var jitter time.Duration
+	var only int
+	for args = args[2:]; len(args) > 0; args = args[1:] {
+		switch {
+		case args[0] == "v4":
+			only = 4
+		case args[0] == "v6":
+			only = 6
+		case args[0] == "jitter" && len(args) > 1:
+			if jitter, err = time.ParseDuration(args[1]); err != nil {
+				return err
+			}
+			args = args[1:]
+		default:
+			return fmt.Errorf("link: unknown word %q", args[0])
+		}
+	}
+	l := s.links[name]
+	if l == nil {
+		if l, err = s.wire.Add(&Link{Name: name, Near: s.near, Far: s.far, RTT: rtt, Only: only}); err != nil {
+			return err
+		}
+		s.links[name] = l
+	}
+	l.SetDelay(rtt, jitter)
+	return nil
+}
+
+func (s *story) addr(_ *testscript.TestScript, args []string) error {
+	var list []netip.Addr
+	for _, arg := range args {
+		a, err := netip.ParseAddr(arg)
+		if err != nil {
+			return err
+		}
+		list = append(list, a)
+	}
+	return s.far.Address(list...)
+}
+
+// onLink is a verb whose one word is a link.
+func onLink(f func(*Link)) verb {
+	return func(s *story, _ *testscript.TestScript, args []string) error {
+		if len(args) != 1 || s.links[args[0]] == nil {
+			return fmt.Errorf("%q is not the name of a link", args)
+		}
+		f(s.links[args[0]])
+		return nil
+	}
+}
+
+// rule is a verb that adds a rule to a link, which stands behind the action.
+func rule(action string) verb {
+	return func(s *story, _ *testscript.TestScript, args []string) error {
+		if len(args) == 0 || s.links[args[0]] == nil {
+			return fmt.Errorf("usage: %s LINK WORD..., not %q", action, args)
+		}
+		r, err := ParseRule(append([]string{action}, args[1:]...)...)
+		if err != nil {
+			return err
+		}
+		s.links[args[0]].Rule(r)
+		return nil
+	}
+}
+
+func (s *story) host(name string) (*Host, error) {
+	switch name {
+	case "near":
+		return s.near, nil
+	case "far":
+		return s.far, nil
+	}
+	return nil, fmt.Errorf("there is a near and a far host, no %q", name)
+}
+
+func (s *story) wall(_ *testscript.TestScript, args []string) error {
+	if len(args) < 3 {
+		return errors.New("usage: wall near|far input|output NFT... (see lab.Commands)")
+	}
+	h, err := s.host(args[0])
+	if err != nil {
+		return err
+	}
+	return h.Wall(args[1], strings.Join(args[2:], " "))
+}
+
+func (s *story) unwall(_ *testscript.TestScript, args []string) error {
+	if len(args) != 1 {
+		return errors.New("usage: unwall near|far")
+	}
+	h, err := s.host(args[0])
+	if err != nil {
+		return err
+	}
+	return h.Unwall()
+}
+
+// resolve is the verb dns. The server is on the near host, where a laptop has
+// systemd-resolved: an answer takes no time but what the script gives it.
+func (s *story) resolve(_ *testscript.TestScript, args []string) (err error) {
+	at := netip.MustParseAddrPort("127.0.0.53:53")
+	if len(args) < 2 {
+		return errors.New("usage: dns NAME TYPE=WHAT... (see lab.Commands)")
+	}
+	if s.dns == nil {
+		if s.dns, err = s.wire.ServeDNS(s.near, at); err != nil {
+			return err
+		}
+		if err := s.near.File("/etc/resolv.conf", "nameserver "+at.Addr().String()+"\n"); err != nil {
+			return err
+		}
+	}
+	for _, arg := range args[1:] {
+		kind, reply, err := parseReply(arg)
+		if err != nil {
+			return err
+		}
+		s.dns.Set(args[0], kind, reply)
+	}
+	return nil
+}
+
+func (s *story) listen(_ *testscript.TestScript, args []string) error {
+	if len(args) == 0 {
+		return errors.New("usage: listen ADDR:PORT [MANNER...]")
+	}
+	at, err := netip.ParseAddrPort(args[0])
+	if err != nil {
+		return err
+	}
+	m, err := parseManner(args[1:])
+	if err != nil {
+		return err
+	}
+	server, err := Serve(s.far, at, m)
+	if errors.Is(err, unix.EADDRNOTAVAIL) {
+		if err := s.far.Address(at.Addr()); err != nil {
+			return err
+		}
+		server, err = Serve(s.far, at, m)
+	}
+	if err != nil {
+		return err
+	}
+	s.servers[at] = server
+	return nil
+}
+
+// parseManner reads how a server treats its clients: silent (as without a
+// word), banner, lines (some, before the banner), late D (with the banner),
+// client (the banner, but the client first), echo; and mptcp, which it speaks.
+func parseManner(words []string) (m Manner, err error) {
+	for ; len(words) > 0 && err == nil; words = words[1:] {
+		switch words[0] {
+		case "silent":
+		case "banner":
+			m.Says = Banner
+		case "lines":
+			m.Says = "Authorized use only.\r\nNot an SSH- line.\r\n" + Banner
+		case "late":
+			if len(words) < 2 {
+				return m, errors.New("late: by how much?")
+			}
+			m.Says = Banner
+			m.After, err = time.ParseDuration(words[1])
+			words = words[1:]
+		case "client":
+			m.Says, m.ClientFirst = Banner, true
+		case "echo":
+			m.Echo = true
+		case "mptcp":
+			m.MPTCP = true
+		default:
+			err = fmt.Errorf("listen: unknown word %q", words[0])
+		}
+	}
+	return m, err
+}
+
+// parseReply reads a reply of the name server: TYPE=VALUE,...[+tc][+DELAY],
+// where for A and AAAA a value is an address, for SRV it is
+// priority/weight/port/target, and in place of all of them there may be silent,
+// servfail, nxdomain, refused or nodata. With +tc it comes over TCP only.
+func parseReply(word string) (kind dnsmessage.Type, r Reply, err error) {
+	name, what, _ := strings.Cut(word, "=")
+	kinds := map[string]dnsmessage.Type{"A": dnsmessage.TypeA, "AAAA": dnsmessage.TypeAAAA, "SRV": dnsmessage.TypeSRV}
+	kind, ok := kinds[name]
+	if !ok {
+		return 0, r, fmt.Errorf("dns: unknown type %q", name)
+	}
+	parts := strings.Split(what, "+")
+	for _, part := range parts[1:] {
+		if part == "tc" {
+			r.Truncated = true
+		} else if r.After, err = time.ParseDuration(part); err != nil {
+			return 0, r, err
+		}
+	}
+	codes := map[string]dnsmessage.RCode{
+		"nodata":   dnsmessage.RCodeSuccess,
+		"servfail": dnsmessage.RCodeServerFailure,
+		"nxdomain": dnsmessage.RCodeNameError,
+		"refused":  dnsmessage.RCodeRefused,
+	}
+	if r.Silent = parts[0] == "silent"; r.Silent {
+		return kind, r, nil
+	}
+	if r.Code, ok = codes[parts[0]]; ok {
+		return kind, r, nil
+	}
+	for _, value := range strings.Split(parts[0], ",") {
+		body, err := parseRecord(kind, value)
+		if err != nil {
+			return 0, r, fmt.Errorf("dns: %s: %w", word, err)
+		}
+		r.Records = append(r.Records, body)
+	}
+	return kind, r, nil
+}
+
+func parseRecord(kind dnsmessage.Type, value string) (dnsmessage.ResourceBody, error) {
+	if kind == dnsmessage.TypeSRV {
+		var srv dnsmessage.SRVResource
+		var target string
+		if _, err := fmt.Sscanf(value, "%d/%d/%d/%s", &srv.Priority, &srv.Weight, &srv.Port, &target); err != nil {
+			return nil, err
+		}
+		name, err := dnsmessage.NewName(strings.TrimSuffix(target, ".") + ".")
+		srv.Target = name
+		return &srv, err
+	}
+	a, err := netip.ParseAddr(value)
+	switch {
+	case err != nil:
+		return nil, err
+	case kind == dnsmessage.TypeA && a.Is4():
+		return &dnsmessage.AResource{A: a.As4()}, nil
+	case kind == dnsmessage.TypeAAAA && a.Is6():
+		return &dnsmessage.AAAAResource{AAAA: a.As16()}, nil
+	}
+	return nil, errors.New("an address of the other family")
+}

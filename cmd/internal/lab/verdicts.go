@@ -1,0 +1,223 @@
+//go:build linux
+
+package lab
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// tolerance is how far a time may be from what a script says. Two cores that
+// also carry the wire, under the race detector, wake the helper some
+// milliseconds late now and then; and no two behaviours that a story tells
+// apart are nearer to each other than a round trip of 20 ms. A machine that was
+// seen to stall longer during the race has been that much less exact.
+const tolerance = 8 * time.Millisecond
+
+// judge compares a time since the helper's first sign of life.
+func (s *story) judge(what string, got, want time.Duration) error {
+	if (got - want).Abs() > tolerance+s.stall {
+		return fmt.Errorf("%s at %s, not %s (the machine stalled for %s)\n%s",
+			what, ms(got), ms(want), ms(s.stall), s.listing(Match{}))
+	}
+	return nil
+}
+
+func ms(d time.Duration) string { return fmt.Sprintf("%.1fms", float64(d.Microseconds())/1000) }
+
+// packetsOf are those of the last race that match, timed from its zero.
+func (s *story) packetsOf(m Match) []Packet {
+	zero := s.zero()
+	list := slices.DeleteFunc(s.wire.Packets(), func(p Packet) bool { return !m.matches(&p) })
+	for i := range list {
+		list[i].At -= zero
+	}
+	return list
+}
+
+func (s *story) listing(m Match) string {
+	var b strings.Builder
+	for _, p := range s.packetsOf(m) {
+		fmt.Fprintln(&b, p)
+	}
+	return b.String()
+}
+
+// cutAt takes "at D" off the end of a verb's words.
+func cutAt(words []string) (rest []string, at time.Duration, given bool, err error) {
+	n := len(words) - 2
+	if n < 0 || words[n] != "at" {
+		return words, 0, false, nil
+	}
+	at, err = time.ParseDuration(words[n+1])
+	return words[:n], at, true, err
+}
+
+// sent matches what the near host sent of a kind.
+func sent(which Segment, words []string) (Match, error) {
+	m, err := ParseMatch(words...)
+	m.Dir, m.Which = Out, which
+	return m, err
+}
+
+func (s *story) syn(_ *testscript.TestScript, args []string) error {
+	words, at, given, err := cutAt(args)
+	if err != nil {
+		return err
+	}
+	m, err := sent(Syn, words)
+	if err != nil {
+		return err
+	}
+	list := s.packetsOf(m)
+	if len(list) == 0 {
+		return fmt.Errorf("no SYN %s\n%s", strings.Join(words, " "), s.listing(Match{}))
+	}
+	if !given {
+		return nil
+	}
+	return s.judge("SYN "+strings.Join(words, " "), list[0].At, at)
+}
+
+func (s *story) nosyn(_ *testscript.TestScript, args []string) error {
+	m, err := sent(Syn, args)
+	if err != nil {
+		return err
+	}
+	if list := s.packetsOf(m); len(list) > 0 {
+		return fmt.Errorf("%v\n%s", list[0], s.listing(Match{}))
+	}
+	return nil
+}
+
+func (s *story) rst(_ *testscript.TestScript, args []string) error {
+	m, err := sent(Rst, args)
+	if err != nil {
+		return err
+	}
+	if len(s.packetsOf(m)) == 0 {
+		return fmt.Errorf("no RST\n%s", s.listing(Match{}))
+	}
+	return nil
+}
+
+func (s *story) syns(ts *testscript.TestScript, args []string) error {
+	m, err := sent(Syn, args)
+	fmt.Fprint(ts.Stdout(), s.listing(m))
+	return err
+}
+
+func (s *story) packets(ts *testscript.TestScript, args []string) error {
+	m, err := ParseMatch(args...)
+	fmt.Fprint(ts.Stdout(), s.listing(m))
+	return err
+}
+
+func (s *story) printQueries(ts *testscript.TestScript, _ []string) error {
+	zero := s.zero()
+	for _, q := range s.queries() {
+		fmt.Fprintln(ts.Stdout(), ms(q.At-zero), q)
+	}
+	return nil
+}
+
+func (s *story) wins(_ *testscript.TestScript, args []string) error {
+	if len(args) == 0 {
+		return errors.New("usage: wins ADDR [D]")
+	}
+	want, err := netip.ParseAddr(args[0])
+	if err != nil {
+		return err
+	}
+	if s.result == nil || s.result.FD < 0 {
+		return errors.New("nothing has won")
+	}
+	if peer := s.result.Facts.Peer.Addr().Unmap(); peer != want {
+		return fmt.Errorf("won by %v\n%s", peer, s.listing(Match{}))
+	}
+	return s.judgeEnd("won", s.result.ToFD, args[1:])
+}
+
+func (s *story) fails(_ *testscript.TestScript, args []string) error {
+	if s.result == nil || s.result.FD >= 0 {
+		return errors.New("nothing has failed")
+	}
+	return s.judgeEnd("lost", s.result.ToExit, args)
+}
+
+// judgeEnd compares when a helper came to an end, if args say when it should.
+func (s *story) judgeEnd(what string, after time.Duration, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	want, err := time.ParseDuration(args[0])
+	if err != nil {
+		return err
+	}
+	got := s.result.Start.Add(after).Sub(s.wire.Marked()) - s.zero()
+	return s.judge(what, got, want)
+}
+
+func (s *story) fd(ts *testscript.TestScript, _ []string) error {
+	if s.result == nil || s.result.FD < 0 {
+		return errors.New("nothing was passed")
+	}
+	fmt.Fprint(ts.Stdout(), s.result.Facts)
+	return nil
+}
+
+func (s *story) accepts(_ *testscript.TestScript, args []string) error {
+	if len(args) != 2 {
+		return errors.New("usage: accepts ADDR:PORT N")
+	}
+	return s.await(args[0], args[1], func(Conn) bool { return true })
+}
+
+func (s *story) ended(_ *testscript.TestScript, args []string) error {
+	if len(args) != 3 || args[1] != string(ByFIN) && args[1] != string(ByRST) {
+		return errors.New("usage: ended ADDR:PORT fin|rst N")
+	}
+	return s.await(args[0], args[2], func(c Conn) bool { return string(c.End) == args[1] })
+}
+
+// await waits until a server has seen a number of connections of a kind. More
+// of them are an error.
+func (s *story) await(at, number string, of func(Conn) bool) error {
+	// What a client has done reaches the server within a round trip.
+	const patience = 5 * time.Second
+	address, err := netip.ParseAddrPort(at)
+	if err != nil {
+		return err
+	}
+	server := s.servers[address]
+	if server == nil {
+		return fmt.Errorf("nobody listens at %s", at)
+	}
+	want, err := strconv.Atoi(number)
+	if err != nil {
+		return err
+	}
+	count := func(conns []Conn) (n int) {
+		for _, c := range conns {
+			if of(c) {
+				n++
+			}
+		}
+		return n
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	conns, err := server.Await(ctx, func(conns []Conn) bool { return count(conns) >= want })
+	if err == nil && count(conns) > want {
+		err = fmt.Errorf("more than %d: %v", want, conns)
+	}
+	return err
+}

@@ -1,0 +1,353 @@
+//go:build linux
+
+package lab
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/netip"
+	"runtime"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// maxRecords bounds the memory of a wire that is never marked: 8 MB.
+const maxRecords = 1 << 15
+
+// Wire carries the packets of all its links, in one loop on one thread. It
+// polls by itself, as Go's own poller rounds its timeouts to milliseconds.
+type Wire struct {
+	start time.Time
+	wake  int // an eventfd
+	ended chan struct{}
+
+	mu      sync.Mutex
+	closed  bool
+	links   []*Link
+	added   int
+	flights flights
+	number  uint64
+	guests  []guest
+	free    []*[mtu]byte
+	random  *rand.Rand
+	mark    time.Duration
+	records []*Packet
+	syns    map[flow]uint32 // sequence numbers of the SYNs since the mark
+	late    time.Duration   // the worst delivery since the mark
+}
+
+// guest is somebody else who is served by the loop, to be as punctual.
+type guest struct {
+	fd   int
+	read func() // takes what there is, under the wire's lock
+}
+
+type flow struct{ src, dst netip.AddrPort }
+
+// NewWire makes a wire without links. Its chances are drawn from seed. The
+// caller closes it, before the hosts it joins.
+func NewWire(seed uint64) (*Wire, error) {
+	// Go gives its places to threads without regard to priorities. While there
+	// are some to spare, the loop need not wait for a thread that holds one and
+	// has no processor.
+	const places = 16
+	if runtime.GOMAXPROCS(0) < places {
+		runtime.GOMAXPROCS(places)
+	}
+	wake, err := unix.Eventfd(0, unix.EFD_NONBLOCK|unix.EFD_CLOEXEC)
+	if err != nil {
+		return nil, fmt.Errorf("wire: eventfd: %w", err)
+	}
+	w := &Wire{
+		start:  time.Now(),
+		wake:   wake,
+		ended:  make(chan struct{}),
+		random: rand.New(rand.NewPCG(seed, seed)),
+		syns:   map[flow]uint32{},
+	}
+	go w.run()
+	return w, nil
+}
+
+// Close ends the loop, and with it every link's interfaces.
+func (w *Wire) Close() error {
+	w.mu.Lock()
+	w.closed = true
+	w.wakeUp()
+	w.mu.Unlock()
+	<-w.ended
+	err := unix.Close(w.wake)
+	for _, l := range w.links {
+		err = errors.Join(err, unix.Close(l.tun[Out]), unix.Close(l.tun[In]))
+	}
+	return err
+}
+
+// Mark makes now the zero of the times that packets are recorded with, and
+// forgets those recorded.
+func (w *Wire) Mark() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.catchUp() // what was sent before the mark belongs before it
+	w.mark = w.now()
+	w.records = nil
+	clear(w.syns)
+	w.late = 0
+}
+
+// Marked is the time of the last Mark.
+func (w *Wire) Marked() time.Time {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.start.Add(w.mark)
+}
+
+// Packets returns the packets since the last Mark that were not just data or
+// its acknowledgement, in the order they entered the wire. What was sent
+// before the call is in it.
+func (w *Wire) Packets() []Packet {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.catchUp()
+	list := make([]Packet, len(w.records))
+	for i, p := range w.records {
+		list[i] = *p
+	}
+	return list
+}
+
+// Late is by how much the wire missed a delivery at most since the last Mark:
+// what this machine, just now, makes of a timer.
+func (w *Wire) Late() time.Duration {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.late
+}
+
+func (w *Wire) now() time.Duration { return time.Since(w.start) }
+
+// wakeUp makes the loop look at its links again.
+func (w *Wire) wakeUp() {
+	unix.Write(w.wake, binary.NativeEndian.AppendUint64(nil, 1)) // fails only if it is awake as it is
+}
+
+func (w *Wire) run() {
+	defer close(w.ended)
+	// The default slack lets timers be 50 µs late. It and the priority are the
+	// thread's, which ends with the loop; either may be refused, and costs
+	// accuracy only.
+	runtime.LockOSThread()
+	setPriority(prioWire)
+	unix.Prctl(unix.PR_SET_TIMERSLACK, 1, 0, 0, 0)
+	var fds []unix.PollFd
+	var drained [8]byte
+	for {
+		var timeout *unix.Timespec
+		var ok bool
+		if fds, timeout, ok = w.turn(fds[:0]); !ok {
+			return
+		}
+		unix.Ppoll(fds, timeout, nil) // whatever it says, the next turn looks for itself
+		if fds[0].Revents != 0 {
+			unix.Read(w.wake, drained[:])
+		}
+	}
+}
+
+// turn does what there is to do, and says what to wait for; not ok: the wire
+// is closed.
+func (w *Wire) turn(fds []unix.PollFd) (_ []unix.PollFd, timeout *unix.Timespec, ok bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.closed {
+		return nil, nil, false
+	}
+	w.readAll()
+	w.deliver()
+	fds = append(fds, unix.PollFd{Fd: int32(w.wake), Events: unix.POLLIN})
+	for _, guest := range w.guests {
+		fds = append(fds, unix.PollFd{Fd: int32(guest.fd), Events: unix.POLLIN})
+	}
+	for _, l := range w.links {
+		if l.gone {
+			continue
+		}
+		fds = append(fds,
+			unix.PollFd{Fd: int32(l.tun[Out]), Events: unix.POLLIN},
+			unix.PollFd{Fd: int32(l.tun[In]), Events: unix.POLLIN})
+	}
+	if len(w.flights) > 0 {
+		ts := unix.NsecToTimespec(max(0, int64(w.flights[0].due-w.now())))
+		timeout = &ts
+	}
+	return fds, timeout, true
+}
+
+// catchUp takes in what was sent before now; the loop, which may wait for
+// something later, is told.
+func (w *Wire) catchUp() {
+	w.readAll()
+	w.wakeUp()
+}
+
+// readAll takes in what waits at the links and the guests.
+func (w *Wire) readAll() {
+	for _, guest := range w.guests {
+		guest.read()
+	}
+	for _, l := range w.links {
+		w.read(l, In, l.tun[Out])
+		w.read(l, Out, l.tun[In])
+	}
+}
+
+// read takes what a host sent, that is now going dir.
+func (w *Wire) read(l *Link, dir Direction, tun int) {
+	// Not for ever: what is due must be delivered, too.
+	const batch = 32
+	for range batch {
+		buf := w.buffer()
+		n, err := unix.Read(tun, buf[:])
+		if err != nil {
+			w.free = append(w.free, buf)
+			l.gone = l.gone || errors.Is(err, unix.EBADFD) // deleted with ip(8)
+			return
+		}
+		w.enter(l, dir, buf, n)
+	}
+}
+
+func (w *Wire) buffer() *[mtu]byte {
+	if len(w.free) == 0 {
+		return new([mtu]byte)
+	}
+	last := len(w.free) - 1
+	buf := w.free[last]
+	w.free = w.free[:last]
+	return buf
+}
+
+// enter decides what becomes of a packet.
+func (w *Wire) enter(l *Link, dir Direction, buf *[mtu]byte, n int) {
+	now := w.now()
+	p, ok := parse(buf[:n])
+	if !ok {
+		w.free = append(w.free, buf)
+		return
+	}
+	p.At, p.Link, p.Dir, p.Fate = now-w.mark, l.Name, dir, Flying
+	if Syn.has(&p) {
+		f := flow{p.Src, p.Dst}
+		seq, seen := w.syns[f]
+		p.Again = seen && seq == p.seq
+		w.syns[f] = p.seq
+	}
+	rule := w.ruleFor(l, &p)
+	delay := l.delay
+	if l.jitter > 0 {
+		delay += time.Duration(w.random.Int64N(int64(l.jitter)))
+	}
+	if l.down {
+		p.Fate = Lost
+	} else {
+		switch rule.Do {
+		case Drop:
+			p.Fate = Dropped
+		case Delay:
+			delay += rule.Extra
+		case Strip:
+			stripMPTCP(buf[:n], &p)
+		case Reset, Refuse:
+			p.Fate = w.answer(l, &p, buf[:n], rule, now)
+		}
+	}
+	var record *Packet
+	if p.eventful() && len(w.records) < maxRecords {
+		record = new(Packet) // not &p, which would put every packet's on the heap
+		*record = p
+		w.records = append(w.records, record)
+	}
+	if p.Fate != Flying {
+		w.free = append(w.free, buf)
+		return
+	}
+	w.fly(flight{due: now + delay, link: l, dir: dir, buf: buf, n: n, record: record})
+}
+
+// ruleFor is the first of the link's rules that takes the packet, or Pass.
+func (w *Wire) ruleFor(l *Link, p *Packet) Rule {
+	for i := range l.rules {
+		r := &l.rules[i]
+		if r.matches(p) && (r.Chance == 0 || w.random.Float64() < r.Chance) {
+			return *r
+		}
+	}
+	return Rule{}
+}
+
+// answer sends what a rule answers to packet b, back to where that came from. A
+// packet that nobody would answer so is merely dropped.
+func (w *Wire) answer(l *Link, p *Packet, b []byte, rule Rule, now time.Duration) Fate {
+	buf := w.buffer()
+	var n int
+	if rule.Do == Reset {
+		n = forgeReset(buf[:], b, p)
+	} else {
+		n = forgeICMP(buf[:], b, p, rule.Error)
+	}
+	if n == 0 {
+		w.free = append(w.free, buf)
+		return Dropped
+	}
+	back := Out
+	if p.Dir == Out {
+		back = In
+	}
+	w.fly(flight{due: now + 2*l.delay, link: l, dir: back, buf: buf, n: n})
+	return Answered
+}
+
+func (w *Wire) fly(f flight) {
+	w.number++
+	f.number, f.cut = w.number, f.link.cut
+	w.flights.push(f)
+}
+
+// after has f called in time, under the wire's lock.
+func (w *Wire) after(d time.Duration, f func()) {
+	w.number++
+	w.flights.push(flight{due: w.now() + d, number: w.number, call: f})
+}
+
+// deliver hands over what is due.
+func (w *Wire) deliver() {
+	for len(w.flights) > 0 {
+		now := w.now()
+		if w.flights[0].due > now {
+			return
+		}
+		f := w.flights.pop()
+		if f.call != nil {
+			f.call()
+			continue
+		}
+		fate := Lost
+		if f.cut == f.link.cut {
+			w.late = max(w.late, now-max(f.due, w.mark))
+			if _, err := unix.Write(f.link.tun[f.dir], f.buf[:f.n]); err == nil {
+				fate = Delivered
+				t := &f.link.traffic[f.dir]
+				t.Packets++
+				t.Bytes += f.n
+			}
+		}
+		if f.record != nil {
+			f.record.Fate = fate
+		}
+		w.free = append(w.free, f.buf)
+	}
+}
