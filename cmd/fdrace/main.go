@@ -3,6 +3,11 @@
 //
 // Its stdout is the wire to ssh. Nothing is written to it but the one message
 // that carries the socket; a person reads stderr.
+//
+// It is gone in milliseconds: the runtime need not start a goroutine that would
+// follow a change of the processors it may use.
+//
+//go:debug updatemaxprocs=0
 package main
 
 import (
@@ -56,8 +61,18 @@ type options struct {
 
 	Banner bool `help:"The winner must have said \"SSH-\", not only have accepted: passes over boxes that accept for a server that is not there, for one round trip more."`
 
-	Verbose int              `short:"v" type:"counter" help:"Say what won; twice, say every step."`
-	Version kong.VersionFlag `short:"V" help:"Show the version."`
+	Verbose int         `short:"v" type:"counter" help:"Say what won; twice, say every step."`
+	Version versionFlag `short:"V" help:"Show the version."`
+}
+
+// A versionFlag is kong.VersionFlag, but not by a variable of kong's: it would
+// look for one in every text of every flag, whatever the command line.
+type versionFlag bool
+
+func (versionFlag) BeforeReset(app *kong.Kong) error {
+	fmt.Fprintf(app.Stdout, "fdrace %s (%s, %s/%s)\n", version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	app.Exit(0)
+	return nil
 }
 
 // A span is a duration in Go's notation; a bare number is seconds, as in ssh's
@@ -173,7 +188,6 @@ func parse(o *options, args []string) error {
 		kong.Description(description),
 		kong.Writers(out, os.Stderr),
 		kong.Help(help),
-		kong.Vars{"version": fmt.Sprintf("fdrace %s (%s, %s/%s)", version, runtime.Version(), runtime.GOOS, runtime.GOARCH)},
 	)
 	if err != nil {
 		return err

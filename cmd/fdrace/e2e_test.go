@@ -1,0 +1,127 @@
+//go:build linux
+
+package main
+
+import (
+	"fmt"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	"fdrace/cmd/internal/lab"
+	"fdrace/mptcp"
+
+	"github.com/rogpeppe/go-internal/testscript"
+	"golang.org/x/sys/unix"
+)
+
+// noLab is why this machine cannot have the hosts of the lab.
+var noLab error
+
+func TestMain(m *testing.M) {
+	noLab = lab.Reexec()
+	os.Exit(m.Run())
+}
+
+// TestEndToEnd runs the stories of testdata: the real fdrace under the real ssh
+// that logs in to the real sshd. Each has two hosts of its own, near, in which
+// all that it executes runs, and far, which has sshd.
+func TestEndToEnd(t *testing.T) {
+	if noLab != nil {
+		t.Skip(noLab)
+	}
+	if _, err := exec.LookPath("ssh"); err != nil {
+		t.Skip(err, ": run `apt-get install openssh-client`")
+	}
+	if _, err := lab.FindSSHD(); err != nil {
+		t.Skip(err)
+	}
+	program := build(t)
+	testscript.Run(t, testscript.Params{
+		Dir:                "../../testdata",
+		Setup:              func(env *testscript.Env) error { return setup(env, program) },
+		Cmds:               commands(),
+		Condition:          condition,
+		RequireUniqueNames: true,
+		WorkdirRoot:        t.TempDir(), // testscript's own stays when -run picks some
+	})
+}
+
+// build makes the program as it is installed.
+func build(t *testing.T) (path string) {
+	path = filepath.Join(t.TempDir(), "fdrace")
+	cmd := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w", "-o", path, "fdrace/cmd/fdrace")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("go build: %v\n%s", err, out)
+	}
+	return path
+}
+
+// commands are the verbs of all stories.
+func commands() map[string]func(*testscript.TestScript, bool, []string) {
+	all := lab.Commands()
+	maps.Copy(all, verbs())
+	return all
+}
+
+// config is the ssh_config of every script; what its story is about comes by
+// -o, which goes before.
+const config = `
+ProxyCommand fdrace -v -- %%h %%p
+ProxyUseFdpass yes
+
+IdentityFile %[1]s/id
+IdentitiesOnly yes
+IdentityAgent none
+UserKnownHostsFile %[1]s/known_hosts
+GlobalKnownHostsFile /dev/null
+StrictHostKeyChecking yes
+BatchMode yes
+`
+
+// setup gives a script its hosts, config, and an fdrace in a place of its own:
+// a process that runs it is of this script.
+func setup(env *testscript.Env, program string) error {
+	if err := lab.Setup(env); err != nil {
+		return err
+	}
+	bin := filepath.Join(env.WorkDir, "bin")
+	if err := os.Mkdir(bin, 0o755); err != nil {
+		return err
+	}
+	if err := os.Link(program, filepath.Join(bin, "fdrace")); err != nil {
+		return err
+	}
+	env.Setenv("PATH", bin+":"+env.Getenv("PATH")+":/usr/sbin:/sbin")
+	env.Setenv("SHELL", "/bin/sh") // ssh runs the ProxyCommand by it
+	s := &state{env: env}
+	env.Values[stateKey{}] = s
+	env.Defer(s.end)
+	return os.WriteFile(filepath.Join(env.WorkDir, "config"), fmt.Appendf(nil, config, env.WorkDir), 0o644)
+}
+
+// condition is what a script may ask, beyond testscript's own.
+func condition(name string) (bool, error) {
+	switch name {
+	case "tun":
+		tun, err := os.OpenFile("/dev/net/tun", os.O_RDWR, 0)
+		if err != nil {
+			return false, nil
+		}
+		return true, tun.Close()
+	case "mptcp":
+		return mptcp.Supported() == nil, nil
+	case "TCP_IS_MPTCP": // the lab knows no other way to ask
+		fd, err := mptcp.Socket(unix.AF_INET)
+		if err != nil {
+			return false, nil
+		}
+		defer unix.Close(fd)
+		_, err = unix.GetsockoptInt(fd, unix.IPPROTO_TCP, 43)
+		return err == nil, nil
+	}
+	return false, fmt.Errorf("unknown condition %q", name)
+}

@@ -1,0 +1,319 @@
+//go:build linux
+
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"fdrace/cmd/internal/lab"
+
+	"github.com/rogpeppe/go-internal/testscript"
+	"golang.org/x/sys/unix"
+)
+
+// state is what a script has beside the lab's.
+type state struct {
+	env    *testscript.Env
+	cables int
+	sshds  []*lab.SSHD
+}
+
+type stateKey struct{}
+
+// verbs are those of the stories of a login, beside the lab's.
+//
+//	cable NAME                 joins near and far as the lab's link does, by
+//	                           the kernel alone: no delay and no /dev/net/tun
+//	file PATH FILE             the near host has FILE at PATH
+//	sshd [mptcp] ADDR:PORT...  starts an sshd of the far host
+//	sshd stop                  ends all there are; sshd.log is complete
+//	exits N ARG...             runs fdrace ARG... as ssh would, to end with
+//	                           status N and without a word on stdout
+//	soon PROG ARG...           runs PROG again and again, until it prints
+//	signal NAME PROG           ends the PROG that runs on the near host
+//	gone PROG                  none does any more, very soon
+func verbs() map[string]func(*testscript.TestScript, bool, []string) {
+	cmds := map[string]func(*testscript.TestScript, bool, []string){}
+	for name, do := range map[string]func(*state, *testscript.TestScript, []string) error{
+		"cable": (*state).cable, "file": (*state).file, "sshd": (*state).sshd,
+		"exits": (*state).exits, "soon": (*state).soon,
+		"signal": (*state).signal, "gone": (*state).gone,
+	} {
+		cmds[name] = func(ts *testscript.TestScript, neg bool, args []string) {
+			if neg {
+				ts.Fatalf("! %s means nothing", name)
+			}
+			ts.Check(do(ts.Value(stateKey{}).(*state), ts, args))
+		}
+	}
+	return cmds
+}
+
+// patience is for what happens at once, on a machine that has much else to do.
+const patience = 5 * time.Second
+
+// eventually looks until there is nothing left to complain about.
+func eventually(complaint func() (string, error)) error {
+	for end := time.Now().Add(patience); ; time.Sleep(5 * time.Millisecond) {
+		what, err := complaint()
+		if err != nil || what == "" {
+			return err
+		}
+		if time.Now().After(end) {
+			return errors.New(what)
+		}
+	}
+}
+
+// end stops the servers and asks that no process is left on the near host.
+func (s *state) end() {
+	t := s.env.T().(testing.TB)
+	for _, d := range s.sshds {
+		if err := d.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	if t.Failed() {
+		return // the lab kills what is there
+	}
+	if err := eventually(func() (string, error) {
+		left, err := processes("")
+		if len(left) == 0 {
+			return "", err
+		}
+		return fmt.Sprintf("processes left: %v", left), err
+	}); err != nil {
+		t.Error(err)
+	}
+}
+
+// The n-th cable of a script has 10.1.n.1, 2001:db8:c:n::1 and fe80::1 at the
+// near end and the same with 2 at the far one; the first has the better route.
+func (s *state) cable(ts *testscript.TestScript, args []string) error {
+	if len(args) != 1 {
+		return errors.New("usage: cable NAME")
+	}
+	name := args[0]
+	s.cables++
+	near, far := lab.NearHost(ts), lab.FarHost(ts)
+	var there *os.File
+	if err := far.Do(func() (err error) {
+		there, err = os.Open("/proc/thread-self/ns/net")
+		return err
+	}); err != nil {
+		return err
+	}
+	defer there.Close()
+	add := exec.Command("ip", "link", "add", name, "type", "veth", "peer", "name", name, "netns", "/proc/self/fd/3")
+	add.ExtraFiles = []*os.File{there}
+	if out, err := add.CombinedOutput(); err != nil {
+		return fmt.Errorf("ip link add: %w: %s", err, out)
+	}
+	end := func(host *lab.Host, n, via int) error {
+		own := []netip.Addr{
+			netip.MustParseAddr(fmt.Sprintf("2001:db8:c:%d::%d", s.cables, n)),
+			netip.MustParseAddr(fmt.Sprintf("fe80::%d", n)),
+		}
+		return host.Configure(own,
+			fmt.Sprintf("link set %s addrgenmode none up", name),
+			fmt.Sprintf("address add 10.1.%d.%d/24 dev %s", s.cables, n, name),
+			fmt.Sprintf("address add 2001:db8:c:%d::%d/64 dev %s nodad", s.cables, n, name),
+			fmt.Sprintf("address add fe80::%d/64 dev %s nodad", n, name),
+			fmt.Sprintf("route add default via 10.1.%d.%d dev %s metric %d", s.cables, via, name, 100*s.cables),
+			fmt.Sprintf("route add ::/0 via fe80::%d dev %s metric %d", via, name, 100*s.cables),
+		)
+	}
+	// With a route to everywhere far is silent about what nobody has; without
+	// one it says so, on IPv6.
+	if err := end(far, 2, 1); err != nil {
+		return err
+	}
+	if err := end(near, 1, 2); err != nil {
+		return err
+	}
+	// Far, which was up before there was anybody, drops what it sends until
+	// the kernel has taken notice of the carrier.
+	return eventually(func() (string, error) {
+		var out []byte
+		err := far.Do(func() (err error) {
+			out, err = exec.Command("ip", "link", "show", name).Output()
+			return err
+		})
+		if err != nil || bytes.Contains(out, []byte("state UP")) {
+			return "", err
+		}
+		return fmt.Sprintf("no carrier: %s", out), nil
+	})
+}
+
+func (s *state) file(ts *testscript.TestScript, args []string) error {
+	if len(args) != 2 {
+		return errors.New("usage: file PATH FILE")
+	}
+	return lab.NearHost(ts).File(args[0], ts.ReadFile(args[1]))
+}
+
+func (s *state) sshd(ts *testscript.TestScript, args []string) error {
+	if len(args) == 1 && args[0] == "stop" {
+		var err error
+		for _, d := range s.sshds {
+			err = errors.Join(err, d.Close(), d.Wait())
+		}
+		s.sshds = nil
+		return err
+	}
+	multipath := len(args) > 0 && args[0] == "mptcp"
+	if multipath {
+		args = args[1:]
+	}
+	if len(args) == 0 {
+		return errors.New("usage: sshd [mptcp] ADDR:PORT..., or sshd stop")
+	}
+	far := lab.FarHost(ts)
+	var at []netip.AddrPort
+	for _, arg := range args {
+		a, err := netip.ParseAddrPort(arg)
+		if err != nil {
+			return err
+		}
+		at = append(at, a)
+		if a.Addr().IsUnspecified() || a.Addr().IsLinkLocalUnicast() {
+			continue // the latter is a cable's
+		}
+		// Twice the same is no error.
+		if err := far.IP("address replace " + a.Addr().String() + " dev lo nodad"); err != nil {
+			return err
+		}
+	}
+	d, err := lab.StartSSHD(far, s.env.WorkDir, multipath, at...)
+	if err != nil {
+		return err
+	}
+	s.sshds = append(s.sshds, d)
+	return nil
+}
+
+func (s *state) exits(ts *testscript.TestScript, args []string) error {
+	if len(args) == 0 {
+		return errors.New("usage: exits N ARG...")
+	}
+	want, err := strconv.Atoi(args[0])
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, filepath.Join(s.env.WorkDir, "bin/fdrace"), args[1:]...)
+	cmd.Dir, cmd.Env = ts.MkAbs("."), s.env.Vars
+	r, err := lab.Run(cmd)
+	if err != nil {
+		return err
+	}
+	fmt.Fprint(ts.Stderr(), r.Stderr)
+	if r.FD >= 0 {
+		unix.Close(r.FD)
+		return fmt.Errorf("passed a connection to %v", r.Facts.Peer)
+	}
+	if r.Status != want || r.Extra != "" {
+		return fmt.Errorf("exit status %d, %q on stdout: %s", r.Status, r.Extra, r.Stderr)
+	}
+	return nil
+}
+
+func (s *state) soon(ts *testscript.TestScript, args []string) error {
+	if len(args) == 0 {
+		return errors.New("usage: soon PROG ARG...")
+	}
+	return eventually(func() (string, error) {
+		cmd := exec.Command(args[0], args[1:]...)
+		cmd.Dir, cmd.Env = ts.MkAbs("."), s.env.Vars
+		var said bytes.Buffer
+		cmd.Stderr = &said
+		out, err := cmd.Output()
+		if err != nil {
+			return "", fmt.Errorf("%w: %s", err, &said)
+		}
+		if len(out) > 0 {
+			return "", nil
+		}
+		return "prints nothing", nil
+	})
+}
+
+var signals = map[string]unix.Signal{"TERM": unix.SIGTERM, "INT": unix.SIGINT, "HUP": unix.SIGHUP, "KILL": unix.SIGKILL}
+
+func (s *state) signal(ts *testscript.TestScript, args []string) error {
+	if len(args) != 2 || signals[args[0]] == 0 {
+		return errors.New("usage: signal TERM|INT|HUP|KILL PROG")
+	}
+	running, err := processes(args[1])
+	if err != nil || len(running) != 1 {
+		return fmt.Errorf("%v run, %w", running, err)
+	}
+	fd, err := unix.PidfdOpen(running[0].pid, 0)
+	if err != nil {
+		return fmt.Errorf("pidfd_open: %w", err)
+	}
+	defer unix.Close(fd)
+	if err := unix.PidfdSendSignal(fd, signals[args[0]], nil, 0); err != nil {
+		return fmt.Errorf("pidfd_send_signal: %w", err)
+	}
+	n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, int(patience.Milliseconds()))
+	if n == 0 {
+		return fmt.Errorf("%v still runs after %v, %w", running, patience, err)
+	}
+	return nil
+}
+
+func (s *state) gone(ts *testscript.TestScript, args []string) error {
+	if len(args) != 1 {
+		return errors.New("usage: gone PROG")
+	}
+	return eventually(func() (string, error) {
+		running, err := processes(args[0])
+		if len(running) == 0 {
+			return "", err
+		}
+		return fmt.Sprintf("%v still run", running), err
+	})
+}
+
+// process is one that lives, and what it runs.
+type process struct {
+	pid int
+	exe string
+}
+
+// processes lists those of the near host that run name, or anything.
+func processes(name string) (list []process, err error) {
+	here, err := os.Readlink("/proc/thread-self/ns/net")
+	if err != nil {
+		return nil, err
+	}
+	links, err := filepath.Glob("/proc/[0-9]*/ns/net")
+	for _, link := range links {
+		pid, err := strconv.Atoi(strings.Split(link, "/")[2])
+		if err != nil || pid == os.Getpid() {
+			continue
+		}
+		if there, err := os.Readlink(link); err != nil || there != here {
+			continue
+		}
+		exe, err := os.Readlink(fmt.Sprintf("/proc/%d/exe", pid))
+		if err == nil && (name == "" || filepath.Base(exe) == name) {
+			list = append(list, process{pid, exe})
+		}
+	}
+	return list, err
+}

@@ -1,0 +1,170 @@
+//go:build linux
+
+package lab
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// SSHD is a real OpenSSH server in a host. It serves those who run the test,
+// root or not, with a key of its own and for a key of theirs.
+type SSHD struct {
+	process *os.Process
+	wait    func() error
+	ready   chan struct{} // closed when it listens on all its addresses
+	silent  chan struct{} // closed when it and its sessions have ended
+}
+
+// sshdPatience is for a machine that has much else to do.
+const sshdPatience = 10 * time.Second
+
+// StartSSHD starts a server, which listens when it returns. dir is a directory
+// with the keys that were thrown away last, or none yet: the server's host_key,
+// the user's id, authorized_keys and known_hosts, where the host key counts for
+// every name. What the server says, as much as LogLevel VERBOSE makes it, is
+// added to sshd.log there. With multipath it is run by mptcpize. The caller
+// closes it, if the host is not closed before.
+func StartSSHD(h *Host, dir string, multipath bool, at ...netip.AddrPort) (*SSHD, error) {
+	path, err := FindSSHD()
+	if err != nil {
+		return nil, err
+	}
+	if err := makeKeys(dir); err != nil {
+		return nil, err
+	}
+	if os.Getuid() == 0 {
+		// Without PAM it lets no locked account in, and some distributions
+		// lock root.
+		if err := h.File("/etc/shadow", "root:*:1::::::\n"); err != nil {
+			return nil, err
+		}
+	}
+	args := []string{path, "-D", "-e", "-f", os.DevNull}
+	if multipath {
+		args = append([]string{"mptcpize", "run"}, args...)
+	}
+	for _, option := range []string{
+		"HostKey=" + filepath.Join(dir, "host_key"),
+		"AuthorizedKeysFile=" + filepath.Join(dir, "authorized_keys"),
+		"StrictModes=no", // dir is in /tmp
+		"PermitRootLogin=yes",
+		"PermitTunnel=yes",
+		"Subsystem=sftp internal-sftp",
+		"PidFile=none",
+		"LogLevel=VERBOSE",
+	} {
+		args = append(args, "-o", option)
+	}
+	for _, a := range at {
+		args = append(args, "-o", "ListenAddress="+a.String())
+	}
+	return startSSHD(h, exec.Command(args[0], args[1:]...), filepath.Join(dir, "sshd.log"), len(at))
+}
+
+func startSSHD(h *Host, cmd *exec.Cmd, path string, listeners int) (*SSHD, error) {
+	log, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	if err != nil {
+		return nil, err
+	}
+	// Every process of the server has the pipe's end, and nothing else has.
+	r, w, err := os.Pipe()
+	if err != nil {
+		return nil, errors.Join(err, log.Close())
+	}
+	cmd.Stderr = w
+	wait, err := h.Start(cmd)
+	w.Close()
+	if err != nil {
+		return nil, errors.Join(err, r.Close(), log.Close())
+	}
+	s := &SSHD{process: cmd.Process, wait: wait, ready: make(chan struct{}), silent: make(chan struct{})}
+	go s.listen(r, log, listeners)
+	select {
+	case <-s.ready:
+		return s, nil
+	case <-s.silent:
+	case <-time.After(sshdPatience):
+	}
+	said, _ := os.ReadFile(path)
+	return nil, errors.Join(fmt.Errorf("sshd does not listen: %s", said), s.Close())
+}
+
+// listen copies what the server says into its log.
+func (s *SSHD) listen(r io.ReadCloser, log io.WriteCloser, listeners int) {
+	defer close(s.silent)
+	defer log.Close()
+	defer r.Close()
+	for lines := bufio.NewScanner(r); lines.Scan(); {
+		fmt.Fprintln(log, lines.Text())
+		if strings.HasPrefix(lines.Text(), "Server listening on ") {
+			if listeners--; listeners == 0 {
+				close(s.ready)
+			}
+		}
+	}
+}
+
+// Close ends the server. Its sessions stay.
+func (s *SSHD) Close() error {
+	if err := s.process.Signal(unix.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		return err
+	}
+	s.wait() // how it ended is no news
+	return nil
+}
+
+// Wait waits, after Close, until the sessions have ended, too, and the log is
+// complete. It is an error if they do not: a client is still there.
+func (s *SSHD) Wait() error {
+	select {
+	case <-s.silent:
+		return nil
+	case <-time.After(sshdPatience):
+		return errors.New("sshd: a session is still there")
+	}
+}
+
+// FindSSHD returns the absolute path of sshd, by which it has to be started. It
+// looks also where the PATH of an ordinary user does not.
+func FindSSHD() (string, error) {
+	for _, name := range []string{"sshd", "/usr/sbin/sshd", "/usr/local/sbin/sshd"} {
+		if path, err := exec.LookPath(name); err == nil {
+			return filepath.Abs(path)
+		}
+	}
+	return "", errors.New("sshd: not found: run `apt-get install openssh-server`")
+}
+
+// makeKeys fills dir, unless it has been filled before.
+func makeKeys(dir string) error {
+	in := func(name string) string { return filepath.Join(dir, name) }
+	if _, err := os.Stat(in("known_hosts")); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	for _, name := range []string{"host_key", "id"} {
+		made, err := exec.Command("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "", "-f", in(name)).CombinedOutput()
+		if err != nil {
+			return fmt.Errorf("ssh-keygen: %w: %s", err, made)
+		}
+	}
+	if err := os.Rename(in("id.pub"), in("authorized_keys")); err != nil {
+		return err
+	}
+	key, err := os.ReadFile(in("host_key.pub"))
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(in("known_hosts"), append([]byte("* "), key...), 0o644)
+}
