@@ -1,0 +1,165 @@
+//go:build linux
+
+// Command demo shows fdrace at work on this machine alone: a throwaway sshd on
+// loopback, dead addresses listed before the live one, real logins by ssh, and
+// no process of fdrace's left while they last. Its argument is the fdrace.
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+func main() {
+	// What has a Pdeathsig is told of the end of the thread that started it.
+	runtime.LockOSThread()
+	if len(os.Args) != 2 {
+		fmt.Fprintln(os.Stderr, "usage: demo FDRACE")
+		os.Exit(2)
+	}
+	// What sshd leaves behind as it ends becomes ours (Linux 3.4).
+	_ = unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+	// SIGPIPE too: sshd has to be ended when nobody reads on.
+	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGINT, unix.SIGTERM, unix.SIGHUP, unix.SIGPIPE)
+	defer stop()
+	ctx, cancel := context.WithTimeoutCause(ctx, time.Minute, errors.New("a minute was not enough"))
+	defer cancel()
+	if err := run(ctx, os.Args[1]); err != nil {
+		fmt.Fprintln(os.Stderr, "demo:", err)
+		os.Exit(1)
+	}
+	fmt.Println("\nDone. sshd has ended, its keys and config are removed.")
+}
+
+func run(ctx context.Context, fdrace string) (err error) {
+	me := whoami()
+	if err := me.mayLogIn(); err != nil {
+		return err
+	}
+	if fdrace, err = filepath.Abs(fdrace); err != nil {
+		return err
+	}
+	dir, err := os.MkdirTemp("", "fdrace-demo-")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+
+	stage, err := setStage()
+	defer stage.clear()
+	if err != nil {
+		return err
+	}
+	server, err := startSSHD(ctx, dir, me, stage.live)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		stopped := server.stop()
+		if err != nil && !errors.Is(ctx.Err(), context.Canceled) {
+			err = errors.Join(err, server.said)
+		}
+		err = errors.Join(err, stopped)
+	}()
+	scenes, notes := stage.scenes(ctx)
+	config, err := writeConfig(dir, scenes)
+	if err != nil {
+		return err
+	}
+	fmt.Printf("A throwaway sshd, process %d, listens at %s.\n", server.pid, join(stage.live))
+	fmt.Printf("Keys and config are in %s.\n", dir)
+	for _, note := range notes {
+		fmt.Println(note)
+	}
+	for i, s := range scenes {
+		fmt.Printf("\n%d. %s\n\n", i+1, s.about)
+		for _, line := range s.stanza() {
+			fmt.Println("  ", line)
+		}
+		fmt.Printf("\n   $ ssh -F %s %s\n", config, s.host)
+		if err := logIn(ctx, config, s.host, fdrace); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// logIn has ssh log in to host, and looks around while the session lasts.
+func logIn(ctx context.Context, config, host, fdrace string) error {
+	const command = `echo "logged in: SSH_CONNECTION is $SSH_CONNECTION"; cat`
+	ssh := exec.CommandContext(ctx, "ssh", "-F", config, host, command)
+	// SHELL is what ssh runs a ProxyCommand with.
+	ssh.Env = append(os.Environ(), "SHELL=/bin/sh", "PATH="+filepath.Dir(fdrace)+":"+os.Getenv("PATH"))
+	// A group of its own, which its ProxyCommand is in, too.
+	ssh.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: unix.SIGTERM}
+	ssh.Cancel = func() error { return unix.Kill(-ssh.Process.Pid, unix.SIGTERM) }
+	ssh.WaitDelay = time.Second
+	stdin, err := ssh.StdinPipe() // cat, and with it the session, lasts until it is closed
+	if err != nil {
+		return err
+	}
+	out, in, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	defer out.Close()
+	ssh.Stdout, ssh.Stderr = in, in
+	err = ssh.Start()
+	in.Close()
+	if err != nil {
+		return err
+	}
+	looked := errors.New("ssh has not logged in")
+	for lines := bufio.NewScanner(out); lines.Scan(); {
+		fmt.Println("  ", lines.Text())
+		if strings.HasPrefix(lines.Text(), "logged in: ") {
+			looked = look(ssh.Process.Pid)
+			stdin.Close()
+		}
+	}
+	err = ssh.Wait()
+	switch {
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case err != nil:
+		return fmt.Errorf("ssh: %w", err)
+	}
+	return looked
+}
+
+// look says what stands beside ssh while it is in a session: nothing, or it is
+// an error.
+func look(ssh int) error {
+	processes, err := readProcesses()
+	if err != nil {
+		return err
+	}
+	for _, p := range processes {
+		if p.pid != ssh && (p.parent == ssh || p.group == ssh) {
+			return fmt.Errorf("process %d %s stands beside ssh, process %d", p.pid, p.name, ssh)
+		}
+	}
+	fmt.Printf("   meanwhile: ssh is process %d, and no process stands beside it\n", ssh)
+	return nil
+}
+
+func join(addrs []netip.AddrPort) string {
+	var words []string
+	for _, a := range addrs {
+		words = append(words, a.String())
+	}
+	return strings.Join(words, " and ")
+}
