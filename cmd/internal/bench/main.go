@@ -1,0 +1,132 @@
+//go:build linux
+
+// Command bench measures fdrace beside its peers.
+//
+//	go run ./cmd/internal/bench [-n PAIRS] [-limit TIME] [OTHER-FDRACE...]
+//
+// Every helper is run as ssh runs one, each time next to a run of the control,
+// nc -F, first or second in turn: both meet the same machine, and the ratio of
+// the two is free of its drift. Other builds of fdrace may be named, to see
+// what a change is worth.
+package main
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"slices"
+	"text/tabwriter"
+	"time"
+)
+
+// warmUp is how many rounds are run before those that count: pages of the
+// binaries are read, the clock of the processor is up.
+const warmUp = 5
+
+func main() {
+	pairs := flag.Int("n", 300, "pairs of runs for each row")
+	limit := flag.Duration("limit", time.Minute, "stop after this time, with the pairs there are")
+	flag.Parse()
+	if err := run(*pairs, *limit, flag.Args()); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+func run(pairs int, limit time.Duration, others []string) error {
+	if pairs < 1 {
+		return fmt.Errorf("-n %d: a median needs one pair at least", pairs)
+	}
+	dir, err := os.MkdirTemp("", "fdrace-bench-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	s, err := serve()
+	if err != nil {
+		return err
+	}
+	control, rows, missing, err := helpers(dir, s, others)
+	if err != nil {
+		return err
+	}
+	for i := range rows {
+		if rows[i].peak, err = rows[i].measurePeak(); err != nil {
+			return fmt.Errorf("%s: %w", rows[i].name, err)
+		}
+	}
+	until := time.Now().Add(limit)
+	for round := range warmUp + pairs {
+		for i := range rows {
+			if err := rows[i].pair(control); err != nil {
+				return err
+			}
+		}
+		if round >= warmUp && time.Now().After(until) {
+			break
+		}
+	}
+	show(rows)
+	for _, m := range missing {
+		fmt.Println("left out:", m)
+	}
+	return nil
+}
+
+// pair runs r and the control, and swaps them the next time. A run that does
+// not count goes before, so that every pair finds the processor's caches as the
+// control leaves them, whatever the row above.
+func (r *row) pair(control *helper) error {
+	if _, err := control.measure(); err != nil {
+		return fmt.Errorf("%s: %w", control.name, err)
+	}
+	var p [2]sample
+	order := []*helper{&r.helper, control}
+	for i := range order {
+		which := (i + len(r.pairs)) % 2
+		var err error
+		if p[which], err = order[which].measure(); err != nil {
+			return fmt.Errorf("%s: %w", order[which].name, err)
+		}
+	}
+	r.pairs = append(r.pairs, p)
+	return nil
+}
+
+// show prints medians, and in brackets the quartiles. The control's own row is
+// made of pairs too: how far its ratio is from 1 is what the ratios are good
+// for.
+func show(rows []row) {
+	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "\texec to fd, ms\texec to exit, ms\tof nc -F\tCPU, ms\tpeak RSS, MB")
+	var noise []float64
+	for _, r := range rows {
+		var fd, exit, ratio, cpu []float64
+		for _, p := range r.pairs[warmUp:] {
+			fd = append(fd, ms(p[0].fd))
+			exit = append(exit, ms(p[0].exit))
+			cpu = append(cpu, ms(p[0].cpu))
+			ratio = append(ratio, float64(p[0].exit)/float64(p[1].exit))
+			noise = append(noise, ms(p[1].exit))
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%.1f\n", r.name, quartiles(fd), quartiles(exit), quartiles(ratio), quartiles(cpu), r.peak)
+	}
+	w.Flush()
+	q1, q2, q3 := quarter(noise)
+	fmt.Printf("\n%d pairs a row. Noise: half of all %d runs of nc -F took %.2f to %.2f ms, a spread of %.0f %% of the median.\n",
+		len(rows[0].pairs)-warmUp, len(noise), q1, q3, 100*(q3-q1)/q2)
+}
+
+func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
+
+func quartiles(x []float64) string {
+	q1, q2, q3 := quarter(x)
+	return fmt.Sprintf("%.2f (%.2f-%.2f)", q2, q1, q3)
+}
+
+// quarter sorts x and returns its quartiles.
+func quarter(x []float64) (q1, q2, q3 float64) {
+	slices.Sort(x)
+	n := len(x) - 1
+	return x[n/4], x[n/2], x[n*3/4]
+}
