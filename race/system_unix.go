@@ -218,14 +218,15 @@ func (k *kernel) Wait(until time.Duration) (n news, err error) {
 			continue
 		}
 		errno, err := unix.GetsockoptInt(int(p.Fd), unix.SOL_SOCKET, unix.SO_ERROR)
-		if err == nil && errno != 0 {
+		switch {
+		case err == nil && errno != 0:
 			err = unix.Errno(errno)
+		case err == nil && p.Revents&p.Events == 0:
+			// POLLERR or POLLHUP alone is no success, and would come again at
+			// once: an error that only the error queue has.
+			err = unix.ECONNABORTED
 		}
-		// Success is POLLOUT, or what Release asked for, with no error. Less
-		// than that is not an end.
-		if err != nil || p.Revents&p.Events != 0 {
-			n.ended = append(n.ended, ended{int(p.Fd), err})
-		}
+		n.ended = append(n.ended, ended{int(p.Fd), err})
 	}
 	return n, nil
 }
