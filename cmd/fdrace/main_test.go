@@ -8,24 +8,50 @@ import (
 	"testing"
 	"time"
 
+	"fdrace/cmd/internal/helper"
 	"fdrace/race"
+
+	"github.com/alecthomas/kong"
 )
 
 // read does what run does before the race.
-func read(line string) ([]race.Target, *race.Dialer, error) {
-	var o options
+func read(t *testing.T, line string) ([]race.Target, *race.Dialer, error) {
+	t.Helper()
+	var o helper.Options
 	args := strings.Fields(line)
-	if words, ok := onlyWords(args); ok {
-		o.Words = words
-	} else if err := parse(&o, args); err != nil {
+	if err := parse(&o, args); err != nil {
 		return nil, nil, err
 	}
-	targets, err := o.targets()
+	if words, ok := helper.OnlyWords(args); ok && !slices.Equal(words, o.Words) {
+		t.Errorf("fdrace %s: the words are %q, by kong %q", line, words, o.Words)
+	}
+	targets, err := o.Targets()
 	if err != nil {
 		return nil, nil, err
 	}
-	d, err := o.dialer()
+	d, err := o.Dialer()
 	return targets, d, err
+}
+
+// Every flag has a text, and every text its flag.
+func TestHelp(t *testing.T) {
+	texts := texts()
+	k, err := kong.New(new(struct {
+		helper.Options
+		Version versionFlag
+	}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, flag := range k.Model.Flags {
+		if texts[flag.Name] == "" {
+			t.Errorf("--%s has no text", flag.Name)
+		}
+		delete(texts, flag.Name)
+	}
+	for name := range texts {
+		t.Errorf("a text for --%s, which is none", name)
+	}
 }
 
 func TestTargets(t *testing.T) {
@@ -45,7 +71,7 @@ func TestTargets(t *testing.T) {
 		"box 2222 -4":                 "box:2222",
 		"fe80::1%eth0 2222":           "[fe80::1%eth0]:2222",
 	} {
-		targets, _, err := read(line)
+		targets, _, err := read(t, line)
 		if got := strings.Trim(fmt.Sprint(targets), "[]"); err != nil || strings.Trim(want, "[]") != got {
 			t.Errorf("fdrace %s: %s, %v; want %s", line, got, err, want)
 		}
@@ -81,7 +107,7 @@ func TestUsageErrors(t *testing.T) {
 		"-B nosuch0 box":      `--interface "nosuch0": there is no such interface`,
 		"me@box":              `"me@box": the user is for ssh to know`,
 	} {
-		if _, _, err := read(line); err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "\n") {
+		if _, _, err := read(t, line); err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "\n") {
 			t.Errorf("fdrace %s: %v; want %s", line, err, want)
 		}
 	}
@@ -108,7 +134,7 @@ func TestDialer(t *testing.T) {
 		"--require-mptcp box":             {Timeout: 10 * sec, Delay: sec / 4, Transports: []race.Transport{{Name: "mptcp"}}},
 		"--mptcp --require-mptcp -vv box": {Timeout: 10 * sec, Delay: sec / 4, Transports: []race.Transport{{Name: "mptcp"}}},
 	} {
-		_, d, err := read(line)
+		_, d, err := read(t, line)
 		if err != nil {
 			t.Errorf("fdrace %s: %v", line, err)
 			continue

@@ -1,0 +1,271 @@
+// Package helper is fdrace as ssh runs it: it races the targets of a command
+// line, passes ssh the winner's socket, and exits. Package main adds the flags.
+package helper
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"strings"
+	"time"
+
+	"fdrace/fdpass"
+	"fdrace/mptcp"
+	"fdrace/race"
+	"fdrace/race/resolve"
+)
+
+// Exit codes. ssh throws them away; scripts do not.
+const (
+	exitNothingReachable = 1
+	exitUsage            = 2
+	exitNotPassed        = 3
+)
+
+// Options is the command line, tagged for kong. The zero value of a field is its
+// default: a line without flags needs no kong. The texts of the help are where
+// the help is.
+type Options struct {
+	Words []string `arg:"" optional:"" name:"TARGET"`
+
+	IPv4 bool   `name:"ipv4" short:"4" xor:"family"`
+	IPv6 bool   `name:"ipv6" short:"6" xor:"family"`
+	Port string `short:"p" placeholder:"22"`
+
+	Timeout   *span `short:"w" placeholder:"10s"`
+	Delay     *span `placeholder:"250ms"`
+	HeadStart *span `placeholder:"0s"`
+
+	MPTCP        bool `name:"mptcp"`
+	RequireMPTCP bool `name:"require-mptcp"`
+
+	BindAddress    string `short:"b" placeholder:"ADDR"`
+	Interface      string `short:"B" placeholder:"IF" xor:"interface"`
+	EveryInterface bool   `xor:"interface"`
+
+	Banner bool
+
+	Verbose int `short:"v" type:"counter"`
+}
+
+// A span is a duration in Go's notation; a bare number is seconds, as in ssh's
+// ConnectTimeout.
+type span time.Duration
+
+func (s *span) UnmarshalText(text []byte) error {
+	word := string(text)
+	if strings.Trim(word, "0123456789.") == "" {
+		word += "s"
+	}
+	d, err := time.ParseDuration(word)
+	if err != nil || d < 0 {
+		return fmt.Errorf("%q is not a time such as 10s, 250ms or 10", text)
+	}
+	*s = span(d)
+	return nil
+}
+
+func (s *span) or(d time.Duration) time.Duration {
+	if s == nil {
+		return d
+	}
+	return time.Duration(*s)
+}
+
+// A usageError is a command line that cannot be followed.
+type usageError struct{ error }
+
+// A passError is a connection, or a wish for one, that ssh cannot be given.
+type passError struct{ error }
+
+// init does all the work of a command line without flags, the common one,
+// before main is reached. Go initializes packages in the order of their import
+// paths, each after its own imports: this one comes before
+// github.com/alecthomas/kong and what that imports, whose variables take a
+// twentieth of the time from exec to exit. Only that time depends on the order.
+func init() {
+	if words, ok := OnlyWords(os.Args[1:]); ok && len(words) > 0 {
+		exit(run(context.Background(), &Options{Words: words}))
+	}
+}
+
+// Main does what the command line says, which parse reads, and exits.
+func Main(parse func(*Options, []string) error) {
+	var o Options
+	if err := parse(&o, os.Args[1:]); err != nil {
+		exit(usageError{err})
+	}
+	exit(run(context.Background(), &o))
+}
+
+// exit ends the process with a word on err, and with its code.
+func exit(err error) {
+	var usage usageError
+	var pass passError
+	switch {
+	case err == nil:
+		os.Exit(0)
+	case errors.As(err, &usage):
+		say("fdrace: %v\nfdrace: try \"fdrace --help\"", err)
+		os.Exit(exitUsage)
+	case errors.As(err, &pass):
+		say("fdrace: %v", err)
+		os.Exit(exitNotPassed)
+	case errors.Is(err, race.ErrHangup):
+		os.Exit(exitNothingReachable) // nobody is left to read a word
+	}
+	say("%s", explain(err))
+	os.Exit(exitNothingReachable)
+}
+
+// run races and hands over. Signals keep their default actions, which end the
+// process at once, and its sockets with it.
+func run(ctx context.Context, o *Options) error {
+	targets, err := o.Targets()
+	if err != nil {
+		return usageError{err}
+	}
+	d, err := o.Dialer()
+	if err != nil {
+		return usageError{err}
+	}
+	// Before the race, not after it: no server shall see a connection that
+	// is bound to be thrown away.
+	ssh, err := fdpass.Socket(1, 0)
+	if err != nil {
+		return passError{errors.New(`stdout is no socket to pass a connection over: run fdrace from ssh as ProxyCommand, and set "ProxyUseFdpass yes"; it never relays`)}
+	}
+	d.Hangup = []int{ssh}
+
+	w, err := d.Dial(ctx, targets...)
+	if err != nil {
+		return &raceError{err, targets, d.Timeout}
+	}
+	if err := fdpass.Send(ssh, w.FD); err != nil {
+		return passError{fmt.Errorf("connected to %s, but the socket could not be passed: %w", w.Addr, err)}
+	}
+	if o.Verbose > 0 {
+		say("%s", winner(w))
+	}
+	return nil
+}
+
+// OnlyWords returns the words of a command line without flags.
+func OnlyWords(args []string) (words []string, ok bool) {
+	if len(args) > 0 && args[0] == "--" {
+		return args[1:], true
+	}
+	for _, a := range args {
+		if strings.HasPrefix(a, "-") {
+			return nil, false
+		}
+	}
+	return args, true
+}
+
+// Targets reads the words: the one bare number, first or last, is the port.
+func (o *Options) Targets() ([]race.Target, error) {
+	words, portWord := o.Words, o.Port
+	if portWord == "" {
+		portWord = "22"
+	}
+	if last := len(words) - 1; last >= 0 && bare(words[last]) {
+		words, portWord = words[:last], words[last]
+	} else if last >= 0 && bare(words[0]) {
+		words, portWord = words[1:], words[0]
+	}
+	port, err := race.ParsePort(portWord)
+	if err != nil {
+		return nil, err
+	}
+	if len(words) == 0 {
+		return nil, errors.New("a target is missing: a host name or address (one that begins with - goes after --)")
+	}
+	targets := make([]race.Target, len(words))
+	for i, w := range words {
+		if bare(w) {
+			return nil, fmt.Errorf("%q: one bare number is the port, first or last, and there is one more: write a target's own port as host:port", w)
+		}
+		if targets[i], err = race.ParseTarget(w, port); err != nil {
+			return nil, err
+		}
+	}
+	return targets, nil
+}
+
+func bare(word string) bool {
+	return word != "" && strings.Trim(word, "0123456789") == ""
+}
+
+// Dialer makes the rules of the race out of the flags.
+func (o *Options) Dialer() (*race.Dialer, error) {
+	d := &race.Dialer{
+		Timeout:   o.Timeout.or(race.DefaultTimeout),
+		Delay:     o.Delay.or(race.DefaultDelay),
+		HeadStart: o.HeadStart.or(0),
+		Interface: o.Interface,
+	}
+	switch {
+	case d.Timeout == 0:
+		return nil, errors.New("--timeout 0: a race needs time, such as 10s")
+	case d.Delay < race.MinDelay || d.Delay > race.MaxDelay:
+		return nil, fmt.Errorf("--delay %v: write a time from %v to %v", d.Delay, race.MinDelay, race.MaxDelay)
+	case o.IPv4:
+		d.Family = race.IPv4
+	case o.IPv6:
+		d.Family = race.IPv6
+	}
+	if o.BindAddress != "" {
+		a, err := netip.ParseAddr(o.BindAddress)
+		if err != nil {
+			return nil, fmt.Errorf("--bind-address %q: write an address of this machine, such as 192.0.2.7", o.BindAddress)
+		}
+		d.Bind = a.Unmap()
+		if a.Is6() && a.IsLinkLocalUnicast() && a.Zone() == "" {
+			return nil, fmt.Errorf("--bind-address %s: a link-local address needs its interface, as in %s%%eth0", a, a)
+		}
+		if o.IPv4 && !d.Bind.Is4() || o.IPv6 && d.Bind.Is4() {
+			return nil, fmt.Errorf("--bind-address %s is not an %s address", a, d.Family)
+		}
+	}
+	if o.Interface != "" {
+		if _, err := net.InterfaceByName(o.Interface); err != nil {
+			return nil, fmt.Errorf("--interface %q: there is no such interface (\"ip link\" lists them)", o.Interface)
+		}
+	}
+	if o.EveryInterface {
+		var err error
+		if d.Interfaces, err = resolve.Interfaces(); err != nil {
+			return nil, fmt.Errorf("--every-interface: %w", err)
+		}
+	}
+	if o.Banner {
+		d.Banner = "SSH-"
+	}
+	switch {
+	case o.RequireMPTCP:
+		d.Transports = []race.Transport{{Name: "mptcp", Socket: mptcp.Socket, Check: confirmMPTCP}}
+	case o.MPTCP:
+		d.Transports = []race.Transport{{Name: "mptcp", Socket: mptcp.Socket}, {}}
+	}
+	switch {
+	case o.Verbose > 1:
+		d.Report = func(e race.Event) { say("%s", event(e)) }
+	case o.EveryInterface:
+		d.Report = warnUnbound()
+	}
+	return d, nil
+}
+
+var errNoMPTCP = errors.New("server does not speak MPTCP")
+
+func confirmMPTCP(fd int) error {
+	yes, err := mptcp.InUse(fd)
+	if err == nil && !yes {
+		err = errNoMPTCP
+	}
+	return err
+}
