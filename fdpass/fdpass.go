@@ -48,7 +48,7 @@ func Socket(fds ...int) (int, error) {
 func Send(sock, fd int) error {
 	rights := unix.UnixRights(fd)
 	for until := time.Now().Add(sendTimeout); ; {
-		err := unix.Sendmsg(sock, []byte{0}, rights, nil, unix.MSG_NOSIGNAL)
+		err := send(sock, rights)
 		if err == unix.EAGAIN {
 			err = waitWritable(sock, time.Until(until))
 			if err == nil {
@@ -60,6 +60,11 @@ func Send(sock, fd int) error {
 		}
 		return os.NewSyscallError("sendmsg", err)
 	}
+}
+
+// send never waits: ssh's socket is one that blocks, and not for ever.
+func send(sock int, rights []byte) error {
+	return unix.Sendmsg(sock, []byte{0}, rights, nil, unix.MSG_NOSIGNAL|unix.MSG_DONTWAIT)
 }
 
 func waitWritable(sock int, left time.Duration) error {

@@ -100,21 +100,18 @@ func TestSendToNobody(t *testing.T) {
 	}
 }
 
-// A full socket makes Send wait until there is room.
+// A full socket makes Send wait until there is room, whether or not it blocks.
 func TestSendWaits(t *testing.T) {
-	ssh, helper := pair(t)
-	if err := unix.SetNonblock(helper, true); err != nil {
-		t.Fatal(err)
+	for _, nonblock := range []bool{true, false} {
+		testSendWaits(t, nonblock)
 	}
-	filled := 0
-	for chunk := make([]byte, 4096); ; {
-		n, err := unix.Write(helper, chunk)
-		if err == unix.EAGAIN {
-			break
-		} else if err != nil {
-			t.Fatal(err)
-		}
-		filled += n
+}
+
+func testSendWaits(t *testing.T, nonblock bool) {
+	ssh, helper := pair(t)
+	filled := fill(t, helper)
+	if err := unix.SetNonblock(helper, nonblock); err != nil {
+		t.Fatal(err)
 	}
 	r, _ := pipe(t)
 	sent := make(chan error)
@@ -133,6 +130,38 @@ func TestSendWaits(t *testing.T) {
 	unix.Close(fd)
 	if err := <-sent; err != nil {
 		t.Error(err)
+	}
+}
+
+// waitWritable gives up in time, and Send with it, on a socket that blocks, too.
+func TestSendIsBounded(t *testing.T) {
+	_, helper := pair(t)
+	fill(t, helper)
+	if err := waitWritable(helper, 0); !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("no time left: %v", err)
+	}
+	if err := unix.SetNonblock(helper, false); err != nil {
+		t.Fatal(err)
+	}
+	if err := send(helper, unix.UnixRights(helper)); err != unix.EAGAIN {
+		t.Errorf("a full socket that blocks: %v, want EAGAIN", err)
+	}
+}
+
+// fill writes to sock until it is full, and returns how much that was.
+func fill(t *testing.T, sock int) (filled int) {
+	t.Helper()
+	if err := unix.SetNonblock(sock, true); err != nil {
+		t.Fatal(err)
+	}
+	for chunk := make([]byte, 4096); ; {
+		n, err := unix.Write(sock, chunk)
+		if err == unix.EAGAIN {
+			return filled
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		filled += n
 	}
 }
 

@@ -71,7 +71,7 @@ type attempt struct {
 }
 
 func newSchedule(delay, headStart time.Duration, transports int, targets []Target) *schedule {
-	s := &schedule{delay: delay, headStart: headStart, transports: transports, known: map[netip.AddrPort]*candidate{}}
+	s := &schedule{delay: delay, headStart: min(headStart, never/2), transports: transports, known: map[netip.AddrPort]*candidate{}}
 	seen := map[Target]bool{}
 	for _, t := range targets {
 		if !seen[t] {

@@ -46,6 +46,9 @@ func ParseTarget(word string, port uint16) (Target, error) {
 		if err := checkLetters(a.Zone()); err != nil {
 			return Target{}, fmt.Errorf("%q: %w", word, err)
 		}
+		if a.Zone() == "0" {
+			return Target{}, fmt.Errorf("%q: zone 0 is no interface; write its name, as in fe80::1%%eth0", word)
+		}
 		if a.Zone() != "" && !a.IsLinkLocalUnicast() {
 			return Target{}, fmt.Errorf("%q: a zone belongs to a link-local address (fe80::...); -B %s chooses the interface", word, a.Zone())
 		}

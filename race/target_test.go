@@ -47,6 +47,7 @@ func TestParseTargetRefuses(t *testing.T) {
 		"2001:db8::1%eth0":       "-B eth0",
 		"192.0.2.1%eth0":         "fe80::1%eth0",
 		"box%eth0":               "fe80::1%eth0",
+		"fe80::1%0":              "zone 0 is no interface",
 		"me@box":                 `write only "box"`,
 		"ssh://box":              `written without "ssh://": "box"`,
 		"box/":                   "no '/'",

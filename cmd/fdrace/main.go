@@ -64,6 +64,10 @@ func parse(o *helper.Options, args []string) error {
 	case strings.HasPrefix(err.Error(), "unexpected argument"):
 		return fmt.Errorf("%w (flags go before the targets)", err)
 	}
+	if flag, got, ok := strings.Cut(err.Error(), ": expected value value but got "); ok {
+		got, _, _ = strings.Cut(got, " (") // a way to give it all the same, which would be refused
+		return fmt.Errorf("%s: a value is missing before %s", flag, got)
+	}
 	return err
 }
 

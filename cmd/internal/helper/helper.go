@@ -31,9 +31,9 @@ const (
 type Options struct {
 	Words []string `arg:"" optional:"" name:"TARGET"`
 
-	IPv4 bool   `name:"ipv4" short:"4" xor:"family"`
-	IPv6 bool   `name:"ipv6" short:"6" xor:"family"`
-	Port string `short:"p" placeholder:"22"`
+	IPv4 bool    `name:"ipv4" short:"4" xor:"family"`
+	IPv6 bool    `name:"ipv6" short:"6" xor:"family"`
+	Port *string `short:"p" placeholder:"22"`
 
 	Timeout   *span `short:"w" placeholder:"10s"`
 	Delay     *span `placeholder:"250ms"`
@@ -42,9 +42,9 @@ type Options struct {
 	MPTCP        bool `name:"mptcp"`
 	RequireMPTCP bool `name:"require-mptcp"`
 
-	BindAddress    string `short:"b" placeholder:"ADDR"`
-	Interface      string `short:"B" placeholder:"IF" xor:"interface"`
-	EveryInterface bool   `xor:"interface"`
+	BindAddress    *string `short:"b" placeholder:"ADDR"`
+	Interface      *string `short:"B" placeholder:"IF" xor:"interface"`
+	EveryInterface bool    `xor:"interface"`
 
 	Banner bool
 
@@ -115,7 +115,7 @@ func exit(err error) {
 		say("fdrace: %v", err)
 		os.Exit(exitNotPassed)
 	case errors.Is(err, race.ErrHangup):
-		os.Exit(exitNothingReachable) // nobody is left to read a word
+		os.Exit(exitNotPassed) // nobody is left to read a word
 	}
 	say("%s", explain(err))
 	os.Exit(exitNothingReachable)
@@ -136,7 +136,7 @@ func run(ctx context.Context, o *Options) error {
 	// is bound to be thrown away.
 	ssh, err := fdpass.Socket(1, 0)
 	if err != nil {
-		return passError{errors.New(`stdout is no socket to pass a connection over: run fdrace from ssh as ProxyCommand, and set "ProxyUseFdpass yes"; it never relays`)}
+		return passError{errors.New(`stdout is no Unix stream socket to pass a connection over: run fdrace from ssh as ProxyCommand, and set "ProxyUseFdpass yes"; it never relays`)}
 	}
 	d.Hangup = []int{ssh}
 
@@ -168,9 +168,9 @@ func OnlyWords(args []string) (words []string, ok bool) {
 
 // Targets reads the words: the one bare number, first or last, is the port.
 func (o *Options) Targets() ([]race.Target, error) {
-	words, portWord := o.Words, o.Port
-	if portWord == "" {
-		portWord = "22"
+	words, portWord := o.Words, "22"
+	if o.Port != nil {
+		portWord = *o.Port
 	}
 	if last := len(words) - 1; last >= 0 && bare(words[last]) {
 		words, portWord = words[:last], words[last]
@@ -186,6 +186,9 @@ func (o *Options) Targets() ([]race.Target, error) {
 	}
 	targets := make([]race.Target, len(words))
 	for i, w := range words {
+		if w == "--" {
+			return nil, errors.New("\"--\": once is enough, before the first target")
+		}
 		if bare(w) {
 			return nil, fmt.Errorf("%q: one bare number is the port, first or last, and there is one more: write a target's own port as host:port", w)
 		}
@@ -206,7 +209,6 @@ func (o *Options) Dialer() (*race.Dialer, error) {
 		Timeout:   o.Timeout.or(race.DefaultTimeout),
 		Delay:     o.Delay.or(race.DefaultDelay),
 		HeadStart: o.HeadStart.or(0),
-		Interface: o.Interface,
 	}
 	switch {
 	case d.Timeout == 0:
@@ -218,10 +220,10 @@ func (o *Options) Dialer() (*race.Dialer, error) {
 	case o.IPv6:
 		d.Family = race.IPv6
 	}
-	if o.BindAddress != "" {
-		a, err := netip.ParseAddr(o.BindAddress)
+	if o.BindAddress != nil {
+		a, err := netip.ParseAddr(*o.BindAddress)
 		if err != nil {
-			return nil, fmt.Errorf("--bind-address %q: write an address of this machine, such as 192.0.2.7", o.BindAddress)
+			return nil, fmt.Errorf("--bind-address %q: write an address of this machine, such as 192.0.2.7", *o.BindAddress)
 		}
 		d.Bind = a.Unmap()
 		if a.Is6() && a.IsLinkLocalUnicast() && a.Zone() == "" {
@@ -231,9 +233,10 @@ func (o *Options) Dialer() (*race.Dialer, error) {
 			return nil, fmt.Errorf("--bind-address %s is not an %s address", a, d.Family)
 		}
 	}
-	if o.Interface != "" {
-		if _, err := net.InterfaceByName(o.Interface); err != nil {
-			return nil, fmt.Errorf("--interface %q: there is no such interface (\"ip link\" lists them)", o.Interface)
+	if o.Interface != nil {
+		d.Interface = *o.Interface
+		if _, err := net.InterfaceByName(d.Interface); err != nil {
+			return nil, fmt.Errorf("--interface %q: there is no such interface (\"ip link\" lists them)", d.Interface)
 		}
 	}
 	if o.EveryInterface {

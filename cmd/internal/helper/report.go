@@ -17,11 +17,28 @@ import (
 // What people read. One line "fdrace: what happened: why", lower case, no full
 // stop; after a race that nobody won, one indented line for each candidate.
 
-// say writes one line, or several, to stderr. It goes around os.Stderr, whose
-// Write kills the process by SIGPIPE when nobody reads: ssh would wait for a
-// socket that never comes.
+// deaf says that stderr's reader took nothing for 100 ms.
+var deaf bool
+
+// say writes one line, or several, to stderr, and waits for nobody: ssh waits
+// for us. It goes around os.Stderr, whose Write blocks where the reader is slow,
+// and where there is none kills the process by SIGPIPE.
 func say(format string, args ...any) {
-	_, _ = unix.Write(2, fmt.Appendf(nil, format+"\n", args...))
+	for b := fmt.Appendf(nil, format+"\n", args...); len(b) > 0 && !deaf; {
+		p := []unix.PollFd{{Fd: 2, Events: unix.POLLOUT}}
+		ready, err := unix.Poll(p, 100)
+		if err == unix.EINTR {
+			continue
+		}
+		if deaf = ready == 0; deaf || err != nil {
+			return
+		}
+		n, err := unix.Write(2, b[:min(len(b), 512)]) // PIPE_BUF: for as much as that POLLOUT is good
+		if err != nil {
+			return
+		}
+		b = b[n:]
+	}
 }
 
 // raceError is a lost race with what a report of it needs to know.
