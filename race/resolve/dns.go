@@ -11,7 +11,20 @@ import (
 
 // resolver is Go's own, never libc's, whether or not cgo is there: a lookup by
 // libc cannot be cancelled, and keeps a thread.
-var resolver = net.Resolver{PreferGo: true}
+var resolver = net.Resolver{PreferGo: true, Dial: dialUntil}
+
+// dial is how a name server is reached.
+var dial = new(net.Dialer).DialContext
+
+// dialUntil closes the connection when ctx ends. The resolver waits for an
+// answer without a look at its context, for up to 5 s.
+func dialUntil(ctx context.Context, network, address string) (net.Conn, error) {
+	conn, err := dial(ctx, network, address)
+	if err == nil {
+		context.AfterFunc(ctx, func() { conn.Close() })
+	}
+	return conn, err
+}
 
 // Addrs returns the addresses of host in one family: network is "ip4" or
 // "ip6". It reads /etc/hosts and asks the servers of /etc/resolv.conf, and

@@ -1,0 +1,53 @@
+package resolve
+
+import (
+	"net/netip"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// joinGroup opens a socket that receives what is sent to the group at the
+// interface of that index, and nothing else: the unicasts of a daemon that has
+// the same port stay the daemon's.
+func joinGroup(group netip.AddrPort, index int) (*os.File, error) {
+	domain := unix.AF_INET
+	if group.Addr().Is6() {
+		domain = unix.AF_INET6
+	}
+	fd, err := unix.Socket(domain, unix.SOCK_DGRAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, os.NewSyscallError("socket", err)
+	}
+	f := os.NewFile(uintptr(fd), group.String())
+	if err := join(fd, group, index); err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
+}
+
+func join(fd int, group netip.AddrPort, index int) error {
+	if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEADDR, 1); err != nil {
+		return os.NewSyscallError("setsockopt SO_REUSEADDR", err)
+	}
+	if group.Addr().Is6() {
+		// A link-local address with a zone binds to the interface, too.
+		at := &unix.SockaddrInet6{Addr: group.Addr().As16(), Port: int(group.Port()), ZoneId: uint32(index)}
+		if err := unix.Bind(fd, at); err != nil {
+			return os.NewSyscallError("bind", err)
+		}
+		request := &unix.IPv6Mreq{Multiaddr: at.Addr, Interface: uint32(index)}
+		return os.NewSyscallError("setsockopt IPV6_JOIN_GROUP", unix.SetsockoptIPv6Mreq(fd, unix.IPPROTO_IPV6, unix.IPV6_JOIN_GROUP, request))
+	}
+	at := &unix.SockaddrInet4{Addr: group.Addr().As4(), Port: int(group.Port())}
+	if err := unix.Bind(fd, at); err != nil {
+		return os.NewSyscallError("bind", err)
+	}
+	// Otherwise it would hear what arrives where others have joined.
+	if err := unix.SetsockoptInt(fd, unix.IPPROTO_IP, unix.IP_MULTICAST_ALL, 0); err != nil {
+		return os.NewSyscallError("setsockopt IP_MULTICAST_ALL", err)
+	}
+	request := &unix.IPMreqn{Multiaddr: at.Addr, Ifindex: int32(index)}
+	return os.NewSyscallError("setsockopt IP_ADD_MEMBERSHIP", unix.SetsockoptIPMreqn(fd, unix.IPPROTO_IP, unix.IP_ADD_MEMBERSHIP, request))
+}

@@ -1,0 +1,91 @@
+package resolve
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// A Socket is a target that is not reached by IP.
+type Socket struct {
+	Path string // of a unix socket; if empty it is a vsock
+
+	CID  uint32 // of the virtual machine
+	Port uint32 // of vsock, not of TCP; 0 where the word has none
+}
+
+// maxPath is what sun_path holds: Linux has room for 107 bytes and a NUL.
+const maxPath = 107
+
+// ParseSocket reads unix:/path, vsock:CID and vsock:CID:PORT, and those that
+// systemd-ssh-proxy(1) knows: unix/run/socket and vsock/CID, in which % may
+// stand for the first slash. is says that word means one of these, and err what
+// is wrong with it. "unix:22" is port 22 of a host.
+func ParseSocket(word string) (s Socket, is bool, err error) {
+	at := strings.IndexAny(word, ":/%")
+	if at < 0 {
+		return s, false, nil
+	}
+	kind, sep, rest := word[:at], word[at], word[at+1:]
+	switch {
+	case kind == "unix" && !(sep == ':' && isNumber(rest)):
+		if sep != ':' && !strings.HasPrefix(rest, "/") && !strings.HasPrefix(rest, "./") {
+			rest = "/" + rest // it is the slash after unix that began the path
+		}
+		s.Path, err = rest, checkPath(word, rest)
+		return s, true, err
+	case kind == "vsock":
+		s, err = parseVsock(word, rest)
+		return s, true, err
+	}
+	return s, false, nil
+}
+
+func isNumber(s string) bool {
+	return s != "" && strings.Trim(s, "0123456789") == ""
+}
+
+func checkPath(word, path string) error {
+	switch {
+	case !strings.HasPrefix(path, "/") && !strings.HasPrefix(path, "./") || strings.HasSuffix(path, "/"):
+		return fmt.Errorf("%q: a unix socket is written with its path, as in unix:/run/ssh/socket", word)
+	case len(path) > maxPath:
+		return fmt.Errorf("%q: the path of a unix socket has at most %d bytes, this has %d", word, maxPath, len(path))
+	}
+	return nil
+}
+
+// parseVsock reads CID or CID:PORT.
+func parseVsock(word, rest string) (s Socket, err error) {
+	cid, port, hasPort := strings.Cut(rest, ":")
+	if s.CID, err = parseUint32(cid); err != nil {
+		return s, fmt.Errorf("%q: a vsock is written with the number of its machine, as in vsock:3 or vsock:3:22", word)
+	}
+	if !hasPort {
+		return s, nil
+	}
+	if s.Port, err = parseUint32(port); err != nil || s.Port == 0 {
+		return s, fmt.Errorf("%q: vsock port %q is not a number from 1 to 4294967294", word, port)
+	}
+	return s, nil
+}
+
+// parseUint32 refuses the highest number, which means "any" (vsock(7)).
+func parseUint32(s string) (uint32, error) {
+	n, err := strconv.ParseUint(s, 10, 32)
+	if err == nil && uint32(n) == 1<<32-1 {
+		err = strconv.ErrRange
+	}
+	return uint32(n), err
+}
+
+// String returns the notation that ParseSocket reads.
+func (s Socket) String() string {
+	switch {
+	case s.Path != "":
+		return "unix:" + s.Path
+	case s.Port == 0:
+		return fmt.Sprintf("vsock:%d", s.CID)
+	}
+	return fmt.Sprintf("vsock:%d:%d", s.CID, s.Port)
+}
