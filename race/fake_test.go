@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"fdrace/race/resolve"
 )
 
 // fake is a system whose clock moves in Wait alone, and there at once: a queue
@@ -38,6 +40,7 @@ type reply struct {
 	after time.Duration
 	addrs string
 	err   error
+	more  bool // it is answered again, by "host MAC again"
 }
 
 // A peer answers a SYN: with err, and after a round trip. inside says that the
@@ -91,27 +94,47 @@ func (f *fake) after(d time.Duration, e event) {
 
 func (f *fake) Now() time.Duration { return f.now }
 
-func (f *fake) Lookup(lane int, host string, family Family) {
-	name := host + " AAAA"
-	if family == IPv4 {
-		name = host + " A"
-	}
-	r, ok := f.dns[name]
+var questions = [...]string{askAAAA: " AAAA", askA: " A", askMAC: " MAC", askLinks: " LINKS", askSRV: " SRV", askNAT64: "NAT64"}
+
+func (f *fake) Lookup(q question) {
 	f.asks++
+	r, ok := f.dns[q.host+questions[q.kind]]
 	if !ok {
+		if q.kind == askNAT64 { // nobody expects it
+			f.after(0, event{answer: &answer{question: q}})
+		}
 		return
 	}
-	a := answer{question: question{lane, family}, err: r.err}
+	a := answer{question: q, err: r.err, more: r.more}
 	for s := range strings.FieldsSeq(r.addrs) {
-		a.addrs = append(a.addrs, netip.MustParseAddr(s))
+		switch q.kind {
+		case askSRV:
+			t, err := ParseTarget(s, 22)
+			if err != nil {
+				f.t.Fatal(err)
+			}
+			a.services = append(a.services, resolve.Service{Host: t.Host, Port: t.Port})
+		case askNAT64:
+			a.prefixes = append(a.prefixes, netip.MustParsePrefix(s))
+		default:
+			a.addrs = append(a.addrs, netip.MustParseAddr(s))
+		}
 	}
 	f.after(r.after, event{answer: &a})
+	if r.more {
+		again := f.dns[q.host+" MAC again"]
+		second := answer{question: q, err: again.err}
+		for s := range strings.FieldsSeq(again.addrs) {
+			second.addrs = append(second.addrs, netip.MustParseAddr(s))
+		}
+		f.after(again.after, event{answer: &second})
+	}
 }
 
-func (f *fake) Connect(t *Transport, to netip.AddrPort, via string) (int, bool, error) {
-	name := to.Addr().String()
-	if to.Port() != 22 {
-		name = to.String()
+func (f *fake) Connect(t *Transport, to Addr, via string) (int, bool, error) {
+	name := to.String()
+	if !to.isSocket() && to.Port() == 22 {
+		name = to.Addr().String()
 	}
 	if t.Name != "" {
 		name += " " + t.Name
@@ -158,7 +181,9 @@ func (f *fake) Wait(until time.Duration) (n news, err error) {
 		switch {
 		case e.answer != nil:
 			n.answers = append(n.answers, *e.answer)
-			f.asks--
+			if !e.answer.more {
+				f.asks--
+			}
 		case f.open[e.ended.fd] != nil:
 			f.open[e.ended.fd].up = e.ended.err == nil
 			n.ended = append(n.ended, *e.ended)

@@ -55,6 +55,14 @@ func (f Family) String() string {
 	return [...]string{"IPv6 or IPv4", "IPv4", "IPv6"}[f]
 }
 
+// family is Family, or Bind's.
+func (d *Dialer) family() Family {
+	if d.Bind.IsValid() {
+		return familyOf(d.Bind)
+	}
+	return d.Family
+}
+
 func familyOf(a netip.Addr) Family {
 	if a.Is4() {
 		return IPv4
@@ -145,12 +153,34 @@ type Winner struct {
 	// and closes it.
 	FD int
 
-	Target    Target         // the first listed of those that led to Addr
-	Addr      netip.AddrPort // the peer
-	Interface string         // what the socket is bound to, if anything
-	Transport string         // its Transport's name
-	Elapsed   time.Duration  // since Dial was called
-	Tried, Of int            // candidates tried, candidates known
+	Target    Target        // the first listed of those that led to Addr
+	Addr      Addr          // the peer
+	Interface string        // what the socket is bound to, if anything
+	Transport string        // its Transport's name
+	Elapsed   time.Duration // since Dial was called
+	Tried, Of int           // candidates tried, candidates known
+}
+
+// An Addr is where a candidate is: an IP address and port, or a Socket.
+type Addr struct {
+	netip.AddrPort
+	Socket resolve.Socket // if not zero, AddrPort is
+}
+
+func (a Addr) isSocket() bool { return a.Socket != resolve.Socket{} }
+
+// IsValid reports whether a is anything at all.
+func (a Addr) IsValid() bool { return a.isSocket() || a.AddrPort.IsValid() }
+
+// String returns 192.0.2.1:22, [2001:db8::1]:22, unix:/path or vsock:3:22.
+func (a Addr) String() string {
+	switch {
+	case a.Socket.Path != "":
+		return "unix:" + a.Socket.Path
+	case a.isSocket():
+		return fmt.Sprintf("vsock:%d:%d", a.Socket.CID, a.Socket.Port)
+	}
+	return a.AddrPort.String()
 }
 
 // Dial races targets and returns the first connection to be ready. Every other
@@ -166,7 +196,7 @@ func (d *Dialer) Dial(ctx context.Context, targets ...Target) (*Winner, error) {
 	if len(targets) == 0 {
 		return nil, errors.New("race: no target")
 	}
-	sys, err := newKernel(ctx, d, targets)
+	sys, err := newKernel(ctx, d)
 	if err != nil {
 		return nil, fmt.Errorf("race: %w", err)
 	}
@@ -206,23 +236,24 @@ type Event struct {
 	At        time.Duration // since Dial was called
 	Kind      EventKind
 	Target    Target
-	Family    Family         // Resolve and Resolved: IPv4 or IPv6
-	Addrs     []netip.Addr   // Resolved: the answer
-	Addr      netip.AddrPort // the attempt's peer
-	Interface string         // the interface it is bound to, if any
-	Transport string         // the attempt's transport
-	Err       error          // Resolved and Failed
+	Family    Family       // Resolve and Resolved: IPv4 or IPv6
+	Addrs     []netip.Addr // Resolved: the answer
+	Addr      Addr         // the attempt's peer
+	Interface string       // the interface it is bound to, if any
+	Transport string       // the attempt's transport
+	Err       error        // Resolved and Failed
 }
 
 // A Failure says why one candidate came to nothing.
 type Failure struct {
 	Target    Target
-	Addr      netip.AddrPort // not valid when it is the name that failed
-	Family    Family         // of the name's addresses; AnyFamily for both
-	Interface string         // the interface it was bound to, if any
-	Transport string         // empty when nothing was tried
-	Err       error          // the cause: an errno, a *net.DNSError, ...
-	At        time.Duration  // since Dial was called
+	Also      []Target      // others that led to Addr
+	Addr      Addr          // not valid when it is the name that failed
+	Family    Family        // of the name's addresses; AnyFamily for both
+	Interface string        // the interface it was bound to, if any
+	Transport string        // empty when nothing was tried
+	Err       error         // the cause: an errno, a *net.DNSError, ...
+	At        time.Duration // since Dial was called
 }
 
 func (f Failure) Error() string {

@@ -10,8 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"fdrace/race/resolve"
-
 	"golang.org/x/sys/unix"
 )
 
@@ -243,14 +241,20 @@ var races = []raceCase{
 		want: "0 race: nowhere: lookup box: no such host;   nowhere: lookup box: no such host at 0",
 	},
 	{
-		name: "a link-local address without a zone", targets: "fe80::1",
-		want: "0 race: [fe80::1]:22: a link-local address needs its interface, as in fe80::1%eth0; " +
-			"  [fe80::1]:22: a link-local address needs its interface, as in fe80::1%eth0 at 0",
-	},
-	{
 		name: "a link-local address without a zone, the interface given", targets: "fe80::1", dialer: Dialer{Interface: "eth1"},
 		hosts: hosts{"fe80::1%eth1 via eth1": {rtt: 1 * ms}},
 		want:  "0 syn fe80::1%eth1 via eth1; 1 wins fe80::1%eth1 via eth1; 1 1 of 1 tried, by [fe80::1]:22",
+	},
+	{
+		name: "a link-local address of another link than the one given", targets: "fe80::1%eth0 fe80::1%2", dialer: Dialer{Interface: "eth1", Timeout: 20 * ms},
+		want: "0 syn fe80::1%2 via eth1; 20 close fe80::1%2 via eth1; 20 race: context deadline exceeded; " +
+			"  [fe80::1%eth0]:22: not on eth1 at 0;   connect tcp [fe80::1%2]:22 from eth1: context deadline exceeded at 20",
+	},
+	{
+		name: "timeout: one family failed, the other's answer never came", targets: "box", dialer: Dialer{Timeout: 300 * ms},
+		zone: zone{"box AAAA": {err: servfail}},
+		want: "300 race: context deadline exceeded;   box: lookup box: server misbehaving at 300; " +
+			"  box: lookup of IPv4 addresses: context deadline exceeded at 300",
 	},
 	{
 		name: "two transports: no twin where the first answers in time", targets: "10.0.0.5", dialer: Dialer{Transports: twoTransports},
@@ -289,73 +293,8 @@ var races = []raceCase{
 	},
 }
 
-var bannerRaces = []raceCase{
-	{
-		name: "banner: a box that accepts and is silent is passed over", targets: "box", dialer: Dialer{Banner: "SSH-"}, zone: dual,
-		hosts: hosts{"fd99::5": {rtt: 20 * ms, mute: true}, "10.0.0.5": {rtt: 20 * ms, banner: 20 * ms}},
-		want:  "0 syn fd99::5; 250 syn 10.0.0.5; 290 wins 10.0.0.5; 290 reset fd99::5; 290 2 of 2 tried, by box:22",
-	},
-	{
-		name: "banner: the first that says it wins, not the first that connects", targets: "10.0.0.1 10.0.0.2", dialer: Dialer{Banner: "SSH-"},
-		hosts: hosts{"10.0.0.1": {rtt: 20 * ms, banner: 100 * ms}, "10.0.0.2": {rtt: 50 * ms, banner: 50 * ms}},
-		want:  "0 syn 10.0.0.1; 0 syn 10.0.0.2; 100 wins 10.0.0.2; 100 reset 10.0.0.1; 100 2 of 2 tried, by 10.0.0.2:22",
-	},
-	{
-		name: "banner: nobody says it", targets: "10.0.0.1 10.0.0.2", dialer: Dialer{Banner: "SSH-", Timeout: 300 * ms},
-		hosts: hosts{"10.0.0.1": {rtt: 20 * ms, mute: true}},
-		want: "0 syn 10.0.0.1; 0 syn 10.0.0.2; 300 reset 10.0.0.1; 300 close 10.0.0.2; 300 race: context deadline exceeded; " +
-			"  connect tcp 10.0.0.1:22: connected, but no banner came: context deadline exceeded at 300; " +
-			"  connect tcp 10.0.0.2:22: context deadline exceeded at 300",
-	},
-	{
-		name: "banner: MPTCP that carries no data loses to its twin", targets: "10.0.0.1", dialer: Dialer{Banner: "SSH-", Transports: twoTransports},
-		hosts: hosts{"10.0.0.1 mptcp": {rtt: 20 * ms, mute: true}, "10.0.0.1": {rtt: 20 * ms, banner: 20 * ms}},
-		want:  "0 syn 10.0.0.1 mptcp; 250 syn 10.0.0.1; 290 wins 10.0.0.1; 290 reset 10.0.0.1 mptcp; 290 1 of 1 tried, by 10.0.0.1:22",
-	},
-}
-
-var twoInterfaces = []resolve.Interface{{Name: "eth0", IPv4: true, IPv6: true}, {Name: "lte0", IPv4: true}}
-
-var interfaceRaces = []raceCase{
-	{
-		name: "interfaces: the normal route first, and no clone where it answers", targets: "10.0.0.1", dialer: Dialer{Interfaces: twoInterfaces},
-		hosts: hosts{"10.0.0.1": {rtt: 20 * ms}},
-		want:  "0 syn 10.0.0.1; 20 wins 10.0.0.1; 20 1 of 1 tried, by 10.0.0.1:22",
-	},
-	{
-		name: "interfaces: clones one delay behind, by family", targets: "10.0.0.1 fd99::1", dialer: Dialer{Interfaces: twoInterfaces},
-		hosts: hosts{"10.0.0.1 via lte0": {rtt: 20 * ms}},
-		want: "0 syn 10.0.0.1; 0 syn fd99::1; 250 syn 10.0.0.1 via eth0; 250 syn 10.0.0.1 via lte0; 250 syn fd99::1 via eth0; " +
-			"270 wins 10.0.0.1 via lte0; 270 close 10.0.0.1; 270 close fd99::1; 270 close 10.0.0.1 via eth0; " +
-			"270 close fd99::1 via eth0; 270 2 of 2 tried, by 10.0.0.1:22",
-	},
-	{
-		name: "interfaces: clones at once where there is no route", targets: "10.0.0.1", dialer: Dialer{Interfaces: twoInterfaces},
-		hosts: hosts{"10.0.0.1": {inside: true, err: noRoute}, "10.0.0.1 via eth0": {inside: true, err: noRoute}, "10.0.0.1 via lte0": {rtt: 20 * ms}},
-		want: "0 try 10.0.0.1: network is unreachable; 0 try 10.0.0.1 via eth0: network is unreachable; 0 syn 10.0.0.1 via lte0; " +
-			"20 wins 10.0.0.1 via lte0; 20 1 of 1 tried, by 10.0.0.1:22",
-	},
-	{
-		name: "interfaces: with two transports, each way has its twin", targets: "10.0.0.1", dialer: Dialer{Interfaces: twoInterfaces[:1], Transports: twoTransports},
-		hosts: hosts{"10.0.0.1 via eth0": {rtt: 20 * ms}},
-		want: "0 syn 10.0.0.1 mptcp; 250 syn 10.0.0.1 mptcp via eth0; 250 syn 10.0.0.1; 500 syn 10.0.0.1 via eth0; 520 wins 10.0.0.1 via eth0; " +
-			"520 close 10.0.0.1 mptcp; 520 close 10.0.0.1 mptcp via eth0; 520 close 10.0.0.1; 520 1 of 1 tried, by 10.0.0.1:22",
-	},
-	{
-		name: "interfaces: every way is said to have failed", targets: "10.0.0.1", dialer: Dialer{Interfaces: twoInterfaces[:1]},
-		hosts: hosts{"10.0.0.1": {rtt: 20 * ms, err: refused}, "10.0.0.1 via eth0": {rtt: 20 * ms, err: refused}},
-		want: "0 syn 10.0.0.1; 20 close 10.0.0.1; 20 syn 10.0.0.1 via eth0; 40 close 10.0.0.1 via eth0; 40 race: all 2 candidates failed; " +
-			"  connect tcp 10.0.0.1:22: connection refused at 20;   connect tcp 10.0.0.1:22 from eth0: connection refused at 40",
-	},
-	{
-		name: "interfaces: not for a zone, nor for loopback", targets: "fe80::1%wlan0 ::1", dialer: Dialer{Interfaces: twoInterfaces, Timeout: 300 * ms},
-		want: "0 syn fe80::1%wlan0; 0 syn ::1; 300 close fe80::1%wlan0; 300 close ::1; 300 race: context deadline exceeded; " +
-			"  connect tcp [fe80::1%wlan0]:22: context deadline exceeded at 300;   connect tcp [::1]:22: context deadline exceeded at 300",
-	},
-}
-
 func TestRaces(t *testing.T) {
-	for _, tt := range slices.Concat(races, bannerRaces, interfaceRaces) {
+	for _, tt := range slices.Concat(races, bannerRaces, interfaceRaces, targetRaces) {
 		t.Run(tt.name, func(t *testing.T) {
 			f := &fake{dns: tt.zone, hosts: tt.hosts}
 			got := f.race(t, tt.dialer, tt.targets)
@@ -467,5 +406,24 @@ func TestReport(t *testing.T) {
 		"connected fd99::5; won fd99::5; cancelled 10.0.0.5"
 	if got := strings.Join(story, "; "); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
+	}
+}
+
+// A report names every target that led to an address: also one that came to it
+// when it had failed, and one whose turn it never was.
+func TestEveryWay(t *testing.T) {
+	f := &fake{
+		dns: zone{"box AAAA": {err: nxdomain}, "box A": {after: 40 * ms, addrs: "10.0.0.1"},
+			"alias AAAA": {err: nxdomain}, "alias A": {addrs: "10.0.0.9 10.0.0.1"}},
+		hosts: hosts{"10.0.0.1": {rtt: 20 * ms, err: refused}},
+		open:  map[int]*conn{}, t: t,
+	}
+	_, err := (&Dialer{Timeout: 100 * ms}).run(f, []Target{{"10.0.0.1", 22}, {"box", 22}, {"alias", 22}})
+	var lost *Error
+	if !errors.As(err, &lost) || len(lost.Failures) != 2 {
+		t.Fatal(err)
+	}
+	if got := lost.Failures[0].Also; !slices.Equal(got, []Target{{"box", 22}, {"alias", 22}}) {
+		t.Errorf("10.0.0.1 was reached by %v, too", got)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"net/netip"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -52,7 +53,9 @@ func drawWorld(r *rand.Rand) *world {
 	}
 	// Few addresses, so that many ways lead to one.
 	addrs := []string{"10.0.0.1", "10.0.0.2", "10.0.0.3", "fd99::1", "fd99::2", "fd99::3"}
-	for _, a := range addrs {
+	links := []string{"fe80::1%eth0", "fe80::1%lte0"}
+	mapped := []string{"64:ff9b::a00:1", "64:ff9b::a00:2", "64:ff9b::a00:3"}
+	for _, a := range slices.Concat(addrs, links, mapped) {
 		for _, transport := range names {
 			if r.IntN(3) > 0 {
 				w.hosts[a+transport] = drawPeer(r)
@@ -62,12 +65,31 @@ func drawWorld(r *rand.Rand) *world {
 			}
 		}
 	}
+	if r.IntN(2) == 0 {
+		w.dns["NAT64"] = reply{after: drawReply(r, addrs).after, addrs: "64:ff9b::/96"}
+	}
 	for i := range r.IntN(5) + 1 {
-		if r.IntN(2) == 0 {
-			w.targets = append(w.targets, addrs[r.IntN(len(addrs))])
-			continue
-		}
 		name := "name" + strconv.Itoa(i)
+		switch r.IntN(10) {
+		case 0, 1, 2, 3:
+			name = addrs[r.IntN(len(addrs))]
+		case 4:
+			name = "fe80::1"
+			w.dns["fe80::1 LINKS"] = reply{after: drawReply(r, addrs).after, addrs: strings.Join(links, " ")}
+		case 5:
+			name = "02:00:00:00:00:0" + strconv.Itoa(i)
+			w.dns[name+" MAC"] = drawReply(r, slices.Concat(addrs, links))
+			if r.IntN(2) == 0 {
+				first, again := drawReply(r, links), drawReply(r, addrs)
+				again.after += first.after
+				first.more, first.err = true, nil
+				w.dns[name+" MAC"], w.dns[name+" MAC again"] = first, again
+			}
+		case 6:
+			w.dns["_ssh._tcp."+name+" SRV"] = drawReply(r, append(addrs, name, "_ssh._tcp."+name))
+			w.targets = append(w.targets, "_ssh._tcp."+name)
+			name = "10.0.0.9" // beside what it may stand for
+		}
 		w.targets = append(w.targets, name)
 		if r.IntN(5) > 0 {
 			w.dns[name+" A"] = drawReply(r, addrs[:3])
@@ -87,7 +109,7 @@ func drawPeer(r *rand.Rand) peer {
 		mute:   r.IntN(4) == 0,
 	}
 	if r.IntN(2) == 0 {
-		p.err = []error{unix.ECONNREFUSED, unix.EHOSTUNREACH, unix.ETIMEDOUT}[r.IntN(3)]
+		p.err = []error{unix.ECONNREFUSED, unix.EHOSTUNREACH, unix.ENETUNREACH}[r.IntN(3)]
 	}
 	return p
 }
@@ -136,7 +158,7 @@ func (w *world) check(t *testing.T) {
 }
 
 type socket struct {
-	addr      netip.AddrPort
+	addr      Addr
 	transport string
 	via       string
 }
@@ -184,7 +206,7 @@ func (w *world) checkEvents(t *testing.T, events []Event, winner *Winner) {
 }
 
 // checkPace: an attempt by the first transport needs a reason to start. Until
-// something fails, one lane starts one address a delay.
+// something fails, one lane starts one address a delay, but for those of links.
 func (w *world) checkPace(t *testing.T, events []Event) {
 	if w.limit > 0 {
 		return // who waited for a descriptor starts when there is one
@@ -196,6 +218,8 @@ func (w *world) checkPace(t *testing.T, events []Event) {
 			clear(lastStart) // a failure lets the next of any lane that shares it go
 		case e.Interface != "":
 			// a clone has its address's time
+		case e.Addr.Addr().Zone() != "" || strings.Contains(e.Target.Host, "00:00:00"):
+			// all links at once
 		case e.Kind == Start && e.Transport != "tcp" || e.Kind == Start && w.dialer.Transports == nil:
 			if before, ok := lastStart[e.Target]; ok && e.At-before < DefaultDelay {
 				t.Errorf("%v started %v after the one before", e.Addr, e.At-before)

@@ -4,8 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
-	"net/netip"
+	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -17,15 +16,14 @@ type system interface {
 	// Now is the time since the race began.
 	Now() time.Duration
 
-	// Lookup asks for the addresses that host has in one family. The answer,
-	// with the lane, comes out of Wait.
-	Lookup(lane int, host string, family Family)
+	// Lookup asks a question. Its answers come out of Wait.
+	Lookup(q question)
 
 	// Connect begins a connection, from the interface via if that is not
 	// empty. done says that it is complete; if it is
 	// not, its end comes out of Wait. An error leaves no fd behind; errSocket
 	// wraps it where not the address but the socket was refused.
-	Connect(t *Transport, to netip.AddrPort, via string) (fd int, done bool, err error)
+	Connect(t *Transport, to Addr, via string) (fd int, done bool, err error)
 
 	// Wait returns when there is news, and at until in any case. An error
 	// ends the race: ErrHangup, or the context's.
@@ -46,18 +44,6 @@ type system interface {
 type news struct {
 	answers []answer
 	ended   []ended
-}
-
-// A question is what one Lookup asks, its answer what came of it.
-type question struct {
-	lane   int
-	family Family
-}
-
-type answer struct {
-	question
-	addrs []netip.Addr
-	err   error
 }
 
 // ended is a connection that has succeeded, or failed with err.
@@ -83,13 +69,15 @@ type running struct {
 	family     Family
 	timeout    time.Duration
 
-	attempts []*attempt        // all of them, in order; fd is -1 when over
-	byFD     map[int]*attempt  // those under way
-	waits    *attempt          // has its turn, but there was no descriptor left ...
-	full     error             // ... says this
+	attempts []*attempt       // all of them, in order; fd is -1 when over
+	byFD     map[int]*attempt // those under way
+	waits    *attempt         // has its turn, but there was no descriptor left ...
+	full     error            // ... says this
+	asked    []question
 	lookups  map[question]bool // those under way
-	failures []Failure
-	unusable map[netip.AddrPort]bool // noted, and not to be noted again
+	nat64    nat64
+	failures []failure
+	unusable map[Addr]bool // noted, and not to be noted again
 }
 
 func (d *Dialer) run(sys system, targets []Target) (*Winner, error) {
@@ -97,7 +85,7 @@ func (d *Dialer) run(sys system, targets []Target) (*Winner, error) {
 		Dialer:     d,
 		sys:        sys,
 		transports: d.Transports,
-		family:     d.Family,
+		family:     d.family(),
 		timeout:    d.Timeout,
 		byFD:       map[int]*attempt{},
 		lookups:    map[question]bool{},
@@ -108,45 +96,25 @@ func (d *Dialer) run(sys system, targets []Target) (*Winner, error) {
 	if len(r.transports) == 0 {
 		r.transports = make([]Transport, 1)
 	}
-	if d.Bind.IsValid() {
-		r.family = familyOf(d.Bind)
-	}
 	delay := d.Delay
 	if delay == 0 {
 		delay = DefaultDelay
 	}
 	r.schedule = newSchedule(delay, d.HeadStart, len(r.transports), targets)
 	r.schedule.interfaces = r.otherWays
-	r.resolve()
+	for _, l := range r.schedule.lanes {
+		r.prepare(l)
+	}
+	if len(r.asked) > 0 {
+		r.askNAT64() // beside the names, so that it costs no time of its own
+	}
 	won, cause := r.loop()
 	elapsed := sys.Now()
 	r.clear(cause)
 	if won == nil {
-		return nil, &Error{Cause: cause, Elapsed: elapsed, Failures: r.failures}
+		return nil, &Error{Cause: cause, Elapsed: elapsed, Failures: r.accounts()}
 	}
 	return r.winner(won, elapsed), nil
-}
-
-// resolve makes candidates of the literal targets, and asks for the others.
-func (r *running) resolve() {
-	for i, l := range r.schedule.lanes {
-		if a, ok := l.target.literal(); ok {
-			l.add(r.usable(l, []netip.Addr{a})...)
-			continue
-		}
-		for _, f := range []Family{IPv6, IPv4} {
-			if r.family == AnyFamily || r.family == f {
-				r.lookup(i, l, f)
-			}
-		}
-	}
-}
-
-func (r *running) lookup(i int, l *lane, f Family) {
-	l.asked(f)
-	r.lookups[question{i, f}] = true
-	r.report(Event{Kind: Resolve, Target: l.target, Family: f})
-	r.sys.Lookup(i, l.target.Host, f)
 }
 
 // via is the interface that a is bound to.
@@ -157,9 +125,21 @@ func (r *running) via(a *attempt) string {
 	return r.Interface
 }
 
+// name is what a connects by.
+func (r *running) name(a *attempt) string {
+	switch {
+	case a.addr.Socket.Path != "":
+		return "unix"
+	case a.addr.isSocket():
+		return "vsock"
+	}
+	return r.transports[a.transport].name()
+}
+
 // otherWays returns the interfaces from which a is tried as well.
-func (r *running) otherWays(a netip.Addr) (names []string) {
-	if a.Zone() != "" || a.IsLoopback() || r.Interface != "" {
+func (r *running) otherWays(to Addr) (names []string) {
+	a := to.Addr()
+	if to.isSocket() || a.Zone() != "" || a.IsLoopback() || r.Interface != "" {
 		return nil
 	}
 	for _, i := range r.Interfaces {
@@ -168,38 +148,6 @@ func (r *running) otherWays(a netip.Addr) (names []string) {
 		}
 	}
 	return names
-}
-
-// usable gives each address that this race can use its port, and notes why the
-// others cannot be.
-func (r *running) usable(l *lane, addrs []netip.Addr) []netip.AddrPort {
-	var use []netip.AddrPort
-	for _, a := range addrs {
-		if a.IsLinkLocalUnicast() && a.Is6() && a.Zone() == "" && r.Interface != "" {
-			a = a.WithZone(r.Interface)
-		}
-		ap := netip.AddrPortFrom(a, l.target.Port)
-		switch {
-		case r.family != AnyFamily && r.family != familyOf(a):
-			r.refuse(l, ap, fmt.Errorf("not an %s address", r.family))
-		case a.IsLinkLocalUnicast() && a.Is6() && a.Zone() == "":
-			r.refuse(l, ap, errors.New("a link-local address needs its interface, as in fe80::1%eth0"))
-		default:
-			use = append(use, ap)
-		}
-	}
-	return use
-}
-
-func (r *running) refuse(l *lane, addr netip.AddrPort, why error) {
-	if r.unusable[addr] {
-		return
-	}
-	if r.unusable == nil {
-		r.unusable = map[netip.AddrPort]bool{}
-	}
-	r.unusable[addr] = true
-	r.note(Failure{Target: l.target, Addr: addr, Err: why})
 }
 
 // loop runs until an attempt has won, or none can win any more, or cause ends
@@ -308,28 +256,9 @@ func (r *running) failed(a *attempt, err error) {
 	r.schedule.failed(a, r.sys.Now(), errors.As(err, &socket))
 	r.reportAttempt(Failed, a, err)
 	r.noteAttempt(a, err)
-}
-
-// answered takes one family's answer to one lane's name. Only when no family
-// has given an address is it the name that has failed.
-func (r *running) answered(a answer) {
-	now := r.sys.Now()
-	l := r.schedule.lanes[a.lane]
-	delete(r.lookups, a.question)
-	r.report(Event{Kind: Resolved, Target: l.target, Family: a.family, Addrs: a.addrs, Err: a.err})
-	r.schedule.answered(l, a.family, r.usable(l, a.addrs), now)
-	if a.err != nil && notFound(l.err) {
-		l.err = a.err
+	if errors.Is(err, unix.ENETUNREACH) {
+		r.strand(a)
 	}
-	if l.waits == 0 && l.err != nil && !(l.answers && notFound(l.err)) {
-		r.note(Failure{Target: l.target, Err: l.err})
-	}
-}
-
-// notFound reports whether err says no more than that there is no address.
-func notFound(err error) bool {
-	var dns *net.DNSError
-	return err == nil || errors.As(err, &dns) && dns.IsNotFound
 }
 
 // clear closes what is still under way. After a race without a winner it notes
@@ -359,11 +288,14 @@ func (r *running) clear(cause error) {
 	for l, addr := range r.schedule.left() {
 		r.note(Failure{Target: l.target, Addr: addr, Err: why})
 	}
-	for i, l := range r.schedule.lanes {
-		for _, f := range []Family{IPv6, IPv4} {
-			if r.lookups[question{i, f}] {
-				r.note(Failure{Target: l.target, Family: f, Err: cause})
-			}
+	for _, l := range r.schedule.lanes {
+		if !notFound(l.err) { // which waits for another answer that is too late
+			r.note(Failure{Target: l.target, Err: l.err})
+		}
+	}
+	for _, q := range r.asked {
+		if r.lookups[q] && q.kind != askNAT64 {
+			r.note(Failure{Target: r.schedule.lanes[q.lane].target, Family: q.kind.family(), Err: cause})
 		}
 	}
 }
@@ -374,7 +306,7 @@ func (r *running) winner(a *attempt, elapsed time.Duration) *Winner {
 		Target:    a.lanes[0].target,
 		Addr:      a.addr,
 		Interface: r.via(a),
-		Transport: r.transports[a.transport].name(),
+		Transport: r.name(a),
 		Elapsed:   elapsed,
 		Tried:     len(r.schedule.known),
 	}
@@ -393,14 +325,37 @@ func (r *running) report(e Event) {
 }
 
 func (r *running) reportAttempt(k EventKind, a *attempt, err error) {
-	r.report(Event{Kind: k, Target: a.lanes[0].target, Addr: a.addr, Interface: r.via(a), Transport: r.transports[a.transport].name(), Err: err})
+	r.report(Event{Kind: k, Target: a.lanes[0].target, Addr: a.addr, Interface: r.via(a), Transport: r.name(a), Err: err})
+}
+
+// failure is a Failure, and the attempt that it is of, if it is of one: later
+// targets may still lead to its address.
+type failure struct {
+	Failure
+	attempt *attempt
 }
 
 func (r *running) note(f Failure) {
 	f.At = r.sys.Now()
-	r.failures = append(r.failures, f)
+	r.failures = append(r.failures, failure{f, nil})
 }
 
 func (r *running) noteAttempt(a *attempt, err error) {
-	r.note(Failure{Target: a.lanes[0].target, Addr: a.addr, Interface: r.via(a), Transport: r.transports[a.transport].name(), Err: err})
+	r.note(Failure{Target: a.lanes[0].target, Addr: a.addr, Interface: r.via(a), Transport: r.name(a), Err: err})
+	r.failures[len(r.failures)-1].attempt = a
+}
+
+// accounts returns the failures at the end of the race.
+func (r *running) accounts() (list []Failure) {
+	for _, f := range r.failures {
+		if f.attempt != nil {
+			for _, l := range f.attempt.lanes[1:] {
+				if l.target != f.Target && !slices.Contains(f.Also, l.target) { // a service may be a target as well
+					f.Also = append(f.Also, l.target)
+				}
+			}
+		}
+		list = append(list, f.Failure)
+	}
+	return list
 }

@@ -2,7 +2,6 @@ package race
 
 import (
 	"iter"
-	"net/netip"
 	"time"
 )
 
@@ -14,43 +13,23 @@ const never = time.Duration(1<<63 - 1)
 // since the race began.
 type schedule struct {
 	delay      time.Duration
-	headStart  time.Duration
 	transports int
 
-	lanes    []*lane
-	open     int           // lanes[:open] have started
-	nextOpen time.Duration // when the next one may
+	root  order
+	lanes []*lane // all there are, those inside others included
+	open  []*lane // those that have started
 
-	known   map[netip.AddrPort]*candidate // one address is one candidate, by however many lanes
-	waiting []*candidate                  // on the list, with transports left to try
+	known   map[Addr]*candidate // one address is one candidate, by however many lanes
+	waiting []*candidate        // on the list, with transports left to try
 
 	// interfaces returns those from which an address is tried as well as by
 	// the kernel's own route.
-	interfaces func(netip.Addr) []string
-}
-
-// A lane is one target on its way through the race.
-type lane struct {
-	target Target
-
-	// waits counts the families whose answer is still to come. The lane holds
-	// its first attempt back for v6's until patience has run out.
-	waits     int
-	waitsFor6 bool
-	patience  time.Duration
-	answers   bool  // there was one that gave addresses
-	err       error // why there was none, or not all
-
-	queue   [2][]netip.AddrPort // addresses not started, by family: IPv6, IPv4
-	turn    int                 // the family whose turn it is
-	started bool
-	next    time.Duration // when the next address may start
-	live    int           // candidates under way
+	interfaces func(Addr) []string
 }
 
 // A candidate is one address of the race, by one way out of this machine.
 type candidate struct {
-	addr   netip.AddrPort
+	addr   Addr
 	via    string       // the interface; "" for the kernel's choice
 	clones []*candidate // the same address by each other interface
 	lanes  []*lane      // every lane it came from; the first has started it
@@ -71,90 +50,33 @@ type attempt struct {
 }
 
 func newSchedule(delay, headStart time.Duration, transports int, targets []Target) *schedule {
-	s := &schedule{delay: delay, headStart: min(headStart, never/2), transports: transports, known: map[netip.AddrPort]*candidate{}}
+	s := &schedule{delay: delay, transports: transports, known: map[Addr]*candidate{}}
+	s.root.gap = min(headStart, never/2) // no sum of it overflows
 	seen := map[Target]bool{}
 	for _, t := range targets {
 		if !seen[t] {
 			seen[t] = true
-			s.lanes = append(s.lanes, &lane{target: t, patience: never})
+			s.root.tiers = append(s.root.tiers, []*lane{s.newLane(t)})
 		}
 	}
 	return s
 }
 
-// asked notes that l waits for the addresses of family.
-func (l *lane) asked(family Family) {
-	l.waits++
-	if family == IPv6 {
-		l.waitsFor6 = true
-	}
-}
-
-// answered adds the addresses of one family to l, in the resolver's order (RFC
-// 6724). They join at their place: what has started stays.
-func (s *schedule) answered(l *lane, family Family, addrs []netip.AddrPort, now time.Duration) {
-	l.waits--
-	if family == IPv6 {
-		l.waitsFor6 = false
-	}
-	if len(addrs) > 0 && !l.answers {
-		l.answers = true
-		l.patience = now + resolutionDelay
-	}
-	l.add(addrs...)
-}
-
-func (l *lane) add(addrs ...netip.AddrPort) {
-	for _, a := range addrs {
-		f := queueOf(a)
-		l.queue[f] = append(l.queue[f], a)
-	}
-}
-
-func queueOf(a netip.AddrPort) int {
-	if a.Addr().Is4() {
-		return 1
-	}
-	return 0
-}
-
-// due is when the next attempt of l may start.
-func (l *lane) due() time.Duration {
-	switch {
-	case len(l.queue[0])+len(l.queue[1]) == 0:
-		return never
-	case !l.started && l.waitsFor6:
-		return l.patience
-	}
-	return l.next
-}
-
-// over reports whether nothing more can come of l.
-func (l *lane) over() bool {
-	return l.waits == 0 && l.live == 0 && len(l.queue[0])+len(l.queue[1]) == 0
-}
-
-// take removes the address of l whose turn it is: the families alternate,
-// IPv6 first, while both have addresses (RFC 8305 section 4).
-func (l *lane) take() netip.AddrPort {
-	f := l.turn
-	if len(l.queue[f]) == 0 {
-		f = 1 - f
-	}
-	a := l.queue[f][0]
-	l.queue[f] = l.queue[f][1:]
-	l.turn = 1 - f
-	return a
+// newLane makes a lane of t. It is for the caller to put it into an order.
+func (s *schedule) newLane(t Target) *lane {
+	l := &lane{target: t, index: len(s.lanes), patience: never}
+	s.lanes = append(s.lanes, l)
+	return l
 }
 
 // due is when something is next to be started, unless news comes first.
 func (s *schedule) due() time.Duration {
-	d := never
-	if s.open < len(s.lanes) {
-		d = s.nextOpen
-	}
-	for _, l := range s.lanes[:s.open] {
+	d := s.root.due()
+	for _, l := range s.open {
 		d = min(d, l.due())
+		if l.inner != nil {
+			d = min(d, l.inner.due())
+		}
 	}
 	for _, c := range s.waiting {
 		d = min(d, c.due)
@@ -163,7 +85,7 @@ func (s *schedule) due() time.Duration {
 }
 
 // over reports whether nothing is under way and nothing can be started.
-func (s *schedule) over() bool { return allOver(s.lanes) }
+func (s *schedule) over() bool { return s.root.over() }
 
 // starts yields every attempt that is due at now. The caller starts each before
 // it takes the next, and tells failed at once if it fails there and then.
@@ -180,53 +102,56 @@ func (s *schedule) starts(now time.Duration) iter.Seq[*attempt] {
 			}
 		}
 		s.openLanes(now)
-		for _, l := range s.lanes[:s.open] {
+		for _, l := range s.open {
 			for l.due() <= now {
-				if c := s.enter(l, l.take(), now); c != nil && !yield(s.attempt(c, now)) {
-					return
+				g := l.take()
+				for i, a := range g {
+					if c := s.enter(l, a, now); c != nil && !yield(s.attempt(c, now)) {
+						if i+1 < len(g) {
+							l.addGroup(g[i+1:])
+							l.next = now
+						}
+						return
+					}
 				}
 			}
 		}
 	}
 }
 
-// openLanes opens every lane whose time has come: headStart after the one
-// before it, or at once when all before it have failed.
+// openLanes opens every lane whose time has come.
 func (s *schedule) openLanes(now time.Duration) {
-	for s.open < len(s.lanes) && (s.nextOpen <= now || allOver(s.lanes[:s.open])) {
-		s.lanes[s.open].next = now
-		s.open++
-		s.nextOpen = now + s.headStart
-	}
-}
-
-func allOver(lanes []*lane) bool {
-	for _, l := range lanes {
-		if !l.over() {
-			return false
+	s.open = append(s.open, s.root.start(now)...)
+	for i := 0; i < len(s.open); i++ { // which grows meanwhile
+		if inner := s.open[i].inner; inner != nil {
+			s.open = append(s.open, inner.start(now)...)
 		}
 	}
-	return true
 }
 
 // enter makes a the address that l is trying. It returns nil if another lane
 // came to a first: l then shares its fate, and waits for it as for its own.
-func (s *schedule) enter(l *lane, a netip.AddrPort, now time.Duration) *candidate {
+func (s *schedule) enter(l *lane, a Addr, now time.Duration) *candidate {
 	l.started = true
 	c, known := s.known[a]
 	if !known {
 		c = &candidate{addr: a, started: now}
+		if a.isSocket() {
+			c.nextTransport = s.transports - 1 // one attempt: transports are for IP
+		}
 		s.known[a] = c
 	}
 	c.join(l)
 	if c.dead {
 		return nil
 	}
-	l.next = c.started + s.delay
+	if !l.atOnce {
+		l.next = c.started + s.delay
+	}
 	if known {
 		return nil
 	}
-	for _, name := range s.interfaces(a.Addr()) {
+	for _, name := range s.interfaces(a) {
 		clone := &candidate{addr: a, via: name, due: now + s.delay}
 		clone.join(l)
 		c.clones = append(c.clones, clone)
@@ -286,19 +211,19 @@ func (s *schedule) failed(a *attempt, now time.Duration, unusable bool) {
 	}
 }
 
-// left yields every address that never had its turn, with its first lane.
-func (s *schedule) left() iter.Seq2[*lane, netip.AddrPort] {
-	return func(yield func(*lane, netip.AddrPort) bool) {
+// left ends the schedule: it yields every address that never had its turn, with
+// its first lane.
+func (s *schedule) left() iter.Seq2[*lane, Addr] {
+	return func(yield func(*lane, Addr) bool) {
 		for _, l := range s.lanes {
-			for _, q := range l.queue {
-				for _, a := range q {
-					if s.known[a] != nil {
-						continue
-					}
-					s.known[a] = &candidate{addr: a, dead: true}
-					if !yield(l, a) {
-						return
-					}
+			for a := range l.queued() {
+				if c := s.known[a]; c != nil {
+					c.lanes = append(c.lanes, l)
+					continue
+				}
+				s.known[a] = &candidate{addr: a, dead: true}
+				if !yield(l, a) {
+					return
 				}
 			}
 		}

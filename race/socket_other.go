@@ -8,8 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// tcpSocket does without the flags of socket(2), which darwin lacks.
-func tcpSocket(domain int) (fd int, err error) {
+// streamSocket does without the flags of socket(2), which darwin lacks.
+func streamSocket(domain int) (fd int, err error) {
 	syscall.ForkLock.RLock()
 	defer syscall.ForkLock.RUnlock()
 	fd, err = unix.Socket(domain, unix.SOCK_STREAM, 0)

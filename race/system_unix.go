@@ -8,13 +8,10 @@ import (
 	"net"
 	"net/netip"
 	"os"
-	"slices"
 	"strconv"
 	"sync"
 	"syscall"
 	"time"
-
-	"fdrace/race/resolve"
 
 	"golang.org/x/sys/unix"
 )
@@ -34,7 +31,7 @@ type kernel struct {
 	seen  map[int]int // fd to the bytes of its banner that were there
 
 	// What other goroutines have to say: they add to answers and write a byte
-	// to wake[1]. The pipe is -1 where nobody could have anything to say.
+	// to wake[1]. There is no pipe before somebody could have anything to say.
 	ctx     context.Context
 	cancel  context.CancelFunc // ends the lookups
 	unhook  func() bool        // takes the waker out of the caller's context
@@ -43,8 +40,8 @@ type kernel struct {
 	answers []answer
 }
 
-// newKernel is ready for a race of targets. shut must follow.
-func newKernel(ctx context.Context, d *Dialer, targets []Target) (*kernel, error) {
+// newKernel is ready for a race. shut must follow.
+func newKernel(ctx context.Context, d *Dialer) (*kernel, error) {
 	k := &kernel{dialer: d, began: time.Now(), ctx: ctx, wake: [2]int{-1, -1}, index: map[int]int{}}
 	k.polls = append(k.polls, unix.PollFd{Fd: -1, Events: unix.POLLIN})
 	for _, fd := range d.Hangup {
@@ -52,18 +49,19 @@ func newKernel(ctx context.Context, d *Dialer, targets []Target) (*kernel, error
 	}
 	k.base = len(k.polls)
 
-	names := slices.ContainsFunc(targets, func(t Target) bool { _, ok := t.literal(); return !ok })
-	if names || ctx.Done() != nil {
+	if ctx.Done() != nil {
 		if err := k.openWaker(); err != nil {
 			return nil, err
 		}
-		k.ctx, k.cancel = context.WithCancel(ctx)
-		k.unhook = context.AfterFunc(ctx, func() { k.tell() })
 	}
 	return k, nil
 }
 
+// openWaker makes it possible for others to be heard, once.
 func (k *kernel) openWaker() error {
+	if k.cancel != nil {
+		return nil
+	}
 	syscall.ForkLock.RLock()
 	defer syscall.ForkLock.RUnlock()
 	if err := unix.Pipe(k.wake[:]); err != nil {
@@ -74,6 +72,9 @@ func (k *kernel) openWaker() error {
 		_ = unix.SetNonblock(fd, true) // cannot fail on a pipe of our own
 	}
 	k.polls[0].Fd = int32(k.wake[0])
+	ctx := k.ctx
+	k.ctx, k.cancel = context.WithCancel(ctx)
+	k.unhook = context.AfterFunc(ctx, func() { k.tell() })
 	return nil
 }
 
@@ -104,24 +105,26 @@ func (k *kernel) shut() {
 
 func (k *kernel) Now() time.Duration { return time.Since(k.began) }
 
-func (k *kernel) Lookup(lane int, host string, f Family) {
-	network := "ip4"
-	if f == IPv6 {
-		network = "ip6"
+func (k *kernel) Lookup(q question) {
+	if err := k.openWaker(); err != nil {
+		k.answers = append(k.answers, answer{question: q, err: err})
+		return
 	}
-	go func() {
-		addrs, err := resolve.Addrs(k.ctx, network, host)
-		k.tell(answer{question{lane, f}, addrs, err})
-	}()
+	go k.find(q)
 }
 
-func (k *kernel) Connect(t *Transport, to netip.AddrPort, via string) (fd int, done bool, err error) {
+func (k *kernel) Connect(t *Transport, to Addr, via string) (fd int, done bool, err error) {
 	socket, domain := t.Socket, unix.AF_INET6
-	if socket == nil {
-		socket = tcpSocket
-	}
-	if to.Addr().Is4() {
+	switch {
+	case to.Socket.Path != "":
+		socket, domain = streamSocket, unix.AF_UNIX
+	case to.isSocket():
+		socket, domain = vsockSocket, 0
+	case to.Addr().Is4():
 		domain = unix.AF_INET
+	}
+	if socket == nil {
+		socket = streamSocket
 	}
 	if fd, err = socket(domain); err != nil {
 		return -1, false, errSocket{err}
@@ -135,8 +138,8 @@ func (k *kernel) Connect(t *Transport, to netip.AddrPort, via string) (fd int, d
 	return fd, err == nil, nil
 }
 
-func (k *kernel) connect(fd int, to netip.AddrPort, via string) error {
-	if via != "" {
+func (k *kernel) connect(fd int, to Addr, via string) error {
+	if via != "" && !to.isSocket() {
 		if err := bindToDevice(fd, via); err != nil {
 			return fmt.Errorf("bind to interface %s: %w", via, err)
 		}
@@ -146,8 +149,8 @@ func (k *kernel) connect(fd int, to netip.AddrPort, via string) error {
 		// process die meanwhile, the peer hears of a reset.
 		_ = unix.SetsockoptLinger(fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
 	}
-	if local := k.dialer.Bind; local.IsValid() {
-		sa, err := sockaddr(netip.AddrPortFrom(local, 0))
+	if local := k.dialer.Bind; local.IsValid() && !to.isSocket() {
+		sa, err := sockaddr(Addr{AddrPort: netip.AddrPortFrom(local, 0)})
 		if err == nil {
 			err = unix.Bind(fd, sa)
 		}
@@ -171,13 +174,19 @@ func (k *kernel) connect(fd int, to netip.AddrPort, via string) error {
 	return err
 }
 
-func sockaddr(ap netip.AddrPort) (unix.Sockaddr, error) {
-	a := ap.Addr()
+func sockaddr(to Addr) (unix.Sockaddr, error) {
+	switch {
+	case to.Socket.Path != "":
+		return &unix.SockaddrUnix{Name: to.Socket.Path}, nil
+	case to.isSocket():
+		return vsockAddr(to.Socket), nil
+	}
+	a := to.Addr()
 	if a.Is4() {
-		return &unix.SockaddrInet4{Port: int(ap.Port()), Addr: a.As4()}, nil
+		return &unix.SockaddrInet4{Port: int(to.Port()), Addr: a.As4()}, nil
 	}
 	zone, err := zoneID(a.Zone())
-	return &unix.SockaddrInet6{Port: int(ap.Port()), ZoneId: zone, Addr: a.As16()}, err
+	return &unix.SockaddrInet6{Port: int(to.Port()), ZoneId: zone, Addr: a.As16()}, err
 }
 
 // zoneID is the index of the interface that zone names, by name or number.
@@ -196,6 +205,10 @@ func zoneID(zone string) (uint32, error) {
 }
 
 func (k *kernel) Wait(until time.Duration) (n news, err error) {
+	if k.cancel == nil && len(k.answers) > 0 { // there was no descriptor for a pipe
+		n.answers, k.answers = k.answers, nil
+		return n, nil
+	}
 	if err := poll(k.polls, max(0, until-k.Now())); err != nil {
 		if err == unix.EINTR {
 			return n, nil

@@ -5,11 +5,13 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
+
+	"fdrace/race/resolve"
 )
 
 // A Target is one word of a person's list of ways to a host.
 type Target struct {
-	Host string // a host name, or an IPv4 or IPv6 address with an optional zone
+	Host string // see ParseTarget
 	Port uint16
 }
 
@@ -18,6 +20,12 @@ type Target struct {
 func (t Target) String() string {
 	if a, ok := t.literal(); ok {
 		return netip.AddrPortFrom(a, t.Port).String()
+	}
+	if _, ok, _ := resolve.ParseSocket(t.Host); ok {
+		return t.Host
+	}
+	if _, ok, _ := resolve.ParseMAC(t.Host); ok {
+		return fmt.Sprintf("%s port %d", t.Host, t.Port)
 	}
 	return t.Host + ":" + strconv.Itoa(int(t.Port))
 }
@@ -30,9 +38,17 @@ func (t Target) literal() (netip.Addr, bool) {
 }
 
 // ParseTarget reads "host", "host:port", "192.0.2.1", "192.0.2.1:22",
-// "2001:db8::1", "[2001:db8::1]:22" or "fe80::1%eth0". A port of its own goes
+// "2001:db8::1", "[2001:db8::1]:22", "fe80::1%eth0", "fe80::1" (every link),
+// "00:00:5e:00:53:01" (a MAC), "box.local" (mDNS), "_ssh._tcp.example.org"
+// (SRV), "unix:/path" or "vsock:3" (a virtual machine). A port of its own goes
 // before port. The error names the word and what to write instead.
 func ParseTarget(word string, port uint16) (Target, error) {
+	if _, ok, err := resolve.ParseSocket(word); ok {
+		return Target{word, port}, err
+	}
+	if _, ok, err := resolve.ParseMAC(word); ok {
+		return Target{word, port}, err
+	}
 	host, own, hasPort, err := splitPort(word)
 	if err != nil {
 		return Target{}, err

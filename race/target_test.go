@@ -72,6 +72,9 @@ func FuzzParseTarget(f *testing.F) {
 			}
 			return
 		}
+		if again := target.String(); again == target.Host || strings.HasPrefix(again, target.Host+" port ") {
+			return // a socket, or a MAC: for people to read
+		}
 		again, err := ParseTarget(target.String(), 1)
 		if err != nil || again.String() != target.String() {
 			t.Errorf("%q is %v, which reads back as %v, %v", word, target, again, err)

@@ -97,7 +97,7 @@ func texts() map[string]string {
 func help(o kong.HelpOptions, ctx *kong.Context) error {
 	fmt.Fprint(ctx.Stdout, "Usage: fdrace [flags] TARGET... [PORT]\n")
 	o.NoAppSummary = true
-	ctx.Model.Positional[0].Help = "A host name or address, with a port of its own or without: box, box:2222, 192.0.2.1, 2001:db8::1, [2001:db8::1]:2222, fe80::1%eth0. The one bare number, first or last, is the port of all others."
+	ctx.Model.Positional[0].Help = "A host name or address, with a port of its own or without: box, box:2222, 192.0.2.1, 2001:db8::1, [2001:db8::1]:2222, fe80::1%eth0, fe80::1 (every link); a MAC, 00:00:5e:00:53:01; box.local (mDNS); _ssh._tcp.example.org (SRV); unix:/path; vsock:CID[:PORT]. The one bare number, first or last, is the port of all others."
 	texts := texts()
 	for _, flag := range ctx.Model.Flags {
 		flag.Help = texts[flag.Name]

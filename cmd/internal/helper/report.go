@@ -88,15 +88,29 @@ func (e *raceError) timedOut() string { return fmt.Sprintf("timed out after %v",
 func (e *raceError) failure(f race.Failure) string {
 	name := f.Target.Host
 	if f.Addr.IsValid() {
-		name = f.Addr.String()
+		name = f.Addr.String() + e.ways(f)
 	}
 	if f.Transport != "" {
-		name += " over " + strings.ToUpper(f.Transport) + from(f.Interface)
+		name += over(f.Transport) + from(f.Interface)
 	}
 	if errors.Is(f.Err, context.DeadlineExceeded) {
 		return fmt.Sprintf("%s: %s", name, e.reason(f)) // which has the time in it
 	}
 	return fmt.Sprintf("%s: %s (%s)", name, e.reason(f), took(f.At))
+}
+
+// ways names the targets that led to f's address, where that is a question.
+func (e *raceError) ways(f race.Failure) string {
+	var names []string
+	for _, t := range append([]race.Target{f.Target}, f.Also...) {
+		if name := t.String(); name != f.Addr.String() {
+			names = append(names, t.Host)
+		}
+	}
+	if len(names) == 0 || len(e.targets) == 1 && len(names) == 1 {
+		return ""
+	}
+	return " (" + strings.Join(names, ", ") + ")"
 }
 
 func (e *raceError) reason(f race.Failure) string {
@@ -110,6 +124,14 @@ func (e *raceError) reason(f race.Failure) string {
 		return e.timedOut()
 	}
 	return words(f.Err)
+}
+
+// over says what protocol is spoken; of a socket that is no question.
+func over(transport string) string {
+	if transport == "unix" || transport == "vsock" {
+		return ""
+	}
+	return " over " + strings.ToUpper(transport)
 }
 
 // from says what interface something is bound to.
@@ -132,7 +154,7 @@ func words(err error) string {
 	if errors.As(err, &dns) {
 		switch {
 		case dns.IsNotFound:
-			return "no such host"
+			return dns.Err
 		case dns.IsTimeout:
 			return "no answer from the name server"
 		}
@@ -155,31 +177,31 @@ func took(d time.Duration) string {
 
 // winner is the line of -v.
 func winner(w *race.Winner) string {
-	return fmt.Sprintf("fdrace: %s over %s%s in %s, %d of %d tried", w.Addr, protocol(w), from(w.Interface), took(w.Elapsed), w.Tried, w.Of)
+	return fmt.Sprintf("fdrace: %s%s%s in %s, %d of %d tried", w.Addr, protocol(w), from(w.Interface), took(w.Elapsed), w.Tried, w.Of)
 }
 
 // protocol tells what the winner really speaks.
 func protocol(w *race.Winner) string {
 	if w.Transport != "mptcp" {
-		return "TCP"
+		return over(w.Transport)
 	}
 	switch yes, err := mptcp.InUse(w.FD); {
 	case err != nil:
-		return fmt.Sprintf("MPTCP (unconfirmed: %v)", err)
+		return fmt.Sprintf(" over MPTCP (unconfirmed: %v)", err)
 	case yes:
-		return "MPTCP"
+		return " over MPTCP"
 	}
-	return fmt.Sprintf("TCP (%v)", errNoMPTCP)
+	return fmt.Sprintf(" over TCP (%v)", errNoMPTCP)
 }
 
 // event is a line of -vv.
 func event(e race.Event) string {
-	what := fmt.Sprintf("%s %s over %s%s", e.Kind, e.Addr, strings.ToUpper(e.Transport), from(e.Interface))
+	what := fmt.Sprintf("%s %s%s%s", e.Kind, e.Addr, over(e.Transport), from(e.Interface))
 	switch e.Kind {
 	case race.Resolve:
-		what = fmt.Sprintf("resolve %s, %s", e.Target.Host, e.Family)
+		what = "resolve " + e.Target.Host + family(e)
 	case race.Resolved:
-		what = fmt.Sprintf("resolved %s, %s", e.Target.Host, e.Family)
+		what = "resolved " + e.Target.Host + family(e)
 		for _, a := range e.Addrs {
 			what += " " + a.String()
 		}
@@ -188,6 +210,13 @@ func event(e race.Event) string {
 		what += ": " + words(e.Err)
 	}
 	return fmt.Sprintf("fdrace: %8s  %s", took(e.At), what)
+}
+
+func family(e race.Event) string {
+	if e.Family == race.AnyFamily {
+		return ""
+	}
+	return ", " + e.Family.String()
 }
 
 // warnUnbound says once, in one line, that this kernel refuses to bind sockets

@@ -10,15 +10,18 @@ import (
 	"time"
 
 	"fdrace/race"
+	"fdrace/race/resolve"
 
 	"golang.org/x/sys/unix"
 )
 
 const ms = time.Millisecond
 
+func addr(s string) race.Addr { return race.Addr{AddrPort: netip.MustParseAddrPort(s)} }
+
 func TestExplain(t *testing.T) {
 	box, other := race.Target{Host: "box", Port: 22}, race.Target{Host: "192.0.2.9", Port: 2222}
-	v6, v4 := netip.MustParseAddrPort("[2001:db8::5]:22"), netip.MustParseAddrPort("192.0.2.5:22")
+	v6, v4 := addr("[2001:db8::5]:22"), addr("192.0.2.5:22")
 	nowhere := &net.DNSError{Err: "no such host", Name: "box", IsNotFound: true}
 	for _, tt := range []struct {
 		name    string
@@ -27,7 +30,7 @@ func TestExplain(t *testing.T) {
 		want    string
 	}{
 		{"one address", []race.Target{other}, race.Error{Failures: []race.Failure{
-			{Target: other, Addr: netip.MustParseAddrPort("192.0.2.9:2222"), Transport: "tcp", Err: unix.ECONNREFUSED, At: 1234567},
+			{Target: other, Addr: addr("192.0.2.9:2222"), Transport: "tcp", Err: unix.ECONNREFUSED, At: 1234567},
 		}}, `fdrace: no connection to 192.0.2.9:2222: connection refused
   192.0.2.9:2222 over TCP: connection refused (1.2 ms)`},
 		{"two addresses", []race.Target{box}, race.Error{Failures: []race.Failure{
@@ -47,8 +50,14 @@ func TestExplain(t *testing.T) {
 			{Target: box, Addr: v6, Transport: "tcp", Err: context.DeadlineExceeded, At: 3000 * ms},
 			{Target: box, Family: race.IPv4, Err: context.DeadlineExceeded, At: 3000 * ms},
 		}}, `fdrace: no connection to any of 2 targets: timed out after 3s
-  [2001:db8::5]:22 over TCP: timed out after 3s
+  [2001:db8::5]:22 (box) over TCP: timed out after 3s
   box: no answer for its IPv4 addresses: timed out after 3s`},
+		{"one address by several targets, and a socket", []race.Target{box, other}, race.Error{Failures: []race.Failure{
+			{Target: other, Also: []race.Target{box}, Addr: addr("192.0.2.9:2222"), Transport: "tcp", Err: unix.ECONNREFUSED},
+			{Target: race.Target{Host: "unix:/run/box"}, Addr: race.Addr{Socket: resolve.Socket{Path: "/run/box"}}, Transport: "unix", Err: unix.ENOENT},
+		}}, `fdrace: no connection to any of 2 targets: all 2 candidates failed
+  192.0.2.9:2222 (box) over TCP: connection refused (0.0 ms)
+  unix:/run/box: no such file or directory (0.0 ms)`},
 		{"an errno that needs words", []race.Target{box}, race.Error{Failures: []race.Failure{
 			{Target: box, Addr: v4, Transport: "tcp", Err: unix.EACCES}}},
 			`fdrace: no connection to box:22: permission denied (a route or a security policy forbids it)
@@ -67,7 +76,7 @@ func TestExplain(t *testing.T) {
 
 func TestEvent(t *testing.T) {
 	box := race.Target{Host: "box", Port: 22}
-	v6 := netip.MustParseAddrPort("[2001:db8::5]:22")
+	v6 := addr("[2001:db8::5]:22")
 	for want, e := range map[string]race.Event{
 		"fdrace:   0.0 ms  resolve box, IPv6":                                    {Kind: race.Resolve, Target: box, Family: race.IPv6},
 		"fdrace:  10.0 ms  resolved box, IPv6 2001:db8::5":                       {At: 10 * ms, Kind: race.Resolved, Target: box, Family: race.IPv6, Addrs: []netip.Addr{v6.Addr()}},

@@ -1,0 +1,135 @@
+package race
+
+import (
+	"iter"
+	"time"
+)
+
+// A lane is one target on its way through the race: a queue of its addresses,
+// and when the next of them may start. All times are since the race began.
+type lane struct {
+	target Target
+	index  int // in schedule.lanes
+
+	// waits counts the questions whose answer is still to come. The lane holds
+	// its first attempt back for IPv6's until patience has run out.
+	waits     int
+	waitsFor6 bool
+	patience  time.Duration
+	answers   bool  // there was one that gave addresses
+	err       error // why there was none, or not all
+
+	queue   [2][]group // what has not started, by family: IPv6, IPv4
+	turn    int        // the family whose turn it is
+	started bool
+	next    time.Duration // when the next group may start
+	atOnce  bool          // none waits for another: all are on links of this machine
+	live    int           // candidates under way
+
+	inner *order // what the target stands for, where that is targets again
+}
+
+// A group is addresses that start together: mostly one alone, but a link-local
+// address goes to every link at once.
+type group []Addr
+
+// add queues addrs as a group each.
+func (l *lane) add(addrs ...Addr) {
+	for _, a := range addrs {
+		l.addGroup(group{a})
+	}
+}
+
+func (l *lane) addGroup(g group) {
+	f := 0
+	if g[0].Addr().Is4() {
+		f = 1
+	}
+	l.queue[f] = append(l.queue[f], g)
+}
+
+// due is when the next group of l may start.
+func (l *lane) due() time.Duration {
+	switch {
+	case len(l.queue[0])+len(l.queue[1]) == 0:
+		return never
+	case !l.started && l.waitsFor6:
+		return l.patience
+	}
+	return l.next
+}
+
+// over reports whether nothing more can come of l.
+func (l *lane) over() bool {
+	return l.waits == 0 && l.live == 0 && len(l.queue[0])+len(l.queue[1]) == 0 && (l.inner == nil || l.inner.over())
+}
+
+// take removes the group of l whose turn it is: the families alternate, IPv6
+// first, while both have addresses (RFC 8305 section 4).
+func (l *lane) take() group {
+	f := l.turn
+	if len(l.queue[f]) == 0 {
+		f = 1 - f
+	}
+	g := l.queue[f][0]
+	l.queue[f] = l.queue[f][1:]
+	l.turn = 1 - f
+	return g
+}
+
+// queued yields every address of l that has not started.
+func (l *lane) queued() iter.Seq[Addr] {
+	return func(yield func(Addr) bool) {
+		for _, q := range l.queue {
+			for _, g := range q {
+				for _, a := range g {
+					if !yield(a) {
+						return
+					}
+				}
+			}
+		}
+	}
+}
+
+// An order is lanes that start tier by tier: each gap after the one before it,
+// or at once when all before it are over.
+type order struct {
+	gap   time.Duration
+	tiers [][]*lane
+	open  int           // tiers[:open] have started
+	next  time.Duration // when the next one may
+}
+
+// start opens the tiers whose time has come, and returns their lanes.
+func (o *order) start(now time.Duration) (opened []*lane) {
+	for o.open < len(o.tiers) && (o.next <= now || allOver(o.tiers[:o.open])) {
+		for _, l := range o.tiers[o.open] {
+			l.next = now
+			opened = append(opened, l)
+		}
+		o.open++
+		o.next = now + o.gap
+	}
+	return opened
+}
+
+func (o *order) due() time.Duration {
+	if o.open == len(o.tiers) {
+		return never
+	}
+	return o.next
+}
+
+func (o *order) over() bool { return allOver(o.tiers) }
+
+func allOver(tiers [][]*lane) bool {
+	for _, t := range tiers {
+		for _, l := range t {
+			if !l.over() {
+				return false
+			}
+		}
+	}
+	return true
+}
