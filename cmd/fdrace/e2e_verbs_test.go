@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/netip"
 	"os"
 	"os/exec"
@@ -27,6 +28,7 @@ type state struct {
 	env    *testscript.Env
 	cables int
 	sshds  []*lab.SSHD
+	others []io.Closer // the servers of e2e_servers_test.go
 }
 
 type stateKey struct{}
@@ -38,6 +40,12 @@ type stateKey struct{}
 //	file PATH FILE             the near host has FILE at PATH
 //	sshd [mptcp] ADDR:PORT...  starts an sshd of the far host
 //	sshd stop                  ends all there are; sshd.log is complete
+//	far WORD...                runs ip(8) in the far host, without the word "ip"
+//	daemon PROG ARG...         starts PROG in the far host, where it stays
+//	mdns NAME LINK ADDR... [group]
+//	                           a responder of the far host, for its one name
+//	inetd unix PATH            an sshd for each who connects to PATH
+//	inetd vsock                the same on this machine's own CID, at $VSOCK
 //	exits N ARG...             runs fdrace ARG... as ssh would, to end with
 //	                           status N and without a word on stdout
 //	soon PROG ARG...           runs PROG again and again, until it prints
@@ -47,6 +55,7 @@ func verbs() map[string]func(*testscript.TestScript, bool, []string) {
 	cmds := map[string]func(*testscript.TestScript, bool, []string){}
 	for name, do := range map[string]func(*state, *testscript.TestScript, []string) error{
 		"cable": (*state).cable, "file": (*state).file, "sshd": (*state).sshd,
+		"far": (*state).far, "daemon": (*state).daemon, "mdns": (*state).mdns, "inetd": (*state).inetd,
 		"exits": (*state).exits, "soon": (*state).soon,
 		"signal": (*state).signal, "gone": (*state).gone,
 	} {
@@ -81,6 +90,11 @@ func (s *state) end() {
 	t := s.env.T().(testing.TB)
 	for _, d := range s.sshds {
 		if err := d.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	for _, o := range s.others {
+		if err := o.Close(); err != nil {
 			t.Error(err)
 		}
 	}

@@ -37,6 +37,33 @@ const sshdPatience = 10 * time.Second
 // added to sshd.log there. With multipath it is run by mptcpize. The caller
 // closes it, if the host is not closed before.
 func StartSSHD(h *Host, dir string, multipath bool, at ...netip.AddrPort) (*SSHD, error) {
+	args, err := sshdArgs(h, dir)
+	if err != nil {
+		return nil, err
+	}
+	args = append(args, "-D")
+	if multipath {
+		args = append([]string{"mptcpize", "run"}, args...)
+	}
+	for _, a := range at {
+		args = append(args, "-o", "ListenAddress="+a.String())
+	}
+	return startSSHD(h, exec.Command(args[0], args[1:]...), filepath.Join(dir, "sshd.log"), len(at))
+}
+
+// InetSSHD returns the command of a server, as [StartSSHD] makes it, for the one
+// connection that its stdin and stdout are to be.
+func InetSSHD(h *Host, dir string) (*exec.Cmd, error) {
+	args, err := sshdArgs(h, dir)
+	if err != nil {
+		return nil, err
+	}
+	return exec.Command(args[0], append(args[1:], "-i")...), nil
+}
+
+// sshdArgs makes ready what every server needs, and returns the command line
+// they have in common.
+func sshdArgs(h *Host, dir string) (args []string, err error) {
 	path, err := FindSSHD()
 	if err != nil {
 		return nil, err
@@ -51,10 +78,7 @@ func StartSSHD(h *Host, dir string, multipath bool, at ...netip.AddrPort) (*SSHD
 			return nil, err
 		}
 	}
-	args := []string{path, "-D", "-e", "-f", os.DevNull}
-	if multipath {
-		args = append([]string{"mptcpize", "run"}, args...)
-	}
+	args = []string{path, "-e", "-f", os.DevNull}
 	for _, option := range []string{
 		"HostKey=" + filepath.Join(dir, "host_key"),
 		"AuthorizedKeysFile=" + filepath.Join(dir, "authorized_keys"),
@@ -67,10 +91,7 @@ func StartSSHD(h *Host, dir string, multipath bool, at ...netip.AddrPort) (*SSHD
 	} {
 		args = append(args, "-o", option)
 	}
-	for _, a := range at {
-		args = append(args, "-o", "ListenAddress="+a.String())
-	}
-	return startSSHD(h, exec.Command(args[0], args[1:]...), filepath.Join(dir, "sshd.log"), len(at))
+	return args, nil
 }
 
 func startSSHD(h *Host, cmd *exec.Cmd, path string, listeners int) (*SSHD, error) {
