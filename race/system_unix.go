@@ -23,11 +23,11 @@ type kernel struct {
 
 	// polls has the descriptors to hear of: the waker, dialer.Hangup, and
 	// from base on the attempts in the order in which they began. A closed
-	// one stays as -1, which poll passes over, until Close sweeps.
+	// one stays as -1 until Wait sweeps.
 	polls []unix.PollFd
 	base  int
 	index map[int]int // fd to its place in polls
-	holes int
+	holes bool
 	seen  map[int]int // fd to the bytes of its banner that were there
 
 	// What other goroutines have to say: they add to answers and write a byte
@@ -162,6 +162,7 @@ func (k *kernel) connect(fd int, to Addr, via string) error {
 	if err != nil {
 		return err
 	}
+	holdAck(fd)
 	err = unix.Connect(fd, sa)
 	if err == unix.EINPROGRESS {
 		// An ICMP error that a local firewall sends arrives inside connect,
@@ -209,6 +210,9 @@ func (k *kernel) Wait(until time.Duration) (n news, err error) {
 		n.answers, k.answers = k.answers, nil
 		return n, nil
 	}
+	if k.holes {
+		k.sweep()
+	}
 	if err := poll(k.polls, max(0, until-k.Now())); err != nil {
 		if err == unix.EINTR {
 			return n, nil
@@ -234,6 +238,11 @@ func (k *kernel) Wait(until time.Duration) (n news, err error) {
 		switch {
 		case err == nil && errno != 0:
 			err = unix.Errno(errno)
+			// SO_ERROR also tells, once, of an ICMP error that came when the
+			// connection was there: no more than a hint.
+			if _, e := unix.Getpeername(int(p.Fd)); e == nil {
+				err = nil
+			}
 		case err == nil && p.Revents&p.Events == 0:
 			// POLLERR or POLLHUP alone is no success, and would come again at
 			// once: an error that only the error queue has.
@@ -268,6 +277,7 @@ func (k *kernel) Release(t *Transport, fd int) error {
 	if self, err := unix.Getsockname(fd); err == nil && same(peer, self) {
 		return fmt.Errorf("connected to itself: %w", unix.ECONNREFUSED)
 	}
+	sendAck(fd)
 	if t.Check != nil {
 		if err := t.Check(fd); err != nil {
 			return err
@@ -314,12 +324,15 @@ func (k *kernel) Close(fd int) {
 // forget takes fd out of polls, which keep their order.
 func (k *kernel) forget(fd int) {
 	k.polls[k.index[fd]].Fd = -1
+	k.holes = true
 	delete(k.index, fd)
 	delete(k.seen, fd)
-	if k.holes++; k.holes <= len(k.polls)/2 {
-		return
-	}
-	k.holes = 0
+}
+
+// sweep takes out what was forgotten: poll refuses a list that is longer than
+// RLIMIT_NOFILE, whatever is in it.
+func (k *kernel) sweep() {
+	k.holes = false
 	live := k.polls[:k.base]
 	for _, p := range k.polls[k.base:] {
 		if p.Fd >= 0 {

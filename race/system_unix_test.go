@@ -295,6 +295,9 @@ func TestKernelSweep(t *testing.T) {
 			k.Close(fd)
 		}
 	}
+	if n, err := k.Wait(0); err != nil || len(n.ended) > 0 {
+		t.Errorf("Wait = %v, %v", n, err)
+	}
 	var live []int
 	for _, p := range k.polls[k.base:] {
 		if p.Fd >= 0 {
@@ -304,7 +307,7 @@ func TestKernelSweep(t *testing.T) {
 			}
 		}
 	}
-	if len(live) != 7 || len(k.polls) > 2*len(live)+k.base {
+	if len(live) != 7 || len(k.polls) != len(live)+k.base {
 		t.Errorf("%d live of %d polls", len(live), len(k.polls))
 	}
 	for i, fd := range live {

@@ -1,0 +1,12 @@
+package race
+
+import "golang.org/x/sys/unix"
+
+// holdAck keeps the kernel from completing fd's handshake by itself: the ACK
+// that the server waits for is then up to 200 ms late, unless sendAck is called.
+// A loser that is reset before has never been accepted, and is no line in the
+// server's log. No kernel has to know it.
+func holdAck(fd int) { _ = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_QUICKACK, 0) }
+
+// sendAck sends the ACK that holdAck has held back.
+func sendAck(fd int) { _ = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_QUICKACK, 1) }
