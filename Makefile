@@ -45,7 +45,7 @@ test:
 
 e2e:
 	@sh .ci/need cc ssh sshd ip --or-skip git mptcpize nc nft ping rsync
-	CGO_ENABLED=1 go test -race -count=1 -run '^TestEndToEnd$$' ./cmd/fdrace
+	CGO_ENABLED=1 go test -race -count=1 -run '^Test(EndToEnd|OnTheWire)$$' ./cmd/fdrace
 
 bench:
 	@sh .ci/need nc --or-skip cc

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"fdrace/cmd/internal/lab"
@@ -29,6 +30,35 @@ func TestMain(m *testing.M) {
 // that logs in to the real sshd. Each has two hosts of its own, near, in which
 // all that it executes runs, and far, which has sshd.
 func TestEndToEnd(t *testing.T) {
+	tell(t, stories(t, func(name string) bool { return !measures(name) })...)
+}
+
+// TestOnTheWire runs the stories that measure when each SYN left: one at a
+// time, so that none takes the processor from another.
+func TestOnTheWire(t *testing.T) {
+	for _, file := range stories(t, measures) {
+		t.Run(filepath.Base(file), func(t *testing.T) { tell(t, file) })
+	}
+}
+
+func measures(name string) bool { return strings.HasPrefix(name, "race_") }
+
+// stories returns the files of testdata that are wanted.
+func stories(t *testing.T, want func(name string) bool) (files []string) {
+	t.Helper()
+	all, err := filepath.Glob("../../testdata/*.txtar")
+	if err != nil || len(all) == 0 {
+		t.Fatal("no stories in testdata", err)
+	}
+	for _, file := range all {
+		if want(filepath.Base(file)) {
+			files = append(files, file)
+		}
+	}
+	return files
+}
+
+func tell(t *testing.T, files ...string) {
 	if noLab != nil {
 		t.Skip(noLab)
 	}
@@ -40,7 +70,7 @@ func TestEndToEnd(t *testing.T) {
 	}
 	program := build(t)
 	testscript.Run(t, testscript.Params{
-		Dir:                "../../testdata",
+		Files:              files,
 		Setup:              func(env *testscript.Env) error { return setup(env, program) },
 		Cmds:               commands(),
 		Condition:          condition,

@@ -12,8 +12,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -48,6 +51,8 @@ type stateKey struct{}
 //	inetd vsock                the same on this machine's own CID, at $VSOCK
 //	exits N ARG...             runs fdrace ARG... as ssh would, to end with
 //	                           status N and without a word on stdout
+//	races N ARG...             runs fdrace ARG... N times as ssh would, many at
+//	                           once, and prints how long they took to win
 //	soon PROG ARG...           runs PROG again and again, until it prints
 //	signal NAME PROG           ends the PROG that runs on the near host
 //	gone PROG                  none does any more, very soon
@@ -56,7 +61,7 @@ func verbs() map[string]func(*testscript.TestScript, bool, []string) {
 	for name, do := range map[string]func(*state, *testscript.TestScript, []string) error{
 		"cable": (*state).cable, "file": (*state).file, "sshd": (*state).sshd,
 		"far": (*state).far, "daemon": (*state).daemon, "mdns": (*state).mdns, "inetd": (*state).inetd,
-		"exits": (*state).exits, "soon": (*state).soon,
+		"exits": (*state).exits, "races": (*state).races, "soon": (*state).soon,
 		"signal": (*state).signal, "gone": (*state).gone,
 	} {
 		cmds[name] = func(ts *testscript.TestScript, neg bool, args []string) {
@@ -243,6 +248,59 @@ func (s *state) exits(ts *testscript.TestScript, args []string) error {
 		return fmt.Errorf("exit status %d, %q on stdout: %s", r.Status, r.Extra, r.Stderr)
 	}
 	return nil
+}
+
+// races starts the races by themselves, not by the lab's race: so many are not
+// to have the processor before the other stories' helpers.
+func (s *state) races(ts *testscript.TestScript, args []string) error {
+	const atOnce = 16
+	if len(args) < 2 {
+		return errors.New("usage: races N ARG...")
+	}
+	n, err := strconv.Atoi(args[0])
+	if err != nil || n < 1 {
+		return fmt.Errorf("%q races", args[0])
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	one := func() (time.Duration, error) {
+		cmd := exec.CommandContext(ctx, filepath.Join(s.env.WorkDir, "bin/fdrace"), args[1:]...)
+		cmd.Dir, cmd.Env = ts.MkAbs("."), s.env.Vars
+		h, err := lab.StartHelper(cmd)
+		if err != nil {
+			return 0, err
+		}
+		r, err := h.Wait()
+		if err == nil && r.FD < 0 {
+			err = errors.New(r.Stderr)
+		}
+		if err != nil {
+			return 0, err
+		}
+		return r.ToFD, unix.Close(r.FD)
+	}
+	times, errs := make([]time.Duration, n), make([]error, n)
+	var next atomic.Int64
+	var group sync.WaitGroup
+	for range atOnce {
+		group.Go(func() {
+			err := lab.NearHost(ts).Do(func() error {
+				for i := next.Add(1) - 1; i < int64(n); i = next.Add(1) - 1 {
+					times[i], errs[i] = one()
+				}
+				return nil
+			})
+			if err != nil {
+				errs[0] = err
+			}
+		})
+	}
+	group.Wait()
+	slices.Sort(times)
+	for _, percent := range []int{50, 85, 99} {
+		fmt.Fprintf(ts.Stdout(), "p%d %dms\n", percent, times[n*percent/100].Milliseconds())
+	}
+	return errors.Join(errs...)
 }
 
 func (s *state) soon(ts *testscript.TestScript, args []string) error {

@@ -40,7 +40,10 @@ type Result struct {
 // name, arguments, environment and directory of cmd are the caller's; bound it
 // by exec.CommandContext. As root it runs, and is timed, before all that does
 // not belong to the lab.
-func Run(cmd *exec.Cmd) (*Result, error) {
+func Run(cmd *exec.Cmd) (*Result, error) { return run(cmd, func(*Helper) {}) }
+
+// run is Run, and calls meanwhile when the helper has started.
+func run(cmd *exec.Cmd, meanwhile func(*Helper)) (*Result, error) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	if setPriority(prioHelper) == nil {
@@ -50,6 +53,7 @@ func Run(cmd *exec.Cmd) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
+	meanwhile(h)
 	return h.Wait()
 }
 
@@ -85,7 +89,7 @@ func (h *Helper) HangUp() error { return unix.Shutdown(h.socket, unix.SHUT_RDWR)
 func (h *Helper) Wait() (*Result, error) {
 	r := &Result{FD: -1, Start: h.start}
 	// ssh reads one byte, so that nothing sent later can be taken for part of it.
-	data, fds, err := receive(h.socket, make([]byte, 1), 0)
+	data, fds, err := receive(h.socket, make([]byte, 1))
 	if len(fds) > 0 {
 		r.ToFD = time.Since(h.start)
 		r.FD, fds = fds[0], fds[1:]
@@ -98,9 +102,12 @@ func (h *Helper) Wait() (*Result, error) {
 	}
 	r.ToExit = time.Since(h.start)
 	r.Status = h.cmd.ProcessState.ExitCode()
+	// A process that this one is just now starting holds the other end, too,
+	// between its fork and its exec.
+	err = errors.Join(err, unix.SetsockoptTimeval(h.socket, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &unix.Timeval{Sec: 1}))
 	for err == nil && data != "" { // the other end is closed, so this ends
 		r.discard(fds)
-		data, fds, err = receive(h.socket, make([]byte, 512), unix.MSG_DONTWAIT)
+		data, fds, err = receive(h.socket, make([]byte, 512))
 		r.Extra += data
 	}
 	if errors.Is(err, unix.EAGAIN) {
@@ -129,11 +136,11 @@ func (r *Result) discard(fds []int) {
 
 // receive takes one message: some bytes, none at the end of the stream, and the
 // descriptors that came with them.
-func receive(socket int, buf []byte, flags int) (data string, fds []int, err error) {
+func receive(socket int, buf []byte) (data string, fds []int, err error) {
 	control := make([]byte, unix.CmsgSpace(16*4))
 	var n, oobn int
 	err = restart(func() (err error) {
-		n, oobn, _, _, err = unix.Recvmsg(socket, buf, control, flags|unix.MSG_CMSG_CLOEXEC)
+		n, oobn, _, _, err = unix.Recvmsg(socket, buf, control, unix.MSG_CMSG_CLOEXEC)
 		return err
 	})
 	// A helper that leaves bytes unread resets the socket when it exits.

@@ -87,6 +87,7 @@ func sshdArgs(h *Host, dir string) (args []string, err error) {
 		"PermitTunnel=yes",
 		"Subsystem=sftp internal-sftp",
 		"PidFile=none",
+		"MaxStartups=200", // a story may have a hundred clients at once
 		"LogLevel=VERBOSE",
 	} {
 		args = append(args, "-o", option)

@@ -96,12 +96,22 @@ func (s *story) race(ts *testscript.TestScript, neg bool, args []string) error {
 	if err := s.forget(); err != nil {
 		return err
 	}
+	ctx, cancel := context.WithTimeout(context.Background(), longest)
+	defer cancel()
 	env := append(slices.Clone(s.env.Vars), "PWD="+ts.MkAbs("."))
 	for len(args) > 0 && strings.Contains(args[0], "=") {
 		env, args = append(env, args[0]), args[1:]
 	}
+	hangUp := func(*Helper) {}
+	if len(args) > 1 && args[0] == "hangup" {
+		after, err := time.ParseDuration(args[1])
+		if err != nil {
+			return err
+		}
+		hangUp, args = func(h *Helper) { go s.hangUp(ctx, h, after) }, args[2:]
+	}
 	if len(args) == 0 {
-		return errors.New("usage: race [NAME=VALUE...] [exec PROG] ARG... (see lab.Commands)")
+		return errors.New("usage: race [NAME=VALUE...] [hangup D] [exec PROG] ARG... (see lab.Commands)")
 	}
 	if args[0] == "exec" {
 		args = args[1:]
@@ -112,8 +122,6 @@ func (s *story) race(ts *testscript.TestScript, neg bool, args []string) error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), longest)
-	defer cancel()
 	cmd := exec.CommandContext(ctx, path, args[1:]...)
 	cmd.Dir, cmd.Env = ts.MkAbs("."), env
 
@@ -122,7 +130,7 @@ func (s *story) race(ts *testscript.TestScript, neg bool, args []string) error {
 		return err
 	}
 	s.wire.Mark()
-	s.result, err = Run(cmd)
+	s.result, err = run(cmd, hangUp)
 	var stallErr error
 	if s.stall, stallErr = stalled(); err != nil || stallErr != nil {
 		return errors.Join(err, stallErr)
@@ -143,6 +151,20 @@ func (s *story) race(ts *testscript.TestScript, neg bool, args []string) error {
 		return fmt.Errorf("a descriptor, and exit status %d: %s", r.Status, r.Stderr)
 	}
 	return nil
+}
+
+// hangUp does to a helper what it sees of it when ssh is killed, a while after
+// its first sign of life.
+func (s *story) hangUp(ctx context.Context, h *Helper, after time.Duration) {
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for ctx.Err() == nil {
+		if zero := s.zero(); zero > 0 && time.Since(s.wire.Marked()) >= zero+after {
+			h.HangUp()
+			return
+		}
+		<-tick.C
+	}
 }
 
 // lookPath is exec.LookPath in the script's PATH.

@@ -33,7 +33,8 @@ type verb func(s *story, ts *testscript.TestScript, args []string) error
 //	listen ADDR:PORT [MANNER...]       a server of the far host, see parseManner
 //
 //	[!] race [NAME=VALUE...] ARG...    runs fdrace ARG... as ssh would
-//	[!] race [NAME=VALUE...] exec PROG ARG...
+//	[!] race [NAME=VALUE...] [hangup D] exec PROG ARG...
+//	                                   (ssh is killed after D, before the end)
 //	wins ADDR [D]                      the race was won by ADDR, after D
 //	fails [D]                          it was lost, after D
 //	fd                                 prints the facts of what was passed
