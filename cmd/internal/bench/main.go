@@ -2,21 +2,25 @@
 
 // Command bench measures fdrace beside its peers.
 //
-//	go run ./cmd/internal/bench [-n PAIRS] [-limit TIME] [OTHER-FDRACE...]
+//	go run ./cmd/internal/bench [-n PAIRS] [-limit TIME] [-bad=false] [OTHER-FDRACE...]
 //
 // Every helper is run as ssh runs one, each time next to a run of the control,
 // nc -F, first or second in turn: both meet the same machine, and the ratio of
 // the two is free of its drift. Other builds of fdrace may be named, to see
-// what a change is worth.
+// what a change is worth. A second table has what each makes of a bad network,
+// a wire in namespaces: for that it needs root or a user namespace.
 package main
 
 import (
 	"flag"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"text/tabwriter"
 	"time"
+
+	"fdrace/cmd/internal/lab"
 )
 
 // warmUp is how many rounds are run before those that count: pages of the
@@ -26,14 +30,19 @@ const warmUp = 5
 func main() {
 	pairs := flag.Int("n", 300, "pairs of runs for each row")
 	limit := flag.Duration("limit", time.Minute, "stop after this time, with the pairs there are")
+	bad := flag.Bool("bad", true, "show also what each makes of a bad network, for which it takes a minute more")
 	flag.Parse()
-	if err := run(*pairs, *limit, flag.Args()); err != nil {
+	var noLab error // why there is no such network
+	if *bad {
+		noLab = lab.Reexec()
+	}
+	if err := run(*pairs, *limit, *bad, noLab, flag.Args()); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
 }
 
-func run(pairs int, limit time.Duration, others []string) error {
+func run(pairs int, limit time.Duration, bad bool, noLab error, others []string) error {
 	if pairs < 1 {
 		return fmt.Errorf("-n %d: a median needs one pair at least", pairs)
 	}
@@ -67,6 +76,20 @@ func run(pairs int, limit time.Duration, others []string) error {
 		}
 	}
 	show(rows)
+	if bad {
+		fdrace, python, script := filepath.Join(dir, "fdrace"), "", ""
+		if p, s, err := findPython(dir); err == nil {
+			python, script = p, s
+		}
+		list, gone := contenders(fdrace, control.argv[0], python, script)
+		missing = append(missing, gone...)
+		if noLab == nil {
+			noLab = showBadNetwork(list)
+		}
+		if noLab != nil {
+			missing = append(missing, "a bad network: "+noLab.Error())
+		}
+	}
 	for _, m := range missing {
 		fmt.Println("left out:", m)
 	}
