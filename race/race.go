@@ -153,7 +153,7 @@ type Winner struct {
 	// and closes it.
 	FD int
 
-	Target    Target        // the first listed of those that led to Addr
+	Target    Target        // the first of those that led to Addr
 	Addr      Addr          // the peer
 	Interface string        // what the socket is bound to, if anything
 	Transport string        // its Transport's name

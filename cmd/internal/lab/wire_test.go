@@ -14,6 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"fdrace/mptcp"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -281,6 +283,9 @@ func TestNothingIsLostButByRule(t *testing.T) {
 
 func TestMPTCPOnTheWire(t *testing.T) {
 	noLeak(t)
+	if err := mptcp.Supported(); err != nil {
+		t.Skipf("%v; remedy: sysctl net.mptcp.enabled=1, on a kernel with CONFIG_MPTCP", err)
+	}
 	near, far, w := network(t)
 	l := link(t, w, &Link{Name: "wifi", Near: near, Far: far})
 	server, err := Serve(far, netip.MustParseAddrPort("[2001:db8:1::2]:22"), Manner{Says: Banner, MPTCP: true})
@@ -291,7 +296,7 @@ func TestMPTCPOnTheWire(t *testing.T) {
 	c := dial(t, near, "[2001:db8:1::2]:22", true)
 	defer c.Close()
 	if on, err := c.MultipathTCP(); err != nil || !on {
-		t.Skipf("no MPTCP on this machine: %v", err)
+		t.Fatalf("the connection is not MPTCP: %v, %v", on, err)
 	}
 	var seen []string
 	for _, p := range w.Packets() {
