@@ -30,15 +30,16 @@ func TestMain(m *testing.M) {
 // that logs in to the real sshd. Each has two hosts of its own, near, in which
 // all that it executes runs, and far, which has sshd.
 func TestEndToEnd(t *testing.T) {
-	tell(t, stories(t, func(name string) bool { return !measures(name) })...)
+	story := params(t)
+	story.Files = stories(t, func(name string) bool { return !measures(name) })
+	testscript.Run(t, story)
 }
 
-// TestOnTheWire runs the stories that measure when each SYN left: one at a
-// time, so that none takes the processor from another.
+// TestOnTheWire runs the stories that measure when each SYN left.
 func TestOnTheWire(t *testing.T) {
-	for _, file := range stories(t, measures) {
-		t.Run(filepath.Base(file), func(t *testing.T) { tell(t, file) })
-	}
+	story := params(t)
+	story.Files = stories(t, measures)
+	lab.TellExactly(t, story)
 }
 
 func measures(name string) bool { return strings.HasPrefix(name, "race_") }
@@ -58,7 +59,8 @@ func stories(t *testing.T, want func(name string) bool) (files []string) {
 	return files
 }
 
-func tell(t *testing.T, files ...string) {
+// params is what every story needs.
+func params(t *testing.T) testscript.Params {
 	if noLab != nil {
 		t.Skip(noLab)
 	}
@@ -69,14 +71,13 @@ func tell(t *testing.T, files ...string) {
 		t.Skip(err)
 	}
 	program := build(t)
-	testscript.Run(t, testscript.Params{
-		Files:              files,
+	return testscript.Params{
 		Setup:              func(env *testscript.Env) error { return setup(env, program) },
 		Cmds:               commands(),
 		Condition:          condition,
 		RequireUniqueNames: true,
 		WorkdirRoot:        t.TempDir(), // testscript's own stays when -run picks some
-	})
+	}
 }
 
 // build makes the program as it is installed.

@@ -21,7 +21,7 @@ var nameServer = netip.MustParseAddrPort("127.0.0.53:53")
 // for the whole, as a resolver does.
 func ask(t *testing.T, h *Host, name string, kind dnsmessage.Type) (reply dnsmessage.Message, err error) {
 	t.Helper()
-	const patience = 300 * time.Millisecond
+	const patience = 2 * time.Second
 	query := dnsmessage.Message{
 		Header:    dnsmessage.Header{ID: 4711, RecursionDesired: true},
 		Questions: []dnsmessage.Question{{Name: dnsmessage.MustNewName(name + "."), Type: kind, Class: dnsmessage.ClassINET}},

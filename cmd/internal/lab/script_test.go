@@ -3,6 +3,7 @@
 package lab
 
 import (
+	"path/filepath"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -11,7 +12,9 @@ import (
 func TestScripts(t *testing.T) {
 	needWire(t)
 	noLeak(t)
-	t.Run("all", func(t *testing.T) { // returns when its parallel scripts have
-		testscript.Run(t, testscript.Params{Dir: "testdata", Setup: Setup, Cmds: Commands()})
-	})
+	files, err := filepath.Glob("testdata/*.txtar")
+	if err != nil || len(files) == 0 {
+		t.Fatal("no scripts in testdata", err)
+	}
+	TellExactly(t, testscript.Params{Files: files, Setup: Setup, Cmds: Commands(), WorkdirRoot: t.TempDir()})
 }

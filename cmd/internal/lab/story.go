@@ -29,6 +29,8 @@ type story struct {
 	// Of the last race.
 	result *Result
 	stall  time.Duration
+
+	inexact bool // it failed by a time, or by what hangs on one
 }
 
 type storyKey struct{}

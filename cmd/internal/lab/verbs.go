@@ -40,6 +40,7 @@ type verb func(s *story, ts *testscript.TestScript, args []string) error
 //	fd                                 prints the facts of what was passed
 //
 //	syn WORD... [at D]                 the first SYN of that kind left, at D
+//	resyn WORD... at D                 one of them was sent again, at D
 //	nosyn WORD...                      none did
 //	rst WORD...                        a RST of that kind left
 //	syns [WORD...]                     prints the SYNs that left
@@ -66,7 +67,7 @@ func Commands() map[string]func(*testscript.TestScript, bool, []string) {
 		"wall":  (*story).wall, "unwall": (*story).unwall,
 		"dns": (*story).resolve, "listen": (*story).listen,
 		"wins": (*story).wins, "fails": (*story).fails, "fd": (*story).fd,
-		"syn": (*story).syn, "nosyn": (*story).nosyn, "rst": (*story).rst,
+		"syn": (*story).syn, "resyn": (*story).resyn, "nosyn": (*story).nosyn, "rst": (*story).rst,
 		"syns": (*story).syns, "packets": (*story).packets, "queries": (*story).printQueries,
 		"accepts": (*story).accepts, "ended": (*story).ended,
 	} {

@@ -25,6 +25,7 @@ const tolerance = 8 * time.Millisecond
 // judge compares a time since the helper's first sign of life.
 func (s *story) judge(what string, got, want time.Duration) error {
 	if (got - want).Abs() > tolerance+s.stall {
+		s.inexact = true
 		return fmt.Errorf("%s at %s, not %s (the machine stalled for %s)\n%s",
 			what, ms(got), ms(want), ms(s.stall), s.listing(Match{}))
 	}
@@ -87,6 +88,25 @@ func (s *story) syn(_ *testscript.TestScript, args []string) error {
 	return s.judge("SYN "+strings.Join(words, " "), list[0].At, at)
 }
 
+// resyn asks for the kernel's own patience with an attempt: that it is still
+// under way shows by its SYN being sent again.
+func (s *story) resyn(_ *testscript.TestScript, args []string) error {
+	words, at, given, err := cutAt(args)
+	if err != nil || !given {
+		return errors.Join(err, errors.New("usage: resyn WORD... at D"))
+	}
+	m, err := sent(Syn, words)
+	if err != nil {
+		return err
+	}
+	for _, p := range s.packetsOf(m) {
+		if p.Again {
+			return s.judge("SYN again "+strings.Join(words, " "), p.At, at)
+		}
+	}
+	return fmt.Errorf("no SYN %s was sent again\n%s", strings.Join(words, " "), s.listing(m))
+}
+
 func (s *story) nosyn(_ *testscript.TestScript, args []string) error {
 	m, err := sent(Syn, args)
 	if err != nil {
@@ -141,6 +161,7 @@ func (s *story) wins(_ *testscript.TestScript, args []string) error {
 		return errors.New("nothing has won")
 	}
 	if peer := s.result.Facts.Peer.Addr().Unmap(); peer != want {
+		s.inexact = true // who wins is a question of time, too
 		return fmt.Errorf("won by %v\n%s", peer, s.listing(Match{}))
 	}
 	return s.judgeEnd("won", s.result.ToFD, args[1:])
