@@ -96,7 +96,7 @@ var targetRaces = []raceCase{
 			"64:ff9b::c000:201": {rtt: 20 * ms}},
 		want: "0 try 192.0.2.1 mptcp: network is unreachable; 0 try 192.0.2.1: network is unreachable; " +
 			"10 syn 64:ff9b::c000:201 mptcp; 260 syn 64:ff9b::c000:201; 280 wins 64:ff9b::c000:201; " +
-			"280 close 64:ff9b::c000:201 mptcp; 280 2 of 2 tried, by 192.0.2.1:22",
+			"280 close 64:ff9b::c000:201 mptcp; 280 2 of 2 tried, by 192.0.2.1:22; 280 before it mptcp: no answer",
 	},
 	{
 		name: "NAT64: two targets are one address, that has no route", targets: "192.0.2.1 box",

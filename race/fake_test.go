@@ -248,6 +248,9 @@ func (f *fake) race(t *testing.T, d Dialer, words string) string {
 	switch {
 	case err == nil:
 		f.say("%d of %d tried, by %s", w.Tried, w.Of, w.Target)
+		for _, b := range w.Before {
+			f.say("before it %s: %v", b.Transport, b.Err)
+		}
 	case errors.As(err, &lost):
 		f.say("%v", err)
 		for _, l := range lost.Failures {

@@ -81,9 +81,10 @@ type Transport struct {
 	// transport at all, whatever the address. Default: plain TCP.
 	Socket func(domain int) (fd int, err error)
 
-	// Check is asked about a socket that has connected, before it may win;
-	// an error makes it a failed attempt. It must not close fd. Default: no
-	// question asked.
+	// Check is asked about a socket that has connected, before it may win,
+	// and again when its banner is there, if there is to be one; an error
+	// makes it a failed attempt. It must not close fd. Default: no question
+	// asked.
 	Check func(fd int) error
 }
 
@@ -159,6 +160,11 @@ type Winner struct {
 	Transport string        // its Transport's name
 	Elapsed   time.Duration // since Dial was called
 	Tried, Of int           // candidates tried, candidates known
+
+	// Before says, in their order, what had become of the attempts at Addr by
+	// the Transports before Transport: Err is ErrNoAnswer or ErrNoBanner where
+	// one was still under way.
+	Before []Failure
 }
 
 // An Addr is where a candidate is: an IP address and port, or a Socket.
@@ -210,6 +216,11 @@ var ErrHangup = errors.New("the reader of the result is gone")
 // ErrNoBanner is why a candidate failed that connected, and said nothing that
 // Dialer.Banner asks for.
 var ErrNoBanner = errors.New("connected, but no banner came")
+
+// ErrNoAnswer is what is known of an attempt that had neither connected nor
+// failed when another won: with Delay between them, no more than a lost packet,
+// or that its packets are dropped.
+var ErrNoAnswer = errors.New("no answer")
 
 // errNotTried is the reason of a candidate whose turn had not come.
 var errNotTried = errors.New("not tried: the race was over before its turn")

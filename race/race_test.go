@@ -265,19 +265,19 @@ var races = []raceCase{
 		name: "two transports: the first dropped on the way", targets: "box", dialer: Dialer{Transports: twoTransports}, zone: dual,
 		hosts: hosts{"fd99::5": {rtt: 20 * ms}, "10.0.0.5": {rtt: 20 * ms}},
 		want: "0 syn fd99::5 mptcp; 250 syn fd99::5; 250 syn 10.0.0.5 mptcp; 270 wins fd99::5; " +
-			"270 close fd99::5 mptcp; 270 close 10.0.0.5 mptcp; 270 2 of 2 tried, by box:22",
+			"270 close fd99::5 mptcp; 270 close 10.0.0.5 mptcp; 270 2 of 2 tried, by box:22; 270 before it mptcp: no answer",
 	},
 	{
 		name: "two transports: the first refused", targets: "10.0.0.5", dialer: Dialer{Transports: twoTransports},
 		hosts: hosts{"10.0.0.5 mptcp": {rtt: 20 * ms, err: refused}, "10.0.0.5": {rtt: 20 * ms}},
-		want:  "0 syn 10.0.0.5 mptcp; 20 close 10.0.0.5 mptcp; 20 syn 10.0.0.5; 40 wins 10.0.0.5; 40 1 of 1 tried, by 10.0.0.5:22",
+		want:  "0 syn 10.0.0.5 mptcp; 20 close 10.0.0.5 mptcp; 20 syn 10.0.0.5; 40 wins 10.0.0.5; 40 1 of 1 tried, by 10.0.0.5:22; 40 before it mptcp: connection refused",
 	},
 	{
 		name: "two transports: the machine has no such socket, and no address is blamed", targets: "box",
 		dialer: Dialer{Transports: []Transport{{Name: "mptcp", Socket: func(int) (int, error) { return -1, unix.ENOPROTOOPT }}, {}}},
 		zone:   dual,
 		hosts:  hosts{"fd99::5": {rtt: 20 * ms}},
-		want:   "0 syn fd99::5; 20 wins fd99::5; 20 1 of 2 tried, by box:22",
+		want:   "0 syn fd99::5; 20 wins fd99::5; 20 1 of 2 tried, by box:22; 20 before it mptcp: protocol not available",
 	},
 	{
 		name: "a transport that must be confirmed and is not", targets: "10.0.0.5 10.0.0.6",

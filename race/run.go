@@ -253,6 +253,7 @@ func (r *running) drop(a *attempt) {
 
 func (r *running) failed(a *attempt, err error) {
 	var socket errSocket
+	a.err = err
 	r.schedule.failed(a, r.sys.Now(), errors.As(err, &socket))
 	r.reportAttempt(Failed, a, err)
 	r.noteAttempt(a, err)
@@ -313,6 +314,20 @@ func (r *running) winner(a *attempt, elapsed time.Duration) *Winner {
 	w.Of = w.Tried
 	for range r.schedule.left() {
 		w.Of++
+	}
+	for _, b := range r.attempts {
+		if b.candidate != a.candidate || b == a {
+			continue
+		}
+		err := b.err
+		switch {
+		case err != nil:
+		case b.connected:
+			err = ErrNoBanner
+		default:
+			err = ErrNoAnswer
+		}
+		w.Before = append(w.Before, Failure{Target: w.Target, Addr: b.addr, Interface: w.Interface, Transport: r.name(b), Err: err})
 	}
 	return w
 }

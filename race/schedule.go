@@ -47,6 +47,7 @@ type attempt struct {
 	transport int
 	fd        int
 	connected bool
+	err       error // why it has failed
 }
 
 func newSchedule(delay, headStart time.Duration, transports int, targets []Target) *schedule {

@@ -278,13 +278,15 @@ func (k *kernel) Release(t *Transport, fd int) error {
 		return fmt.Errorf("connected to itself: %w", unix.ECONNREFUSED)
 	}
 	sendAck(fd)
-	if t.Check != nil {
-		if err := t.Check(fd); err != nil {
-			return err
-		}
+	if err := check(t, fd); err != nil {
+		return err
 	}
 	if k.dialer.Banner != "" {
 		if err := k.banner(fd); err != nil {
+			return err
+		}
+		// MPTCP falls back as late as with the first data: RFC 8684 section 3.7.
+		if err := check(t, fd); err != nil {
 			return err
 		}
 	}
@@ -298,6 +300,13 @@ func (k *kernel) Release(t *Transport, fd int) error {
 	}
 	k.forget(fd)
 	return nil
+}
+
+func check(t *Transport, fd int) error {
+	if t.Check == nil {
+		return nil
+	}
+	return t.Check(fd)
 }
 
 func same(a, b unix.Sockaddr) bool {

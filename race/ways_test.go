@@ -24,7 +24,7 @@ var bannerRaces = []raceCase{
 	{
 		name: "banner: MPTCP that carries no data loses to its twin", targets: "10.0.0.1", dialer: Dialer{Banner: "SSH-", Transports: twoTransports},
 		hosts: hosts{"10.0.0.1 mptcp": {rtt: 20 * ms, mute: true}, "10.0.0.1": {rtt: 20 * ms, banner: 20 * ms}},
-		want:  "0 syn 10.0.0.1 mptcp; 250 syn 10.0.0.1; 290 wins 10.0.0.1; 290 reset 10.0.0.1 mptcp; 290 1 of 1 tried, by 10.0.0.1:22",
+		want:  "0 syn 10.0.0.1 mptcp; 250 syn 10.0.0.1; 290 wins 10.0.0.1; 290 reset 10.0.0.1 mptcp; 290 1 of 1 tried, by 10.0.0.1:22; 290 before it mptcp: connected, but no banner came",
 	},
 }
 
@@ -53,7 +53,7 @@ var interfaceRaces = []raceCase{
 		name: "interfaces: with two transports, each way has its twin", targets: "10.0.0.1", dialer: Dialer{Interfaces: twoInterfaces[:1], Transports: twoTransports},
 		hosts: hosts{"10.0.0.1 via eth0": {rtt: 20 * ms}},
 		want: "0 syn 10.0.0.1 mptcp; 250 syn 10.0.0.1 mptcp via eth0; 250 syn 10.0.0.1; 500 syn 10.0.0.1 via eth0; 520 wins 10.0.0.1 via eth0; " +
-			"520 close 10.0.0.1 mptcp; 520 close 10.0.0.1 mptcp via eth0; 520 close 10.0.0.1; 520 1 of 1 tried, by 10.0.0.1:22",
+			"520 close 10.0.0.1 mptcp; 520 close 10.0.0.1 mptcp via eth0; 520 close 10.0.0.1; 520 1 of 1 tried, by 10.0.0.1:22; 520 before it mptcp: no answer",
 	},
 	{
 		name: "interfaces: every way is said to have failed", targets: "10.0.0.1", dialer: Dialer{Interfaces: twoInterfaces[:1]},

@@ -180,18 +180,37 @@ func winner(w *race.Winner) string {
 	return fmt.Sprintf("fdrace: %s%s%s in %s, %d of %d tried", w.Addr, protocol(w), from(w.Interface), took(w.Elapsed), w.Tried, w.Of)
 }
 
-// protocol tells what the winner really speaks.
+// protocol tells what the winner really speaks, and of plain TCP where MPTCP was
+// wished for, why it is that.
 func protocol(w *race.Winner) string {
-	if w.Transport != "mptcp" {
-		return over(w.Transport)
+	if w.Transport == "mptcp" {
+		switch yes, err := mptcp.InUse(w.FD); {
+		case err != nil:
+			return fmt.Sprintf(" over MPTCP (unconfirmed: %v)", err)
+		case yes:
+			return " over MPTCP"
+		}
+		return fmt.Sprintf(" over TCP (%v)", errNoMPTCP)
 	}
-	switch yes, err := mptcp.InUse(w.FD); {
-	case err != nil:
-		return fmt.Sprintf(" over MPTCP (unconfirmed: %v)", err)
-	case yes:
-		return " over MPTCP"
+	for _, b := range w.Before {
+		if b.Transport == "mptcp" {
+			return fmt.Sprintf("%s (%s)", over(w.Transport), noMPTCP(b.Err))
+		}
 	}
-	return fmt.Sprintf(" over TCP (%v)", errNoMPTCP)
+	return over(w.Transport)
+}
+
+// noMPTCP says why the twin of an MPTCP attempt has won, which ended so.
+func noMPTCP(err error) string {
+	switch {
+	case errors.Is(err, race.ErrNoAnswer):
+		return "MPTCP packets are dropped on the way"
+	case errors.Is(err, race.ErrNoBanner):
+		return "MPTCP connects, but its data are dropped on the way"
+	case errors.Is(err, unix.ECONNREFUSED), errors.Is(err, unix.ECONNRESET):
+		return "MPTCP is reset on the way"
+	}
+	return words(err)
 }
 
 // event is a line of -vv.

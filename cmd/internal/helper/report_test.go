@@ -89,3 +89,25 @@ func TestEvent(t *testing.T) {
 		}
 	}
 }
+
+func TestWinnerOfPlainTCP(t *testing.T) {
+	off := fmt.Errorf("MPTCP is off on this machine (net.mptcp.enabled=0): %w", unix.ENOPROTOOPT)
+	for _, tt := range []struct {
+		before error
+		want   string
+	}{
+		{nil, "over TCP in"},
+		{race.ErrNoAnswer, "over TCP (MPTCP packets are dropped on the way) in"},
+		{race.ErrNoBanner, "over TCP (MPTCP connects, but its data are dropped on the way) in"},
+		{unix.ECONNREFUSED, "over TCP (MPTCP is reset on the way) in"},
+		{off, "over TCP (" + off.Error() + ") in"},
+	} {
+		w := &race.Winner{Addr: addr("192.0.2.5:22"), Transport: "tcp", Elapsed: 270 * ms, Tried: 1, Of: 2}
+		if tt.before != nil {
+			w.Before = []race.Failure{{Addr: w.Addr, Transport: "mptcp", Err: tt.before}}
+		}
+		if got, want := winner(w), "fdrace: 192.0.2.5:22 "+tt.want+" 270.0 ms, 1 of 2 tried"; got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}
