@@ -1,8 +1,10 @@
 package mptcp
 
 import (
+	"errors"
 	"fmt"
 	"os"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 )
@@ -49,33 +51,85 @@ func Supported() error {
 	return unix.Close(fd)
 }
 
-// InUse reports whether fd, a connected socket, speaks MPTCP with its peer now.
-// Ask only after the connection is there: until then the kernel says yes. It
-// may fall back later, at the first data (RFC 8684 section 3.7). fd stays the
-// caller's.
-func InUse(fd int) (bool, error) {
+// InUse reports whether c, such as a *net.TCPConn or an *os.File, speaks MPTCP
+// with its peer now. Ask only after the connection is there: until then the
+// kernel says yes. It may fall back later, at the first data (RFC 8684 section
+// 3.7). Of plain TCP the answer is no, without an error. Linux before 5.16 does
+// not tell: errors.ErrUnsupported.
+func InUse(c syscall.Conn) (yes bool, err error) {
+	err = control(c, func(fd int) (err error) {
+		yes, err = InUseFD(fd)
+		return err
+	})
+	return yes, err
+}
+
+// control calls ask with c's descriptor, which is open so long.
+func control(c syscall.Conn, ask func(fd int) error) (err error) {
+	raw, err := c.SyscallConn()
+	if err != nil {
+		return err
+	}
+	if e := raw.Control(func(fd uintptr) { err = ask(int(fd)) }); e != nil {
+		return e
+	}
+	return err
+}
+
+// InUseFD is InUse for a bare descriptor. fd stays the caller's.
+func InUseFD(fd int) (bool, error) {
 	n, err := unix.GetsockoptInt(fd, unix.IPPROTO_TCP, tcpIsMPTCP)
 	if err == nil {
 		return n == 1, nil
 	}
 	// Before 6.10 the option is unknown: ENOPROTOOPT on TCP, and EOPNOTSUPP
 	// on MPTCP sockets.
-	if err != unix.ENOPROTOOPT && err != unix.EOPNOTSUPP {
+	if !unknown(err) {
 		return false, os.NewSyscallError("getsockopt TCP_IS_MPTCP", err)
 	}
 	return inUseByInfo(fd)
 }
 
 // inUseByInfo answers for kernels without TCP_IS_MPTCP. MPTCP_INFO works on an
-// MPTCP socket that has not fallen back, and on no other: EOPNOTSUPP on IPv4
-// and plain TCP, ENOPROTOOPT on IPv6.
+// MPTCP socket that has not fallen back, and on no other.
 func inUseByInfo(fd int) (bool, error) {
 	_, err := unix.GetsockoptInt(fd, unix.SOL_MPTCP, mptcpInfo)
-	switch err {
-	case nil:
+	switch {
+	case err == nil:
 		return true, nil
-	case unix.EOPNOTSUPP, unix.ENOPROTOOPT:
-		return false, nil
+	case !unknown(err):
+		return false, os.NewSyscallError("getsockopt MPTCP_INFO", err)
 	}
-	return false, os.NewSyscallError("getsockopt MPTCP_INFO", err)
+	mptcp, err := isMPTCP(fd)
+	if mptcp {
+		err = knowsInfo()
+	}
+	return false, err
+}
+
+// unknown says whether err is that of an option which the kernel, or the
+// protocol, does not know: on IPv4 and plain TCP EOPNOTSUPP, on IPv6
+// ENOPROTOOPT.
+func unknown(err error) bool {
+	return err == unix.ENOPROTOOPT || err == unix.EOPNOTSUPP
+}
+
+// isMPTCP tells what socket fd was made as; it stays that after a fallback.
+func isMPTCP(fd int) (bool, error) {
+	protocol, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_PROTOCOL)
+	return protocol == unix.IPPROTO_MPTCP, os.NewSyscallError("getsockopt SO_PROTOCOL", err)
+}
+
+// knowsInfo returns nil if this kernel has MPTCP_INFO: only then its refusal
+// says that a connection has fallen back.
+func knowsInfo() error {
+	fd, err := Socket(unix.AF_INET)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	if _, err = unix.GetsockoptInt(fd, unix.SOL_MPTCP, mptcpInfo); unknown(err) {
+		return fmt.Errorf("this kernel does not tell whether MPTCP is in use (Linux 5.16 does): %w", errors.ErrUnsupported)
+	}
+	return os.NewSyscallError("getsockopt MPTCP_INFO", err)
 }

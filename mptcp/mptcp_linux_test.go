@@ -53,7 +53,7 @@ func TestInUse(t *testing.T) {
 			fd := connect(t, at[0], at[1], speaks)
 			// Both ways of asking must give the same answer on a kernel
 			// that has both.
-			for name, ask := range map[string]func(int) (bool, error){"InUse": InUse, "inUseByInfo": inUseByInfo} {
+			for name, ask := range map[string]func(int) (bool, error){"InUseFD": InUseFD, "inUseByInfo": inUseByInfo} {
 				if got, err := ask(fd); got != speaks || err != nil {
 					t.Errorf("%s, server with MPTCP %v: %s = %v, %v", at[0], speaks, name, got, err)
 				}
@@ -68,8 +68,8 @@ func TestInUsePlainTCP(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer unix.Close(fd)
-	if got, err := InUse(fd); got || err != nil {
-		t.Errorf("InUse = %v, %v", got, err)
+	if got, err := InUseFD(fd); got || err != nil {
+		t.Errorf("InUseFD = %v, %v", got, err)
 	}
 	if got, err := inUseByInfo(fd); got || err != nil {
 		t.Errorf("inUseByInfo = %v, %v", got, err)
@@ -82,7 +82,7 @@ func TestInUseNoSocket(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	if _, err := InUse(int(f.Fd())); !errors.Is(err, unix.ENOTSOCK) {
+	if _, err := InUse(f); !errors.Is(err, unix.ENOTSOCK) {
 		t.Errorf("InUse of /dev/null: %v, want ENOTSOCK", err)
 	}
 }

@@ -2,7 +2,10 @@
 
 package mptcp
 
-import "errors"
+import (
+	"errors"
+	"syscall"
+)
 
 // Socket returns errors.ErrUnsupported: MPTCP sockets are Linux's.
 func Socket(domain int) (fd int, err error) { return -1, errors.ErrUnsupported }
@@ -11,4 +14,16 @@ func Socket(domain int) (fd int, err error) { return -1, errors.ErrUnsupported }
 func Supported() error { return errors.ErrUnsupported }
 
 // InUse returns errors.ErrUnsupported.
-func InUse(fd int) (bool, error) { return false, errors.ErrUnsupported }
+func InUse(c syscall.Conn) (bool, error) { return false, errors.ErrUnsupported }
+
+// InUseFD returns errors.ErrUnsupported.
+func InUseFD(fd int) (bool, error) { return false, errors.ErrUnsupported }
+
+// ReadInfo returns errors.ErrUnsupported.
+func ReadInfo(c syscall.Conn) (*Info, error) { return nil, errors.ErrUnsupported }
+
+// Endpoints returns errors.ErrUnsupported.
+func Endpoints() ([]Endpoint, error) { return nil, errors.ErrUnsupported }
+
+// ReadLimits returns errors.ErrUnsupported.
+func ReadLimits() (Limits, error) { return Limits{}, errors.ErrUnsupported }

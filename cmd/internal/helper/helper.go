@@ -266,7 +266,7 @@ func (o *Options) Dialer() (*race.Dialer, error) {
 var errNoMPTCP = errors.New("server does not speak MPTCP")
 
 func confirmMPTCP(fd int) error {
-	yes, err := mptcp.InUse(fd)
+	yes, err := mptcp.InUseFD(fd)
 	if err == nil && !yes {
 		err = errNoMPTCP
 	}

@@ -184,7 +184,7 @@ func winner(w *race.Winner) string {
 // wished for, why it is that.
 func protocol(w *race.Winner) string {
 	if w.Transport == "mptcp" {
-		switch yes, err := mptcp.InUse(w.FD); {
+		switch yes, err := mptcp.InUseFD(w.FD); {
 		case err != nil:
 			return fmt.Sprintf(" over MPTCP (unconfirmed: %v)", err)
 		case yes:

@@ -1,0 +1,154 @@
+package mptcp
+
+import (
+	"encoding/binary"
+	"errors"
+	"os"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// Two questions of generic netlink need no library: what one links in, and
+// initializes, each start of a program that only makes sockets would pay for.
+
+const (
+	genlSize = 4 // struct genlmsghdr: the command, its version, 2 unused
+	attrSize = 4 // struct nlattr: the length with it, the kind
+
+	// roomForAnswer is what the kernel limits a message of a dump to.
+	roomForAnswer = 1 << 15
+)
+
+var errMalformed = errors.New("malformed answer over netlink")
+
+// ask puts a question of a generic netlink family without attributes to the
+// kernel, and returns the attributes of each message of its answer. An errno of
+// the kernel's comes as it is; ENOENT also says that it has no such family.
+func ask(family string, version, command uint8, flags uint16) ([][]byte, error) {
+	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, unix.NETLINK_GENERIC)
+	if err != nil {
+		return nil, os.NewSyscallError("netlink: socket", err)
+	}
+	defer unix.Close(fd)
+	name := appendAttribute(nil, unix.CTRL_ATTR_FAMILY_NAME, append([]byte(family), 0))
+	answer, err := exchange(fd, unix.GENL_ID_CTRL, 1, unix.CTRL_CMD_GETFAMILY, 0, name)
+	if err != nil {
+		return nil, err
+	}
+	if len(answer) != 1 {
+		return nil, errMalformed
+	}
+	id, err := parseFamily(answer[0])
+	if err != nil {
+		return nil, err
+	}
+	return exchange(fd, id, version, command, flags, nil)
+}
+
+func parseFamily(attributes []byte) (id uint16, err error) {
+	err = eachAttribute(attributes, func(kind uint16, value []byte) bool {
+		if kind == unix.CTRL_ATTR_FAMILY_ID && len(value) == 2 {
+			id = binary.NativeEndian.Uint16(value)
+		}
+		return true
+	})
+	if err == nil && id == 0 {
+		err = errMalformed
+	}
+	return id, err
+}
+
+// exchange sends one question and takes the answer. The kernel has one, or the
+// next part of one, as soon as it is asked: nothing is waited for.
+func exchange(fd int, family uint16, version, command uint8, flags uint16, attributes []byte) (answer [][]byte, err error) {
+	e := binary.NativeEndian
+	m := e.AppendUint32(nil, uint32(unix.SizeofNlMsghdr+genlSize+len(attributes)))
+	m = e.AppendUint16(m, family)
+	m = e.AppendUint16(m, unix.NLM_F_REQUEST|flags)
+	m = append(m, make([]byte, 8)...) // a number and a port, for who needs to tell answers apart
+	m = append(m, command, version, 0, 0)
+	m = append(m, attributes...)
+	if err := unix.Sendto(fd, m, 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
+		return nil, os.NewSyscallError("netlink: sendto", err)
+	}
+	for buf := make([]byte, roomForAnswer); ; {
+		n, from, err := unix.Recvfrom(fd, buf, 0)
+		if err == unix.EINTR {
+			continue
+		}
+		if err != nil {
+			return nil, os.NewSyscallError("netlink: recvfrom", err)
+		}
+		if sa, ok := from.(*unix.SockaddrNetlink); !ok || sa.Pid != 0 {
+			continue // not from the kernel
+		}
+		part, done, err := parseAnswer(buf[:n], family)
+		if err != nil {
+			return nil, err
+		}
+		for _, p := range part {
+			answer = append(answer, append([]byte(nil), p...))
+		}
+		if done || flags&unix.NLM_F_DUMP == 0 {
+			return answer, nil
+		}
+	}
+}
+
+// parseAnswer returns the attributes of each message of family's in b, and
+// whether the answer ends there.
+func parseAnswer(b []byte, family uint16) (part [][]byte, done bool, err error) {
+	messages, err := syscall.ParseNetlinkMessage(b)
+	if err != nil {
+		return nil, false, errMalformed
+	}
+	for _, m := range messages {
+		switch m.Header.Type {
+		case unix.NLMSG_ERROR, unix.NLMSG_DONE:
+			if len(m.Data) < 4 {
+				return nil, false, errMalformed
+			}
+			if errno := -int32(binary.NativeEndian.Uint32(m.Data)); errno > 0 {
+				return nil, false, unix.Errno(errno)
+			}
+			return part, true, nil
+		case family:
+			if len(m.Data) < genlSize {
+				return nil, false, errMalformed
+			}
+			part = append(part, m.Data[genlSize:])
+		}
+	}
+	return part, false, nil
+}
+
+// eachAttribute calls take with each attribute of b. It ends with errMalformed
+// where b is none, or take says no.
+func eachAttribute(b []byte, take func(kind uint16, value []byte) bool) error {
+	for len(b) >= attrSize {
+		size := int(binary.NativeEndian.Uint16(b))
+		if size < attrSize || size > len(b) {
+			return errMalformed
+		}
+		kind := binary.NativeEndian.Uint16(b[2:]) &^ (unix.NLA_F_NESTED | unix.NLA_F_NET_BYTEORDER)
+		if !take(kind, b[attrSize:size]) {
+			return errMalformed
+		}
+		b = b[min(len(b), aligned(size)):]
+	}
+	if len(b) > 0 {
+		return errMalformed
+	}
+	return nil
+}
+
+func appendAttribute(b []byte, kind uint16, value []byte) []byte {
+	b = binary.NativeEndian.AppendUint16(b, uint16(attrSize+len(value)))
+	b = binary.NativeEndian.AppendUint16(b, kind)
+	b = append(b, value...)
+	return append(b, make([]byte, aligned(len(value))-len(value))...)
+}
+
+// aligned is n rounded up to where the next attribute begins.
+func aligned(n int) int { return (n + unix.NLA_ALIGNTO - 1) &^ (unix.NLA_ALIGNTO - 1) }
