@@ -4,8 +4,8 @@
 ## make e2e        only the stories with real ssh and sshd
 ## make bench      time from exec to exit, beside nc -F
 ## make fuzz       each fuzz target for FUZZTIME (20s)
-## make lint       gofmt, vet for every system, staticcheck
-## make install    to PREFIX (/usr/local), below DESTDIR
+## make lint       gofmt, vet for every system, staticcheck, the manual
+## make install    binary and manual to PREFIX (/usr/local), below DESTDIR
 ## make uninstall  the reverse
 ## make clean      remove what was built
 
@@ -39,12 +39,12 @@ demo: bin/fdrace
 # The results depend on more than the files that go looks at: none is cached.
 # Some tests measure milliseconds: one package runs at a time.
 test:
-	@sh .ci/need cc ssh sshd ip --or-skip git mptcpize nc nft ping rsync
+	@sh .ci/need cc ssh sshd ip --or-skip ansible git mptcpize nc nft ping rsync
 	go vet ./...
 	CGO_ENABLED=1 go test -race -count=1 -p 1 ./...
 
 e2e:
-	@sh .ci/need cc ssh sshd ip --or-skip git mptcpize nc nft ping rsync
+	@sh .ci/need cc ssh sshd ip --or-skip ansible git mptcpize nc nft ping rsync
 	CGO_ENABLED=1 go test -race -count=1 -run '^Test(EndToEnd|OnTheWire)$$' ./cmd/fdrace
 
 bench:
@@ -67,13 +67,18 @@ lint:
 	GOOS=freebsd go vet ./...
 	GOOS=openbsd go vet ./...
 	go run $(STATICCHECK) ./...
+	@sh .ci/need --or-skip mandoc
+	@if command -v mandoc >/dev/null; then mandoc -T lint -W warning cmd/fdrace/fdrace.1; fi
+
+MANUALS = $(DESTDIR)$(PREFIX)/share/man/man1
 
 install: bin/fdrace
-	install -d "$(DESTDIR)$(PREFIX)/bin"
+	install -d "$(DESTDIR)$(PREFIX)/bin" "$(MANUALS)"
 	install -m 755 bin/fdrace "$(DESTDIR)$(PREFIX)/bin/fdrace"
+	install -m 644 cmd/fdrace/fdrace.1 "$(MANUALS)/fdrace.1"
 
 uninstall:
-	rm -f "$(DESTDIR)$(PREFIX)/bin/fdrace"
+	rm -f "$(DESTDIR)$(PREFIX)/bin/fdrace" "$(MANUALS)/fdrace.1"
 
 clean:
 	rm -rf bin

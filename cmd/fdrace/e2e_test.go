@@ -95,6 +95,7 @@ func build(t *testing.T) (path string) {
 func commands() map[string]func(*testscript.TestScript, bool, []string) {
 	all := lab.Commands()
 	maps.Copy(all, verbs())
+	maps.Copy(all, recipeVerbs())
 	return all
 }
 
@@ -103,7 +104,10 @@ func commands() map[string]func(*testscript.TestScript, bool, []string) {
 const config = `
 ProxyCommand fdrace -v -- %%h %%p
 ProxyUseFdpass yes
+` + keys
 
+// keys is for whom and to whom a script may log in.
+const keys = `
 IdentityFile %[1]s/id
 IdentitiesOnly yes
 IdentityAgent none
