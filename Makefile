@@ -7,18 +7,23 @@
 ## make lint       gofmt, vet for every system, staticcheck, the manual
 ## make install    binary and manual to PREFIX (/usr/local), below DESTDIR
 ## make uninstall  the reverse
+## make dist       to dist/: static binaries, .deb and .rpm for each of ARCHS
 ## make clean      remove what was built
 
 PREFIX = /usr/local
 DESTDIR =
 FUZZTIME = 20s
 VERSION = $(or $(if $(wildcard .git),$(shell git describe --tags --always --dirty 2>/dev/null)),dev)
+ARCHS = amd64 arm64 riscv64
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
+NFPM = github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.45.2
+
+BUILD = CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags '-s -w -X main.version=$(VERSION)'
 
 # sshd and ip are where a user's PATH may not lead, and go where root's may not.
 export PATH := $(PATH):/usr/local/go/bin:/usr/local/sbin:/usr/sbin:/sbin
 
-.PHONY: build help demo test e2e bench fuzz lint install uninstall clean
+.PHONY: build help demo test e2e bench fuzz lint install uninstall dist clean
 
 build: bin/fdrace
 
@@ -28,7 +33,7 @@ help:
 # The log of HEAD is there because the version changes with a commit. A later
 # "sudo make install" finds nothing to do, and so needs neither go nor git.
 bin/fdrace: Makefile go.mod go.sum $(wildcard .git/logs/HEAD) $(shell find cmd/fdrace cmd/internal/helper race fdpass mptcp -type f ! -name '*_test.go')
-	CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags '-s -w -X main.version=$(VERSION)' -o $@ ./cmd/fdrace
+	$(BUILD) -o $@ ./cmd/fdrace
 
 # Not by go run, which a signal would part from what it runs.
 demo: bin/fdrace
@@ -80,5 +85,25 @@ install: bin/fdrace
 uninstall:
 	rm -f "$(DESTDIR)$(PREFIX)/bin/fdrace" "$(MANUALS)/fdrace.1"
 
+# What dpkg and rpm are told has no "-": the version of the tag and what came
+# after it, or where there is no tag the day of the commit, so that later is
+# more. Times are the commit's: the same commit makes the same packages.
+DAY = $(or $(shell git log -1 --format=%cd --date=format:%Y%m%d 2>/dev/null),0)
+dist: export PACKAGE_VERSION = $(subst -,+,$(if $(findstring .,$(VERSION)),$(VERSION:v%=%),0+$(DAY).$(VERSION)))
+dist: export SOURCE_DATE_EPOCH ?= $(or $(shell git log -1 --format=%ct 2>/dev/null),0)
+dist:
+	rm -rf dist
+	mkdir dist
+	gzip -9n <cmd/fdrace/fdrace.1 >dist/fdrace.1.gz
+	@set -e; for ARCH in $(ARCHS); do \
+		export ARCH; \
+		GOOS=linux GOARCH=$$ARCH $(BUILD) -o dist/fdrace-linux-$$ARCH ./cmd/fdrace; \
+		for packager in deb rpm; do \
+			go run $(NFPM) package --config .ci/nfpm.yaml --packager $$packager --target dist/; \
+		done; \
+	done
+	rm dist/fdrace.1.gz
+	cd dist && sha256sum * >SHA256SUMS
+
 clean:
-	rm -rf bin
+	rm -rf bin dist
