@@ -150,6 +150,7 @@ func run(ctx context.Context, o *Options) error {
 	if o.Verbose > 0 {
 		say("%s", winner(w))
 	}
+	sayPaths(o, w)
 	return nil
 }
 

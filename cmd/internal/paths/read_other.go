@@ -1,0 +1,7 @@
+//go:build unix && !linux
+
+package paths
+
+import "errors"
+
+func read() ([]link, error) { return nil, errors.ErrUnsupported }
