@@ -56,7 +56,7 @@ func flagsOfHelp(t *testing.T) (flags []string) {
 	if err != nil {
 		t.Fatalf("--help: %v: %s", err, said)
 	}
-	line := regexp.MustCompile(`(?m)^ +(?:(-\w), +)?(--[\w-]+)(=|\[=)?`)
+	line := regexp.MustCompile(`(?m)^ +(?:(-\w), +)?(--[\w-]+)(=)?`)
 	_, table, _ := strings.Cut(string(said), "\nFlags:\n")
 	for _, m := range line.FindAllStringSubmatch(table, -1) {
 		flags = append(flags, strings.TrimSpace(m[1]+" "+m[2]+m[3]))
@@ -72,6 +72,7 @@ func flagsOfManual(manual string) (flags []string) {
 		if !ok {
 			continue
 		}
+		item, _, _ = strings.Cut(item, " Op ")
 		item, value, takesOne := strings.Cut(item, " Ns ")
 		var spellings []string
 		for _, s := range strings.Split(item, " , ") {
@@ -79,7 +80,7 @@ func flagsOfManual(manual string) (flags []string) {
 		}
 		flag := strings.Join(spellings, " ")
 		if takesOne {
-			flag += value[:strings.Index(value, "=")+1] // "=" or "Op ="
+			flag += value[:strings.Index(value, "=")+1]
 		}
 		flags = append(flags, flag)
 	}
@@ -90,7 +91,7 @@ func flagsOfManual(manual string) (flags []string) {
 func flagsOfTable(readme string) (flags []string) {
 	_, table, _ := strings.Cut(readme, "\n| flag | meaning |\n")
 	table, _, _ = strings.Cut(table, "\n\n")
-	word := regexp.MustCompile("`(-[^`=]+=?)[^`]*`")
+	word := regexp.MustCompile("`(-[^`= ]+=?)[^`]*`")
 	for line := range strings.SplitSeq(table, "\n") {
 		cells := strings.Split(line, " | ")
 		var spellings []string
@@ -104,13 +105,14 @@ func flagsOfTable(readme string) (flags []string) {
 	return flags
 }
 
-// inSynopsis tells whether one of flag's spellings is there: -4 by ".Op Fl 46".
+// inSynopsis tells whether one of flag's spellings is there: -4 by ".Op Fl 46",
+// --explain by ".Fl \-explain".
 func inSynopsis(flag, manual string) bool {
 	synopsis := unroff(part(manual, "SYNOPSIS"))
-	for s := range strings.FieldsSeq(strings.TrimRight(flag, "=[")) {
+	for s := range strings.FieldsSeq(strings.TrimRight(flag, "=")) {
 		s = s[1:]
 		for line := range strings.SplitSeq(synopsis, "\n") {
-			words, ok := strings.CutPrefix(line, ".Op Fl ")
+			words, ok := strings.CutPrefix(strings.Replace(line, ".Op ", ".", 1), ".Fl ")
 			first, _, _ := strings.Cut(words, " ")
 			together := len(s) == 1 && !strings.HasPrefix(first, "-") && strings.Contains(first, s)
 			if ok && (together || slices.Contains(strings.Fields(words), s)) {
