@@ -115,8 +115,11 @@ func (o *order) start(now time.Duration) (opened []*lane) {
 }
 
 func (o *order) due() time.Duration {
-	if o.open == len(o.tiers) {
+	switch {
+	case o.open == len(o.tiers):
 		return never
+	case allOver(o.tiers[:o.open]):
+		return 0 // they had nothing of their own to try
 	}
 	return o.next
 }

@@ -180,6 +180,12 @@ var races = []raceCase{
 		want:  "9 syn 10.0.0.2; 29 wins 10.0.0.2; 29 1 of 1 tried, by 10.0.0.2:22",
 	},
 	{
+		name: "head start, the name before has nothing but what has failed", targets: "10.0.0.1 box 10.0.0.3", dialer: Dialer{HeadStart: 100 * ms},
+		zone:  zone{"box AAAA": {err: nxdomain}, "box A": {addrs: "10.0.0.1"}},
+		hosts: hosts{"10.0.0.1": {rtt: 20 * ms, err: refused}, "10.0.0.3": {rtt: 20 * ms}},
+		want:  "0 syn 10.0.0.1; 20 close 10.0.0.1; 20 syn 10.0.0.3; 40 wins 10.0.0.3; 40 2 of 2 tried, by 10.0.0.3:22",
+	},
+	{
 		name: "one address by two targets is tried once, and the second lane waits for it", targets: "box alias",
 		zone: zone{"box AAAA": {addrs: "fd99::5"}, "box A": {err: nxdomain},
 			"alias AAAA": {after: 10 * ms, addrs: "fd99::5"}, "alias A": {after: 10 * ms, addrs: "10.0.0.5"}},
