@@ -86,11 +86,11 @@ func (r *running) askName(l *lane) {
 
 func (r *running) ask(l *lane, k kind, host string) {
 	q := question{l.index, k, host}
-	if r.lookups[q] {
+	if _, asked := r.lookups[q]; asked {
 		return
 	}
 	r.asked = append(r.asked, q)
-	r.lookups[q] = true
+	r.lookups[q] = r.sys.Now()
 	l.waits++
 	if k == askAAAA {
 		l.waitsFor6 = true
@@ -239,7 +239,7 @@ func (r *running) askNAT64() {
 	}
 	r.nat64.asked = true
 	q := question{kind: askNAT64}
-	r.lookups[q] = true
+	r.lookups[q] = r.sys.Now()
 	r.sys.Lookup(q)
 }
 

@@ -31,7 +31,8 @@ type fake struct {
 	seq     int
 	nextFD  int
 	open    map[int]*conn
-	banner  bool // the race asks for one
+	given   map[int]*conn // released
+	banner  bool          // the race asks for one
 	log     []string
 	release map[string]error // by peer
 }
@@ -211,11 +212,15 @@ func (f *fake) Release(t *Transport, fd int) error {
 	}
 	f.say("wins %s", c.name)
 	delete(f.open, fd)
+	f.given[fd] = c
 	return nil
 }
 
 func (f *fake) Close(fd int) {
 	c := f.open[fd]
+	if c == nil {
+		c = f.given[fd]
+	}
 	switch {
 	case c == nil:
 		f.t.Errorf("Close of fd %d, which is not open", fd)
@@ -226,12 +231,28 @@ func (f *fake) Close(fd int) {
 		f.say("close %s", c.name)
 	}
 	delete(f.open, fd)
+	delete(f.given, fd)
 }
 
-// race runs d and returns what f saw of it, a line each, the failures last. It
-// fails the test if a descriptor is left.
+// run runs d, and fails the test if a descriptor is left that is not the
+// winner's.
+func (f *fake) run(t *testing.T, d *Dialer, targets []Target) (*Winner, error) {
+	f.t, f.open, f.given, f.banner = t, map[int]*conn{}, map[int]*conn{}, d.Banner != ""
+	w, err := d.run(f, targets)
+	if w != nil && !d.Exhaust {
+		if f.given[w.FD] == nil {
+			t.Errorf("the winner's descriptor, %d, is not what was released", w.FD)
+		}
+		delete(f.given, w.FD)
+	}
+	if len(f.open)+len(f.given) > 0 {
+		t.Errorf("descriptors left: %v %v", f.open, f.given)
+	}
+	return w, err
+}
+
+// race runs d and returns what f saw of it, a line each, the failures last.
 func (f *fake) race(t *testing.T, d Dialer, words string) string {
-	f.t, f.open, f.banner = t, map[int]*conn{}, d.Banner != ""
 	var targets []Target
 	for w := range strings.FieldsSeq(words) {
 		target, err := ParseTarget(w, 22)
@@ -240,10 +261,7 @@ func (f *fake) race(t *testing.T, d Dialer, words string) string {
 		}
 		targets = append(targets, target)
 	}
-	w, err := d.run(f, targets)
-	if len(f.open) > 0 {
-		t.Errorf("descriptors left: %v", f.open)
-	}
+	w, err := f.run(t, &d, targets)
 	var lost *Error
 	switch {
 	case err == nil:

@@ -138,6 +138,13 @@ type Dialer struct {
 	// first cannot win; Timeout bounds the wait. Default: none.
 	Banner string
 
+	// Exhaust has the race go on when it is won, until every candidate has
+	// ended or the time is out, to see what would have become of each. It
+	// keeps no connection: each is reset as soon as it is ready, the winner's
+	// too. The winner is the same as without. Default: a race ends when it is
+	// won.
+	Exhaust bool
+
 	// Hangup lists descriptors whose POLLHUP or POLLERR ends the race with
 	// ErrHangup. They stay the caller's.
 	Hangup []int
@@ -145,21 +152,25 @@ type Dialer struct {
 	// Report, if set, is called with every event, from the goroutine that
 	// called Dial. The race waits for it.
 	Report func(Event)
+
+	// Tick, if set, is called when the race has lasted 500 ms, and every
+	// 100 ms from then on, as Report is.
+	Tick func(Progress)
 }
 
 // A Winner is the connection a race has given.
 type Winner struct {
 	// FD is the connected socket: blocking, close-on-exec, SO_KEEPALIVE on
 	// with the kernel's own intervals, no error pending. The caller owns
-	// and closes it.
+	// and closes it. It is -1 by a Dialer that would Exhaust.
 	FD int
 
 	Target    Target        // the first of those that led to Addr
 	Addr      Addr          // the peer
 	Interface string        // what the socket is bound to, if anything
 	Transport string        // its Transport's name
-	Elapsed   time.Duration // since Dial was called
-	Tried, Of int           // candidates tried, candidates known
+	Elapsed   time.Duration // from the call of Dial to the win
+	Tried, Of int           // candidates tried, candidates known, at the win
 
 	// Before says, in their order, what had become of the attempts at Addr by
 	// the Transports before Transport: Err is ErrNoAnswer or ErrNoBanner where
@@ -235,24 +246,27 @@ const (
 	Connected                  // it has connected
 	Failed                     // it has failed: Err
 	Won                        // it is the winner
-	Cancelled                  // it was under way when the race ended
+	Cancelled                  // it was under way when the race ended: Err says why it did, nil that there is a winner
 )
 
 func (k EventKind) String() string {
 	return [...]string{"resolve", "resolved", "start", "connected", "failed", "won", "cancelled"}[k]
 }
 
-// An Event is one step of a race.
+// An Event is one step of a race. Failed without a Transport is of an address
+// that was not tried, and without an Addr of a target that has none; Cancelled
+// with a Family is of a lookup. Every attempt has one Start, and one of Failed,
+// Won and Cancelled.
 type Event struct {
 	At        time.Duration // since Dial was called
 	Kind      EventKind
 	Target    Target
-	Family    Family       // Resolve and Resolved: IPv4 or IPv6
+	Family    Family       // of a lookup: IPv4 or IPv6
 	Addrs     []netip.Addr // Resolved: the answer
 	Addr      Addr         // the attempt's peer
 	Interface string       // the interface it is bound to, if any
 	Transport string       // the attempt's transport
-	Err       error        // Resolved and Failed
+	Err       error        // Resolved, Failed and Cancelled
 }
 
 // A Failure says why one candidate came to nothing.

@@ -300,7 +300,7 @@ var races = []raceCase{
 }
 
 func TestRaces(t *testing.T) {
-	for _, tt := range slices.Concat(races, bannerRaces, interfaceRaces, targetRaces) {
+	for _, tt := range slices.Concat(races, bannerRaces, interfaceRaces, targetRaces, exhaustRaces) {
 		t.Run(tt.name, func(t *testing.T) {
 			f := &fake{dns: tt.zone, hosts: tt.hosts}
 			got := f.race(t, tt.dialer, tt.targets)

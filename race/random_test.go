@@ -129,11 +129,10 @@ func drawReply(r *rand.Rand, addrs []string) reply {
 	return reply{after: d, addrs: strings.Join(some, " ")}
 }
 
-// check runs the race and holds it to what every race must keep to.
-func (w *world) check(t *testing.T) {
-	var events []Event
+// check runs the race, holds it to what every race must keep to, and returns
+// what it came to.
+func (w *world) check(t *testing.T) (events []Event, winner *Winner, err error) {
 	w.dialer.Report = func(e Event) { events = append(events, e) }
-	w.t, w.open = t, map[int]*conn{}
 	var targets []Target
 	for _, word := range w.targets {
 		target, err := ParseTarget(word, 22)
@@ -142,18 +141,83 @@ func (w *world) check(t *testing.T) {
 		}
 		targets = append(targets, target)
 	}
-	winner, err := w.dialer.run(w, targets)
+	winner, err = w.run(t, &w.dialer, targets)
 
 	if (winner == nil) == (err == nil) {
 		t.Fatalf("winner %v and error %v", winner, err)
-	}
-	if len(w.open) > 0 {
-		t.Errorf("descriptors left: %v", w.open)
 	}
 	w.checkEvents(t, events, winner)
 	var lost *Error
 	if errors.As(err, &lost) {
 		w.checkFailures(t, events, lost)
+	}
+	return events, winner, err
+}
+
+// checkExhausted holds the race that goes on to what the same race was that
+// did not: it is the same until the win, and after it gives an account of
+// everything.
+func (w *world) checkExhausted(t *testing.T, events []Event, winner *Winner, err error) {
+	w.dialer.Exhaust = true
+	w.dialer.Tick = w.checkProgress(t)
+	all, again, lost := w.check(t)
+	if winner == nil {
+		if fmt.Sprint(lost) != fmt.Sprint(err) || fmt.Sprint(all) != fmt.Sprint(events) {
+			t.Errorf("without a winner: %v, and to the end: %v", err, lost)
+		}
+		return
+	}
+	want := *winner
+	want.FD = -1
+	if again == nil || fmt.Sprint(*again) != fmt.Sprint(want) {
+		t.Errorf("the winner is %+v, and to the end %+v, %v", want, again, lost)
+		return
+	}
+	untilWin := slices.IndexFunc(events, func(e Event) bool { return e.Kind == Won }) + 1
+	if len(all) < untilWin || fmt.Sprint(all[:untilWin]) != fmt.Sprint(events[:untilWin]) {
+		t.Errorf("until the win:\n%v, and to the end\n%v", events[:untilWin], all)
+	}
+	ended := map[string]bool{}
+	for _, e := range all {
+		if e.Kind != Resolve && e.Kind != Start {
+			ended[fmt.Sprint(e.Target, e.Family)] = true
+			ended[fmt.Sprint(e.Target)] = true
+			ended[e.Addr.String()] = true
+		}
+	}
+	for _, e := range all {
+		if e.Kind == Resolve && e.Family != AnyFamily && !ended[fmt.Sprint(e.Target, e.Family)] || !ended[fmt.Sprint(e.Target)] {
+			t.Errorf("nothing is said of %v", e)
+		}
+		for _, a := range e.Addrs {
+			if !ended[netip.AddrPortFrom(a, 22).String()] {
+				t.Errorf("nothing is said of %v", a)
+			}
+		}
+	}
+}
+
+// checkProgress: a race that lasts tells of it in time, and of nothing that is
+// over.
+func (w *world) checkProgress(t *testing.T) func(Progress) {
+	next := tickAfter
+	return func(p Progress) {
+		if p.At != next || p.At != w.now || p.At+p.Left != w.dialer.Timeout {
+			t.Errorf("told at %v of a race at %v, with %v left; want %v", w.now, p.At, p.Left, next)
+		}
+		next += tickEvery
+		attempts := 0
+		for _, e := range p.Trying {
+			if e.Kind == Start {
+				attempts++
+			}
+			if e.At > p.At {
+				t.Errorf("at %v something is under way that begins at %v", p.At, e.At)
+			}
+		}
+		if attempts != len(w.open) {
+			t.Errorf("%d attempts are under way, and it tells of %d", len(w.open), attempts)
+		}
 	}
 }
 
@@ -174,6 +238,9 @@ func (w *world) checkEvents(t *testing.T, events []Event, winner *Winner) {
 			t.Errorf("%v at %v comes after %v", e.Kind, e.At, last)
 		}
 		last = e.At
+		if e.Transport == "" {
+			continue // of a lookup, or of what was not tried
+		}
 		s := socket{e.Addr, e.Transport, e.Interface}
 		switch e.Kind {
 		case Start:
@@ -295,8 +362,13 @@ func FuzzRandomRace(f *testing.F) {
 }
 
 func checkSeed(t *testing.T, seed uint64) {
-	w := drawWorld(rand.New(rand.NewPCG(seed, 1)))
-	w.check(t)
+	draw := func() *world { return drawWorld(rand.New(rand.NewPCG(seed, 1))) }
+	w := draw()
+	events, winner, err := w.check(t)
+	if !t.Failed() {
+		w = draw()
+		w.checkExhausted(t, events, winner, err)
+	}
 	if t.Failed() {
 		t.Fatalf("seed %d: %v by %+v\n%s", seed, w.targets, w.dialer, strings.Join(w.log, "\n"))
 	}

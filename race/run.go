@@ -36,6 +36,7 @@ type system interface {
 
 	// Close ends a connection, or the attempt at one, so that the peer hears
 	// of it no more than a reset.
+	// It may have been released.
 	Close(fd int)
 }
 
@@ -74,10 +75,11 @@ type running struct {
 	waits    *attempt         // has its turn, but there was no descriptor left ...
 	full     error            // ... says this
 	asked    []question
-	lookups  map[question]bool // those under way
+	lookups  map[question]time.Duration // those under way, since when
 	nat64    nat64
 	failures []failure
 	unusable map[Addr]bool // noted, and not to be noted again
+	won      *Winner
 }
 
 func (d *Dialer) run(sys system, targets []Target) (*Winner, error) {
@@ -88,7 +90,7 @@ func (d *Dialer) run(sys system, targets []Target) (*Winner, error) {
 		family:     d.family(),
 		timeout:    d.Timeout,
 		byFD:       map[int]*attempt{},
-		lookups:    map[question]bool{},
+		lookups:    map[question]time.Duration{},
 	}
 	if r.timeout == 0 {
 		r.timeout = DefaultTimeout
@@ -108,13 +110,13 @@ func (d *Dialer) run(sys system, targets []Target) (*Winner, error) {
 	if len(r.asked) > 0 {
 		r.askNAT64() // beside the names, so that it costs no time of its own
 	}
-	won, cause := r.loop()
+	cause := r.loop()
 	elapsed := sys.Now()
 	r.clear(cause)
-	if won == nil {
+	if r.won == nil {
 		return nil, &Error{Cause: cause, Elapsed: elapsed, Failures: r.accounts()}
 	}
-	return r.winner(won, elapsed), nil
+	return r.won, nil
 }
 
 // via is the interface that a is bound to.
@@ -152,79 +154,82 @@ func (r *running) otherWays(to Addr) (names []string) {
 
 // loop runs until an attempt has won, or none can win any more, or cause ends
 // it early. News goes before the clock: what is ready at the deadline has won.
-func (r *running) loop() (won *attempt, cause error) {
+func (r *running) loop() (cause error) {
+	tick := never
+	if r.Tick != nil {
+		tick = tickAfter
+	}
 	for {
 		now := r.sys.Now()
 		if now >= r.timeout {
-			return nil, context.DeadlineExceeded
+			return context.DeadlineExceeded
 		}
-		if won := r.start(now); won != nil {
-			return won, nil
+		if over := r.start(now); over || r.schedule.over() {
+			return nil
 		}
-		if r.schedule.over() {
-			return nil, nil
+		if now >= tick {
+			r.Tick(r.progress(now))
+			tick = now + tickEvery
 		}
-		until := r.timeout
+		until := min(r.timeout, tick)
 		if r.waits == nil {
 			until = min(until, r.schedule.due())
 		}
 		news, err := r.sys.Wait(until)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		for _, a := range news.answers {
 			r.answered(a)
 		}
 		for _, e := range news.ended {
-			if won := r.ended(r.byFD[e.fd], e.err); won != nil {
-				return won, nil
+			if over := r.ended(r.byFD[e.fd], e.err); over {
+				return nil
 			}
 		}
 	}
 }
 
-// start begins every attempt that is due.
-func (r *running) start(now time.Duration) (won *attempt) {
+// start begins every attempt that is due. It returns true if one of them has
+// ended the race, as connect and ended do.
+func (r *running) start(now time.Duration) (over bool) {
 	if a := r.waits; a != nil {
 		r.waits = nil
-		if won := r.connect(a); won != nil || r.waits != nil {
-			return won
+		if over := r.connect(a); over || r.waits != nil {
+			return over
 		}
 	}
 	for a := range r.schedule.starts(now) {
 		r.attempts = append(r.attempts, a)
-		if won := r.connect(a); won != nil || r.waits != nil {
-			return won
+		if over := r.connect(a); over || r.waits != nil {
+			return over
 		}
 	}
-	return nil
+	return false
 }
 
-func (r *running) connect(a *attempt) (won *attempt) {
+func (r *running) connect(a *attempt) (over bool) {
 	fd, done, err := r.sys.Connect(&r.transports[a.transport], a.addr, r.via(a))
 	if err != nil {
 		// Out of descriptors: a waits for one that this race will give back.
 		full := errors.Is(err, unix.EMFILE) || errors.Is(err, unix.ENFILE)
 		if full && len(r.byFD)+len(r.lookups) > 0 {
 			r.waits, r.full = a, err
-			return nil
+			return false
 		}
 	}
 	r.reportAttempt(Start, a, nil)
 	if err != nil {
 		r.failed(a, err)
-		return nil
+		return false
 	}
 	a.fd = fd
 	r.byFD[fd] = a
-	if done {
-		return r.ended(a, nil)
-	}
-	return nil
+	return done && r.ended(a, nil)
 }
 
-// ended takes the end of a's connecting, and returns a if it has won.
-func (r *running) ended(a *attempt, err error) (won *attempt) {
+// ended takes the end of a's connecting.
+func (r *running) ended(a *attempt, err error) (over bool) {
 	if err == nil {
 		if !a.connected {
 			a.connected = true
@@ -232,16 +237,31 @@ func (r *running) ended(a *attempt, err error) (won *attempt) {
 		}
 		switch err = r.sys.Release(&r.transports[a.transport], a.fd); err {
 		case nil:
-			delete(r.byFD, a.fd)
-			r.reportAttempt(Won, a, nil)
-			return a
+			r.ready(a)
+			return !r.Exhaust
 		case errNotYet:
-			return nil
+			return false
 		}
 	}
 	r.drop(a)
 	r.failed(a, err)
-	return nil
+	return false
+}
+
+// ready takes a as the winner, if it is the first to be ready.
+func (r *running) ready(a *attempt) {
+	end := Cancelled
+	if r.won == nil {
+		end = Won
+		r.won = r.winner(a)
+	}
+	if r.Exhaust {
+		r.drop(a)
+		r.schedule.ready(a)
+	} else {
+		delete(r.byFD, a.fd)
+	}
+	r.reportAttempt(end, a, nil)
 }
 
 // drop closes a's socket.
@@ -285,6 +305,7 @@ func (r *running) clear(cause error) {
 	if r.waits != nil {
 		why = fmt.Errorf("not tried: %w", r.full)
 		r.noteAttempt(r.waits, why)
+		r.report(Event{Kind: Failed, Target: r.waits.lanes[0].target, Addr: r.waits.addr, Err: why})
 	}
 	for l, addr := range r.schedule.left() {
 		r.note(Failure{Target: l.target, Addr: addr, Err: why})
@@ -295,25 +316,25 @@ func (r *running) clear(cause error) {
 		}
 	}
 	for _, q := range r.asked {
-		if r.lookups[q] && q.kind != askNAT64 {
+		if _, asked := r.lookups[q]; asked && q.kind != askNAT64 {
 			r.note(Failure{Target: r.schedule.lanes[q.lane].target, Family: q.kind.family(), Err: cause})
 		}
 	}
 }
 
-func (r *running) winner(a *attempt, elapsed time.Duration) *Winner {
+func (r *running) winner(a *attempt) *Winner {
 	w := &Winner{
 		FD:        a.fd,
 		Target:    a.lanes[0].target,
 		Addr:      a.addr,
 		Interface: r.via(a),
 		Transport: r.name(a),
-		Elapsed:   elapsed,
+		Elapsed:   r.sys.Now(),
 		Tried:     len(r.schedule.known),
+		Of:        r.schedule.size(),
 	}
-	w.Of = w.Tried
-	for range r.schedule.left() {
-		w.Of++
+	if r.Exhaust {
+		w.FD = -1
 	}
 	for _, b := range r.attempts {
 		if b.candidate != a.candidate || b == a {
@@ -350,14 +371,20 @@ type failure struct {
 	attempt *attempt
 }
 
+// note notes, and reports, the failure of what is no attempt.
 func (r *running) note(f Failure) {
 	f.At = r.sys.Now()
 	r.failures = append(r.failures, failure{f, nil})
+	end := Failed
+	if f.Family != AnyFamily {
+		end = Cancelled
+	}
+	r.report(Event{Kind: end, Target: f.Target, Family: f.Family, Addr: f.Addr, Err: f.Err})
 }
 
 func (r *running) noteAttempt(a *attempt, err error) {
-	r.note(Failure{Target: a.lanes[0].target, Addr: a.addr, Interface: r.via(a), Transport: r.name(a), Err: err})
-	r.failures[len(r.failures)-1].attempt = a
+	f := Failure{Target: a.lanes[0].target, Addr: a.addr, Interface: r.via(a), Transport: r.name(a), Err: err, At: r.sys.Now()}
+	r.failures = append(r.failures, failure{f, a})
 }
 
 // accounts returns the failures at the end of the race.

@@ -45,6 +45,7 @@ type candidate struct {
 type attempt struct {
 	*candidate
 	transport int
+	began     time.Duration
 	fd        int
 	connected bool
 	err       error // why it has failed
@@ -174,7 +175,7 @@ func (c *candidate) join(l *lane) {
 
 // attempt takes c's next transport.
 func (s *schedule) attempt(c *candidate, now time.Duration) *attempt {
-	a := &attempt{candidate: c, transport: c.nextTransport, fd: -1}
+	a := &attempt{candidate: c, transport: c.nextTransport, began: now, fd: -1}
 	c.nextTransport++
 	c.live++
 	if c.nextTransport < s.transports {
@@ -201,15 +202,47 @@ func (s *schedule) failed(a *attempt, now time.Duration, unusable bool) {
 	for _, clone := range c.clones {
 		clone.due = min(clone.due, now)
 	}
-	c.dead = !left && c.live == 0
 	for _, l := range c.lanes {
 		if c.via == "" {
 			l.next = min(l.next, now)
 		}
+	}
+	s.bury(c)
+}
+
+// ready notes the end of a that succeeded, for a race that goes on all the
+// same. What is still to start keeps its time.
+func (s *schedule) ready(a *attempt) {
+	a.candidate.live--
+	s.bury(a.candidate)
+}
+
+// bury takes c out of its lanes if nothing more can come of it.
+func (s *schedule) bury(c *candidate) {
+	c.dead = c.nextTransport >= s.transports && c.live == 0
+	for _, l := range c.lanes {
 		if c.dead {
 			l.live--
 		}
 	}
+}
+
+// size counts the candidates, those that have not had their turn included.
+func (s *schedule) size() int {
+	n := len(s.known)
+	var queued map[Addr]bool
+	for _, l := range s.lanes {
+		for a := range l.queued() {
+			if s.known[a] == nil && !queued[a] {
+				if queued == nil {
+					queued = map[Addr]bool{}
+				}
+				queued[a] = true
+				n++
+			}
+		}
+	}
+	return n
 }
 
 // left ends the schedule: it yields every address that never had its turn, with

@@ -330,9 +330,13 @@ func (k *kernel) Close(fd int) {
 	k.forget(fd)
 }
 
-// forget takes fd out of polls, which keep their order.
+// forget takes fd out of polls, which keep their order, if it is there still.
 func (k *kernel) forget(fd int) {
-	k.polls[k.index[fd]].Fd = -1
+	i, ok := k.index[fd]
+	if !ok {
+		return
+	}
+	k.polls[i].Fd = -1
 	k.holes = true
 	delete(k.index, fd)
 	delete(k.seen, fd)

@@ -1,0 +1,34 @@
+package race
+
+import "time"
+
+// When Dialer.Tick is called.
+const (
+	tickAfter = 500 * time.Millisecond
+	tickEvery = 100 * time.Millisecond
+)
+
+// A Progress is a race under way.
+type Progress struct {
+	At   time.Duration // since Dial was called
+	Left time.Duration // until the time is out
+
+	// Trying has the lookups, then the attempts under way, each as the
+	// Resolve or the Start that it began with.
+	Trying []Event
+}
+
+func (r *running) progress(now time.Duration) Progress {
+	p := Progress{At: now, Left: r.timeout - now}
+	for _, q := range r.asked {
+		if began, ok := r.lookups[q]; ok {
+			p.Trying = append(p.Trying, Event{At: began, Kind: Resolve, Target: r.schedule.lanes[q.lane].target, Family: q.kind.family()})
+		}
+	}
+	for _, a := range r.attempts {
+		if r.byFD[a.fd] == a {
+			p.Trying = append(p.Trying, Event{At: a.began, Kind: Start, Target: a.lanes[0].target, Addr: a.addr, Interface: r.via(a), Transport: r.name(a)})
+		}
+	}
+	return p
+}

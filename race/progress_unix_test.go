@@ -1,0 +1,43 @@
+//go:build unix
+
+package race
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// A race that goes on when it is won resets what it has connected, the winner
+// too, and keeps nothing.
+func TestKernelExhaust(t *testing.T) {
+	first, firstEnd := listener(t, "127.0.0.1")
+	second, secondEnd := listener(t, "127.0.0.1")
+	nobody := refusing(t)
+	noLeak(t)
+	var ends []EventKind
+	d := Dialer{Exhaust: true, Report: func(e Event) {
+		if e.Kind >= Failed {
+			ends = append(ends, e.Kind)
+		}
+	}}
+	w, err := d.Dial(context.Background(), first, second, nobody)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if w.FD != -1 || w.Tried < 1 || w.Of != 3 {
+		t.Errorf("the winner is %+v", w)
+	}
+	slices.Sort(ends)
+	if !slices.Equal(ends, []EventKind{Failed, Won, Cancelled}) {
+		t.Errorf("the attempts ended by %v", ends)
+	}
+	for _, end := range []<-chan error{firstEnd, secondEnd} {
+		if err := <-end; !errors.Is(err, unix.ECONNRESET) {
+			t.Errorf("a server saw %v, not a reset", err)
+		}
+	}
+}
