@@ -155,7 +155,8 @@ type Dialer struct {
 
 	// Tick, if set, is called when the race has lasted 500 ms, and every
 	// 100 ms from then on, as Report is.
-	Tick func(Progress)
+	// It returns whether it wants to be called again.
+	Tick func(Progress) bool
 }
 
 // A Winner is the connection a race has given.
@@ -232,6 +233,10 @@ var ErrNoBanner = errors.New("connected, but no banner came")
 // failed when another won: with Delay between them, no more than a lost packet,
 // or that its packets are dropped.
 var ErrNoAnswer = errors.New("no answer")
+
+// ErrLocal is matched by the error of an attempt that this machine refused, by
+// its routes or rules: no packet has left it.
+var ErrLocal = errors.New("refused by this machine")
 
 // errNotTried is the reason of a candidate whose turn had not come.
 var errNotTried = errors.New("not tried: the race was over before its turn")

@@ -199,9 +199,9 @@ func (w *world) checkExhausted(t *testing.T, events []Event, winner *Winner, err
 
 // checkProgress: a race that lasts tells of it in time, and of nothing that is
 // over.
-func (w *world) checkProgress(t *testing.T) func(Progress) {
+func (w *world) checkProgress(t *testing.T) func(Progress) bool {
 	next := tickAfter
-	return func(p Progress) {
+	return func(p Progress) bool {
 		if p.At != next || p.At != w.now || p.At+p.Left != w.dialer.Timeout {
 			t.Errorf("told at %v of a race at %v, with %v left; want %v", w.now, p.At, p.Left, next)
 		}
@@ -218,6 +218,7 @@ func (w *world) checkProgress(t *testing.T) func(Progress) {
 		if attempts != len(w.open) {
 			t.Errorf("%d attempts are under way, and it tells of %d", len(w.open), attempts)
 		}
+		return true
 	}
 }
 

@@ -168,8 +168,10 @@ func (r *running) loop() (cause error) {
 			return nil
 		}
 		if now >= tick {
-			r.Tick(r.progress(now))
-			tick = now + tickEvery
+			tick = never
+			if r.Tick(r.progress(now)) {
+				tick = now + tickEvery
+			}
 		}
 		until := min(r.timeout, tick)
 		if r.waits == nil {

@@ -171,9 +171,19 @@ func (k *kernel) connect(fd int, to Addr, via string) error {
 		if soft, _ := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_ERROR); soft != 0 {
 			return unix.Errno(soft)
 		}
+		return err
+	}
+	if errno, ok := err.(unix.Errno); ok {
+		return localErrno{errno}
 	}
 	return err
 }
+
+// localErrno is an errno of connect(2) itself, which is ErrLocal.
+type localErrno struct{ unix.Errno }
+
+func (e localErrno) Unwrap() error        { return e.Errno }
+func (e localErrno) Is(target error) bool { return target == ErrLocal }
 
 func sockaddr(to Addr) (unix.Sockaddr, error) {
 	switch {

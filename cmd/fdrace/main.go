@@ -11,6 +11,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"runtime"
@@ -24,7 +25,22 @@ import (
 // version is set by the Makefile.
 var version = "dev"
 
-func main() { helper.Main(parse) }
+func main() { helper.Main(command) }
+
+// command reads the command line. What it returns, if anything, is done instead
+// of a race for ssh.
+func command(o *helper.Options, args []string) (func(*helper.Options) error, error) {
+	if err := parse(o, args); err != nil {
+		return nil, err
+	}
+	switch {
+	case o.Explain:
+		return explain, nil
+	case o.JSON:
+		return nil, errors.New("--json is a form of --explain: write both")
+	}
+	return nil, nil
+}
 
 // A versionFlag is kong.VersionFlag, but not by a variable of kong's: it would
 // look for one in every text of every flag, whatever the command line.
@@ -89,6 +105,9 @@ func texts() map[string]string {
 		"every-interface": "Try each address from each interface that is up, too, --delay after the normal route.",
 		"banner":          `The winner must have said "SSH-", not only have accepted: passes over boxes that accept for a server that is not there, for one round trip more.`,
 		"verbose":         "Say what won; twice, say every step.",
+		"log":             "Append every step, what won and each error to this file; so does the environment variable FDRACE_LOG.",
+		"explain":         "Race to the end, show what became of each candidate, and pass nothing: for people.",
+		"json":            "With --explain: one JSON object a line for each event.",
 		"version":         "Show the version.",
 	}
 }

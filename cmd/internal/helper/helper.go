@@ -48,7 +48,11 @@ type Options struct {
 
 	Banner bool
 
-	Verbose int `short:"v" type:"counter"`
+	Verbose int    `short:"v" type:"counter"`
+	Log     string `placeholder:"FILE"`
+
+	Explain bool
+	JSON    bool `name:"json"`
 }
 
 // A span is a duration in Go's notation; a bare number is seconds, as in ssh's
@@ -78,6 +82,11 @@ func (s *span) or(d time.Duration) time.Duration {
 // A usageError is a command line that cannot be followed.
 type usageError struct{ error }
 
+// An Exit is a code to end with, without a word.
+type Exit int
+
+func (e Exit) Error() string { return fmt.Sprintf("exit status %d", int(e)) }
+
 // A passError is a connection, or a wish for one, that ssh cannot be given.
 type passError struct{ error }
 
@@ -92,63 +101,93 @@ func init() {
 	}
 }
 
-// Main does what the command line says, which parse reads, and exits.
-func Main(parse func(*Options, []string) error) {
+// Main does what the command line says, which parse reads, and exits. If parse
+// returns something to do, it does that instead of a race.
+func Main(parse func(*Options, []string) (instead func(*Options) error, err error)) {
 	var o Options
-	if err := parse(&o, os.Args[1:]); err != nil {
+	do, err := parse(&o, os.Args[1:])
+	switch {
+	case err != nil:
+		o.openLog()
 		exit(usageError{err})
+	case do != nil:
+		exit(do(&o))
 	}
 	exit(run(context.Background(), &o))
 }
 
 // exit ends the process with a word on err, and with its code.
 func exit(err error) {
+	line.erase()
 	var usage usageError
 	var pass passError
+	var code Exit
 	switch {
 	case err == nil:
 		os.Exit(0)
+	case errors.As(err, &code):
+		os.Exit(int(code))
 	case errors.As(err, &usage):
+		record(err.Error())
 		say("fdrace: %v\nfdrace: try \"fdrace --help\"", err)
 		os.Exit(exitUsage)
 	case errors.As(err, &pass):
+		record(err.Error())
 		say("fdrace: %v", err)
 		os.Exit(exitNotPassed)
 	case errors.Is(err, race.ErrHangup):
+		record(race.ErrHangup.Error())
 		os.Exit(exitNotPassed) // nobody is left to read a word
 	}
-	say("%s", explain(err))
+	words := explain(err)
+	record(words)
+	say("%s", words)
 	os.Exit(exitNothingReachable)
+}
+
+// Race returns what the command line says of a race.
+func (o *Options) Race() ([]race.Target, *race.Dialer, error) {
+	o.openLog()
+	targets, err := o.Targets()
+	if err != nil {
+		return nil, nil, usageError{err}
+	}
+	d, err := o.Dialer()
+	if err != nil {
+		return nil, nil, usageError{err}
+	}
+	return targets, d, nil
 }
 
 // run races and hands over. Signals keep their default actions, which end the
 // process at once, and its sockets with it.
 func run(ctx context.Context, o *Options) error {
-	targets, err := o.Targets()
+	targets, d, err := o.Race()
 	if err != nil {
-		return usageError{err}
-	}
-	d, err := o.Dialer()
-	if err != nil {
-		return usageError{err}
+		return err
 	}
 	// Before the race, not after it: no server shall see a connection that
 	// is bound to be thrown away.
 	ssh, err := fdpass.Socket(1, 0)
 	if err != nil {
-		return passError{errors.New(`stdout is no Unix stream socket to pass a connection over: run fdrace from ssh as ProxyCommand, and set "ProxyUseFdpass yes"; it never relays`)}
+		return passError{errors.New(`stdout is no Unix stream socket to pass a connection over: run fdrace from ssh as ProxyCommand, and set "ProxyUseFdpass yes"; it never relays ("fdrace --explain" shows a race to a person)`)}
 	}
 	d.Hangup = []int{ssh}
 
 	w, err := d.Dial(ctx, targets...)
+	line.erase()
 	if err != nil {
-		return &raceError{err, targets, d.Timeout}
+		return &raceError{err, targets, d}
 	}
 	if err := fdpass.Send(ssh, w.FD); err != nil {
 		return passError{fmt.Errorf("connected to %s, but the socket could not be passed: %w", w.Addr, err)}
 	}
-	if o.Verbose > 0 {
-		say("%s", winner(w))
+	if o.Verbose > 0 || logFile >= 0 {
+		words := winner(w)
+		record(words)
+		if o.Verbose > 0 {
+			say("%s", words)
+		}
 	}
 	sayPaths(o, w)
 	return nil
@@ -255,13 +294,30 @@ func (o *Options) Dialer() (*race.Dialer, error) {
 	case o.MPTCP:
 		d.Transports = []race.Transport{{Name: "mptcp", Socket: mptcp.Socket}, {}}
 	}
-	switch {
-	case o.Verbose > 1:
-		d.Report = func(e race.Event) { say("%s", event(e)) }
-	case o.EveryInterface:
-		d.Report = warnUnbound()
+	d.Report = o.report()
+	if o.Verbose == 0 {
+		d.Tick = line.draw
 	}
 	return d, nil
+}
+
+// report is what is done with each event, if anything.
+func (o *Options) report() func(race.Event) {
+	show := func(race.Event) {}
+	switch {
+	case o.Verbose > 1:
+		show = func(e race.Event) { say("%s", event(e)) }
+	case o.EveryInterface:
+		show = warnUnbound()
+	case logFile < 0:
+		return nil
+	}
+	return func(e race.Event) {
+		if logFile >= 0 {
+			record(event(e))
+		}
+		show(e)
+	}
 }
 
 var errNoMPTCP = errors.New("server does not speak MPTCP")

@@ -1,10 +1,8 @@
 package helper
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"net"
 	"strings"
 	"time"
 
@@ -41,94 +39,10 @@ func say(format string, args ...any) {
 	}
 }
 
-// raceError is a lost race with what a report of it needs to know.
-type raceError struct {
-	error
-	targets []race.Target
-	timeout time.Duration
-}
-
-func (e *raceError) Unwrap() error { return e.error }
-
-// explain puts err into words.
-func explain(err error) string {
-	var e *raceError
-	var lost *race.Error
-	if !errors.As(err, &e) || !errors.As(err, &lost) {
-		return fmt.Sprintf("fdrace: %v", err)
-	}
-	to := e.targets[0].String()
-	if len(e.targets) > 1 {
-		to = fmt.Sprintf("any of %d targets", len(e.targets))
-	}
-	var b strings.Builder
-	fmt.Fprintf(&b, "fdrace: no connection to %s: %s", to, e.why(lost))
-	for _, f := range lost.Failures {
-		fmt.Fprintf(&b, "\n  %s", e.failure(f))
-	}
-	return b.String()
-}
-
-func (e *raceError) why(lost *race.Error) string {
-	switch n := len(lost.Failures); {
-	case errors.Is(lost.Cause, context.DeadlineExceeded):
-		return e.timedOut()
-	case lost.Cause != nil:
-		return lost.Cause.Error()
-	case n == 1:
-		return e.reason(lost.Failures[0])
-	default:
-		return fmt.Sprintf("all %d candidates failed", n)
-	}
-}
-
-func (e *raceError) timedOut() string { return fmt.Sprintf("timed out after %v", e.timeout) }
-
-// failure is one candidate's line: address, protocol, reason and time.
-func (e *raceError) failure(f race.Failure) string {
-	name := f.Target.Host
-	if f.Addr.IsValid() {
-		name = f.Addr.String() + e.ways(f)
-	}
-	if f.Transport != "" {
-		name += over(f.Transport) + from(f.Interface)
-	}
-	if errors.Is(f.Err, context.DeadlineExceeded) {
-		return fmt.Sprintf("%s: %s", name, e.reason(f)) // which has the time in it
-	}
-	return fmt.Sprintf("%s: %s (%s)", name, e.reason(f), took(f.At))
-}
-
-// ways names the targets that led to f's address, where that is a question.
-func (e *raceError) ways(f race.Failure) string {
-	var names []string
-	for _, t := range append([]race.Target{f.Target}, f.Also...) {
-		if name := t.String(); name != f.Addr.String() {
-			names = append(names, t.Host)
-		}
-	}
-	if len(names) == 0 || len(e.targets) == 1 && len(names) == 1 {
-		return ""
-	}
-	return " (" + strings.Join(names, ", ") + ")"
-}
-
-func (e *raceError) reason(f race.Failure) string {
-	if f.Family != race.AnyFamily {
-		return fmt.Sprintf("no answer for its %s addresses: %s", f.Family, e.timedOut())
-	}
-	if errors.Is(f.Err, context.DeadlineExceeded) {
-		if errors.Is(f.Err, race.ErrNoBanner) {
-			return race.ErrNoBanner.Error() + ": " + e.timedOut()
-		}
-		return e.timedOut()
-	}
-	return words(f.Err)
-}
-
-// over says what protocol is spoken; of a socket that is no question.
+// over says what protocol is spoken; of a socket, and of what was not tried, that
+// is no question.
 func over(transport string) string {
-	if transport == "unix" || transport == "vsock" {
+	if transport == "" || transport == "unix" || transport == "vsock" {
 		return ""
 	}
 	return " over " + strings.ToUpper(transport)
@@ -142,49 +56,21 @@ func from(name string) string {
 	return " from " + name
 }
 
-// errnos says what the errno of a connect means where strerror does not.
-var errnos = map[unix.Errno]string{
-	unix.EACCES: "a route or a security policy forbids it",
-	unix.EPERM:  "a firewall on this machine forbids it",
-	unix.EINVAL: "a blackhole route drops it",
-}
-
-func words(err error) string {
-	var dns *net.DNSError
-	if errors.As(err, &dns) {
-		switch {
-		case dns.IsNotFound:
-			return dns.Err
-		case dns.IsTimeout:
-			return "no answer from the name server"
-		}
-		return "the name server failed: " + dns.Err
-	}
-	if errors.Is(err, unix.EMFILE) {
-		return err.Error() + " (ulimit -n raises the limit)"
-	}
-	// Of a connect, that is; of a bind the same errno means something else.
-	if errno, ok := err.(unix.Errno); ok && errnos[errno] != "" {
-		return fmt.Sprintf("%v (%s)", err, errnos[errno])
-	}
-	return err.Error()
-}
-
-// took writes a time to a tenth of a millisecond.
-func took(d time.Duration) string {
+// Took writes a time to a tenth of a millisecond.
+func Took(d time.Duration) string {
 	return fmt.Sprintf("%.1f ms", float64(d)/float64(time.Millisecond))
 }
 
 // winner is the line of -v.
 func winner(w *race.Winner) string {
-	return fmt.Sprintf("fdrace: %s%s%s in %s, %d of %d tried", w.Addr, protocol(w), from(w.Interface), took(w.Elapsed), w.Tried, w.Of)
+	return fmt.Sprintf("fdrace: %s%s%s in %s, %d of %d tried", w.Addr, Protocol(w, mptcp.InUseFD), from(w.Interface), Took(w.Elapsed), w.Tried, w.Of)
 }
 
-// protocol tells what the winner really speaks, and of plain TCP where MPTCP was
-// wished for, why it is that.
-func protocol(w *race.Winner) string {
+// Protocol tells what the winner really speaks, which inUse knows of its FD, and
+// of plain TCP where MPTCP was wished for, why it is that.
+func Protocol(w *race.Winner, inUse func(fd int) (bool, error)) string {
 	if w.Transport == "mptcp" {
-		switch yes, err := mptcp.InUseFD(w.FD); {
+		switch yes, err := inUse(w.FD); {
 		case err != nil:
 			return fmt.Sprintf(" over MPTCP (unconfirmed: %v)", err)
 		case yes:
@@ -210,25 +96,24 @@ func noMPTCP(err error) string {
 	case errors.Is(err, unix.ECONNREFUSED), errors.Is(err, unix.ECONNRESET):
 		return "MPTCP is reset on the way"
 	}
-	return words(err)
+	return Words(err, race.Addr{})
 }
 
 // event is a line of -vv.
 func event(e race.Event) string {
-	what := fmt.Sprintf("%s %s%s%s", e.Kind, e.Addr, over(e.Transport), from(e.Interface))
-	switch e.Kind {
-	case race.Resolve:
-		what = "resolve " + e.Target.Host + family(e)
-	case race.Resolved:
-		what = "resolved " + e.Target.Host + family(e)
-		for _, a := range e.Addrs {
-			what += " " + a.String()
-		}
+	what := e.Kind.String() + " "
+	if e.Addr.IsValid() {
+		what += e.Addr.String() + over(e.Transport) + from(e.Interface)
+	} else {
+		what += e.Target.Host + family(e)
 	}
-	if e.Err != nil && e.Kind != race.Cancelled {
-		what += ": " + words(e.Err)
+	for _, a := range e.Addrs {
+		what += " " + a.String()
 	}
-	return fmt.Sprintf("fdrace: %8s  %s", took(e.At), what)
+	if e.Err != nil {
+		what += ": " + Words(e.Err, e.Addr)
+	}
+	return fmt.Sprintf("fdrace: %8s  %s", Took(e.At), what)
 }
 
 func family(e race.Event) string {

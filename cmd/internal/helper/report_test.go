@@ -2,6 +2,7 @@ package helper
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -16,6 +17,12 @@ import (
 )
 
 const ms = time.Millisecond
+
+// local is an errno as connect(2) gives it.
+type local struct{ unix.Errno }
+
+func (e local) Unwrap() error        { return e.Errno }
+func (e local) Is(target error) bool { return target == race.ErrLocal }
 
 func addr(s string) race.Addr { return race.Addr{AddrPort: netip.MustParseAddrPort(s)} }
 
@@ -34,10 +41,10 @@ func TestExplain(t *testing.T) {
 		}}, `fdrace: no connection to 192.0.2.9:2222: connection refused
   192.0.2.9:2222 over TCP: connection refused (1.2 ms)`},
 		{"two addresses", []race.Target{box}, race.Error{Failures: []race.Failure{
-			{Target: box, Addr: v6, Transport: "mptcp", Err: unix.ENETUNREACH},
+			{Target: box, Addr: v6, Transport: "mptcp", Err: local{unix.ENETUNREACH}},
 			{Target: box, Addr: v4, Transport: "tcp", Err: unix.ECONNREFUSED, At: 21 * ms},
 		}}, `fdrace: no connection to box:22: all 2 candidates failed
-  [2001:db8::5]:22 over MPTCP: network is unreachable (0.0 ms)
+  [2001:db8::5]:22 over MPTCP: network is unreachable (no IPv6 route) (0.0 ms)
   192.0.2.5:22 over TCP: connection refused (21.0 ms)`},
 		{"no such host", []race.Target{box}, race.Error{Failures: []race.Failure{{Target: box, Err: nowhere, At: 5 * ms}}},
 			`fdrace: no connection to box:22: no such host
@@ -59,14 +66,14 @@ func TestExplain(t *testing.T) {
   192.0.2.9:2222 (box) over TCP: connection refused (0.0 ms)
   unix:/run/box: no such file or directory (0.0 ms)`},
 		{"an errno that needs words", []race.Target{box}, race.Error{Failures: []race.Failure{
-			{Target: box, Addr: v4, Transport: "tcp", Err: unix.EACCES}}},
-			`fdrace: no connection to box:22: permission denied (a route or a security policy forbids it)
-  192.0.2.5:22 over TCP: permission denied (a route or a security policy forbids it) (0.0 ms)`},
+			{Target: box, Addr: v4, Transport: "tcp", Err: local{unix.EACCES}}}},
+			`fdrace: no connection to box:22: permission denied (a route or a security policy of this machine forbids it)
+  192.0.2.5:22 over TCP: permission denied (a route or a security policy of this machine forbids it) (0.0 ms)`},
 		{"the race could not begin", []race.Target{box}, race.Error{Cause: os.NewSyscallError("poll", unix.ENOMEM)},
 			`fdrace: no connection to box:22: poll: cannot allocate memory`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			got := explain(&raceError{fmt.Errorf("wrapped: %w", &tt.lost), tt.targets, 3 * time.Second})
+			got := explain(&raceError{fmt.Errorf("wrapped: %w", &tt.lost), tt.targets, &race.Dialer{Timeout: 3 * time.Second}})
 			if got != tt.want {
 				t.Errorf("got:\n%s\nwant:\n%s", got, tt.want)
 			}
@@ -75,14 +82,20 @@ func TestExplain(t *testing.T) {
 }
 
 func TestEvent(t *testing.T) {
+	nowhere := &net.DNSError{Err: "no such host", Name: "box", IsNotFound: true}
 	box := race.Target{Host: "box", Port: 22}
 	v6 := addr("[2001:db8::5]:22")
 	for want, e := range map[string]race.Event{
-		"fdrace:   0.0 ms  resolve box, IPv6":                                    {Kind: race.Resolve, Target: box, Family: race.IPv6},
-		"fdrace:  10.0 ms  resolved box, IPv6 2001:db8::5":                       {At: 10 * ms, Kind: race.Resolved, Target: box, Family: race.IPv6, Addrs: []netip.Addr{v6.Addr()}},
-		"fdrace:  10.0 ms  start [2001:db8::5]:22 over MPTCP":                    {At: 10 * ms, Kind: race.Start, Target: box, Addr: v6, Transport: "mptcp"},
-		"fdrace:  10.0 ms  failed [2001:db8::5]:22 over TCP: connection refused": {At: 10 * ms, Kind: race.Failed, Target: box, Addr: v6, Transport: "tcp", Err: unix.ECONNREFUSED},
-		"fdrace: 3000.0 ms  cancelled [2001:db8::5]:22 over TCP":                 {At: 3000 * ms, Kind: race.Cancelled, Target: box, Addr: v6, Transport: "tcp", Err: context.DeadlineExceeded},
+		"fdrace:   0.0 ms  resolve box, IPv6":                                                        {Kind: race.Resolve, Target: box, Family: race.IPv6},
+		"fdrace:  10.0 ms  resolved box, IPv6 2001:db8::5":                                           {At: 10 * ms, Kind: race.Resolved, Target: box, Family: race.IPv6, Addrs: []netip.Addr{v6.Addr()}},
+		"fdrace:  10.0 ms  start [2001:db8::5]:22 over MPTCP":                                        {At: 10 * ms, Kind: race.Start, Target: box, Addr: v6, Transport: "mptcp"},
+		"fdrace:  10.0 ms  failed [2001:db8::5]:22 over TCP: connection refused":                     {At: 10 * ms, Kind: race.Failed, Target: box, Addr: v6, Transport: "tcp", Err: unix.ECONNREFUSED},
+		"fdrace: 3000.0 ms  cancelled [2001:db8::5]:22 over TCP: timed out":                          {At: 3000 * ms, Kind: race.Cancelled, Target: box, Addr: v6, Transport: "tcp", Err: context.DeadlineExceeded},
+		"fdrace:   5.0 ms  failed box: no such host":                                                 {At: 5 * ms, Kind: race.Failed, Target: box, Err: nowhere},
+		"fdrace:   5.0 ms  failed [2001:db8::5]:22: not tried":                                       {At: 5 * ms, Kind: race.Failed, Target: box, Addr: v6, Err: errors.New("not tried")},
+		"fdrace:  20.0 ms  cancelled [2001:db8::5]:22 over MPTCP from eth0":                          {At: 20 * ms, Kind: race.Cancelled, Target: box, Addr: v6, Transport: "mptcp", Interface: "eth0"},
+		"fdrace: 3000.0 ms  cancelled box, IPv4: timed out":                                          {At: 3000 * ms, Kind: race.Cancelled, Target: box, Family: race.IPv4, Err: context.DeadlineExceeded},
+		"fdrace:   0.1 ms  failed [2001:db8::5]:22 over TCP: network is unreachable (no IPv6 route)": {At: 100000, Kind: race.Failed, Target: box, Addr: v6, Transport: "tcp", Err: local{unix.ENETUNREACH}},
 	} {
 		if got := event(e); got != want {
 			t.Errorf("%q, want %q", got, want)

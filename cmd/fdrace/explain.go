@@ -1,0 +1,229 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"fdrace/cmd/internal/helper"
+	"fdrace/mptcp"
+	"fdrace/race"
+)
+
+// explain races to the end, passes nothing, and shows on stdout what a race for
+// ssh would have done, and what would have become of the rest.
+func explain(o *helper.Options) error {
+	targets, d, err := o.Race()
+	if err != nil {
+		return err
+	}
+	d.Exhaust = true
+	t := newTale(targets)
+	note := t.note
+	if o.JSON {
+		note = t.json(os.Stdout)
+		d.Tick = nil // its line is no place for another
+	}
+	before := d.Report
+	d.Report = func(e race.Event) {
+		if before != nil {
+			before(e)
+		}
+		note(e)
+	}
+	for i := range d.Transports {
+		t.ask(&d.Transports[i])
+	}
+	w, err := d.Dial(context.Background(), targets...)
+	helper.EraseStatus()
+
+	var lost *race.Error
+	if err != nil && !errors.As(err, &lost) {
+		return err
+	}
+	if !o.JSON {
+		t.tell(w, lost, d)
+		if _, err := os.Stdout.WriteString(t.draw(paperOf(os.Stdout))); err != nil {
+			return err
+		}
+	}
+	if lost != nil {
+		return helper.Exit(1)
+	}
+	return nil
+}
+
+// A tale is what the events of a race come to: a row for each lookup and each
+// candidate, by target.
+type tale struct {
+	targets []race.Target // in the order in which they came up
+	rows    []*row
+	won     time.Duration // -1: not yet
+	end     time.Duration // of the race
+	verdict string        // the first line
+	hint    string        // the last one, if any
+	checked *row          // what a transport's Check is asked about
+}
+
+// A row is one lookup or one candidate. Times are since the race began, -1 for
+// what has not been.
+type row struct {
+	target    race.Target
+	addr      race.Addr // of a candidate
+	family    race.Family
+	via, by   string        // the interface it is bound to; the transport
+	known     time.Duration // since when it waited for its turn
+	began     time.Duration
+	connected time.Duration
+	ended     time.Duration
+	end       race.EventKind
+	answer    []netip.Addr // a lookup's
+	err       error        // why it ended so
+	late      bool         // the race was won before it began
+	fellBack  bool         // it was to be MPTCP, and is TCP
+	unsure    error        // why nobody knows
+}
+
+func newTale(targets []race.Target) *tale {
+	t := &tale{won: -1}
+	for _, target := range targets {
+		t.open(target)
+	}
+	return t
+}
+
+func (t *tale) open(target race.Target) {
+	if !slices.Contains(t.targets, target) {
+		t.targets = append(t.targets, target)
+	}
+}
+
+// isLookup tells the rows of names from those of addresses.
+func (r *row) isLookup() bool { return !r.addr.IsValid() }
+
+// note adds what e tells.
+func (t *tale) note(e race.Event) {
+	t.open(e.Target)
+	t.end = max(t.end, e.At)
+	r := t.find(e)
+	t.checked = nil
+	switch e.Kind {
+	case race.Start:
+		r.began, r.late = e.At, t.won >= 0
+	case race.Resolved:
+		r.ended, r.end, r.err = e.At, e.Kind, e.Err
+		r.answer = append(r.answer, e.Addrs...)
+	case race.Connected:
+		r.connected = e.At
+		t.checked = r // by what comes next
+	case race.Won:
+		t.won = e.At
+		fallthrough
+	case race.Failed, race.Cancelled:
+		if r.isLookup() && r.ended >= 0 {
+			return // its answer has said so
+		}
+		r.ended, r.end, r.err = e.At, e.Kind, e.Err
+	}
+}
+
+// find returns the row that e is of, which may be a new one.
+func (t *tale) find(e race.Event) *row {
+	for _, r := range t.rows {
+		same := r.addr == e.Addr && r.via == e.Interface && r.by == e.Transport
+		if e.Addr.IsValid() && same || !e.Addr.IsValid() && r.isLookup() && r.target == e.Target && (r.family == e.Family || e.Family == race.AnyFamily) {
+			return r
+		}
+	}
+	r := &row{target: e.Target, addr: e.Addr, family: e.Family, via: e.Interface, by: e.Transport, began: -1, connected: -1, ended: -1}
+	if e.Kind == race.Resolve {
+		r.began = e.At
+	}
+	for _, lookup := range t.rows {
+		if lookup.target == r.target && !r.isLookup() && slices.Contains(lookup.answer, r.addr.Addr()) {
+			r.known = lookup.ended
+		}
+	}
+	t.rows = append(t.rows, r)
+	return r
+}
+
+// ask has tr tell whether what it connects speaks MPTCP.
+func (t *tale) ask(tr *race.Transport) {
+	if tr.Name != "mptcp" {
+		return
+	}
+	check := tr.Check
+	tr.Check = func(fd int) error {
+		if r := t.checked; r != nil {
+			yes, err := mptcp.InUseFD(fd)
+			r.fellBack, r.unsure = err == nil && !yes, err
+		}
+		if check != nil {
+			return check(fd)
+		}
+		return nil
+	}
+}
+
+// tell puts the outcome into words: of w, or else of lost.
+func (t *tale) tell(w *race.Winner, lost *race.Error, d *race.Dialer) {
+	if w == nil {
+		t.verdict, t.hint = helper.Lost(lost, t.targets, d)
+		return
+	}
+	var speaks *row
+	for _, r := range t.rows {
+		if r.end == race.Won {
+			speaks = r
+		}
+	}
+	by := helper.Protocol(w, func(int) (bool, error) { return !speaks.fellBack, speaks.unsure })
+	t.verdict = fmt.Sprintf("ssh would get %s%s, after %s and %d of %d tried", w.Addr, by, helper.Took(w.Elapsed), w.Tried, w.Of)
+}
+
+// what says what became of r.
+func (r *row) what() string {
+	switch {
+	case r.ended < 0:
+		return "" // cannot be: all have an end
+	case r.isLookup() && r.end == race.Resolved && r.err == nil && len(r.answer) == 0:
+		return "answered"
+	case r.isLookup() && r.end == race.Resolved && r.err == nil:
+		return plural(len(r.answer), "address", "addresses")
+	case r.isLookup() && r.end == race.Cancelled:
+		return "no answer"
+	case r.end == race.Won && r.fellBack:
+		return "won, fell back to TCP"
+	case r.end == race.Won:
+		return "won"
+	case r.end == race.Cancelled && r.err == nil && r.late:
+		return "connects, not needed"
+	case r.end == race.Cancelled && r.err == nil:
+		return "connects, too late"
+	}
+	return helper.Words(r.err, r.addr)
+}
+
+func plural(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
+}
+
+// protocol is what r was asked or connected by.
+func (r *row) protocol() string {
+	switch {
+	case r.isLookup() && r.family == race.AnyFamily:
+		return "lookup"
+	case r.isLookup():
+		return r.family.String()
+	}
+	return strings.ToUpper(r.by)
+}

@@ -1,0 +1,191 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"net"
+	"net/netip"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"fdrace/race"
+
+	"golang.org/x/sys/unix"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+// golden compares got with testdata/NAME.golden.
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	file := "testdata/" + name + ".golden"
+	if *update {
+		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err, `: run "go test -update" to make it`)
+	}
+	if got != string(want) {
+		t.Errorf("got:\n%s\nwant, by %s:\n%s", got, file, want)
+	}
+}
+
+const ms = time.Millisecond
+
+// An events is a race written down: what happened, in order.
+type events []race.Event
+
+func (l *events) add(at time.Duration, k race.EventKind, e race.Event) {
+	e.At, e.Kind = at, k
+	*l = append(*l, e)
+}
+
+func (l *events) lookup(target race.Target, family race.Family, from, to time.Duration, addrs string, err error) {
+	e := race.Event{Target: target, Family: family}
+	l.add(from, race.Resolve, e)
+	e.Err = err
+	for a := range strings.FieldsSeq(addrs) {
+		e.Addrs = append(e.Addrs, netip.MustParseAddr(a))
+	}
+	l.add(to, race.Resolved, e)
+}
+
+func attempt(target race.Target, addr, transport string) race.Event {
+	return race.Event{Target: target, Addr: race.Addr{AddrPort: netip.MustParseAddrPort(addr)}, Transport: transport}
+}
+
+func failedBy(e race.Event, err error) race.Event { e.Err = err; return e }
+
+var (
+	box     = race.Target{Host: "box.lan", Port: 22}
+	vpn     = race.Target{Host: "vpn-box.example.org", Port: 22}
+	literal = race.Target{Host: "192.0.2.9", Port: 2222}
+	nowhere = &net.DNSError{Err: "no such host", Name: "box.lan", IsNotFound: true}
+	late    = context.DeadlineExceeded
+)
+
+// silentV6 is a race with most of what one may have: a name whose IPv6 address
+// is silent and whose MPTCP is dropped, one that leads to the same, one that
+// leads nowhere, a literal, and what comes after the win.
+func silentV6() events {
+	var l events
+	l.lookup(box, race.IPv6, 0, 2*ms, "2001:db8::5", nil)
+	l.lookup(box, race.IPv4, 0, 2*ms, "192.0.2.5", nil)
+	l.lookup(vpn, race.IPv6, 0, 9*ms, "", nowhere)
+	v6, v4 := attempt(box, "[2001:db8::5]:22", "mptcp"), attempt(box, "192.0.2.5:22", "mptcp")
+	tcp6, tcp4 := attempt(box, "[2001:db8::5]:22", "tcp"), attempt(box, "192.0.2.5:22", "tcp")
+	lte := attempt(box, "192.0.2.5:22", "tcp")
+	lte.Interface = "lte0"
+	refused := attempt(literal, "192.0.2.9:2222", "tcp")
+	l.add(0, race.Start, refused)
+	l.add(2*ms, race.Start, v6)
+	l.add(20*ms, race.Failed, failedBy(refused, unix.ECONNREFUSED))
+	l.lookup(vpn, race.IPv4, 0, 30*ms, "192.0.2.5", nil)
+	l.add(252*ms, race.Start, tcp6)
+	l.add(252*ms, race.Start, v4)
+	l.add(272*ms, race.Connected, v4)
+	l.add(272*ms, race.Won, v4)
+	l.add(502*ms, race.Start, tcp4)
+	l.add(522*ms, race.Connected, tcp4)
+	l.add(522*ms, race.Cancelled, tcp4)
+	l.add(752*ms, race.Start, lte)
+	l.add(900*ms, race.Failed, failedBy(lte, unix.EHOSTUNREACH))
+	l.add(10000*ms, race.Cancelled, failedBy(v6, late))
+	l.add(10000*ms, race.Cancelled, failedBy(tcp6, late))
+	return l
+}
+
+// nobody is a race that is lost, in more ways than one.
+func nobody() events {
+	var l events
+	l.lookup(box, race.IPv6, 0, 2*ms, "2001:db8::5 2001:db8::6", nil)
+	l.add(0, race.Resolve, race.Event{Target: box, Family: race.IPv4})
+	first := attempt(box, "[2001:db8::5]:22", "tcp")
+	l.add(2*ms, race.Start, first)
+	l.add(2*ms, race.Failed, failedBy(race.Event{Target: literal, Addr: race.Addr{AddrPort: netip.MustParseAddrPort("192.0.2.9:2222")}}, errors.New("not an IPv6 address")))
+	l.add(30*ms, race.Connected, first)
+	l.add(200*ms, race.Cancelled, failedBy(first, errors.Join(race.ErrNoBanner, late)))
+	l.add(200*ms, race.Failed, failedBy(race.Event{Target: box, Addr: race.Addr{AddrPort: netip.MustParseAddrPort("[2001:db8::6]:22")}}, errors.New("not tried: the race was over before its turn")))
+	l.add(200*ms, race.Cancelled, race.Event{Target: box, Family: race.IPv4, Err: late})
+	return l
+}
+
+func told(l events, verdict, hint string, targets ...race.Target) *tale {
+	t := newTale(targets)
+	for _, e := range l {
+		t.note(e)
+	}
+	t.verdict, t.hint = verdict, hint
+	return t
+}
+
+func TestDraw(t *testing.T) {
+	won := told(silentV6(), "ssh would get 192.0.2.5:22 over MPTCP, after 272.0 ms and 3 of 3 tried", "", box, vpn, literal)
+	lost := told(nobody(), "no connection to any of 2 targets: timed out after 200ms", "look there", box, literal)
+	for name, p := range map[string]paper{
+		"80":       {width: 80},
+		"120":      {width: 120},
+		"200":      {width: 200},
+		"50-ascii": {width: 50, ascii: true},
+		"90-color": {width: 90, color: true},
+	} {
+		golden(t, "explain-"+name, won.draw(p)+"\n"+lost.draw(p))
+	}
+}
+
+func TestJSON(t *testing.T) {
+	var b bytes.Buffer
+	for _, l := range []events{silentV6(), nobody()} {
+		note := newTale([]race.Target{box, vpn, literal}).json(&b)
+		for _, e := range l {
+			note(e)
+		}
+	}
+	golden(t, "explain-json", b.String())
+	for line := range strings.Lines(b.String()) {
+		var o object
+		d := json.NewDecoder(strings.NewReader(line))
+		d.DisallowUnknownFields()
+		if err := d.Decode(&o); err != nil {
+			t.Errorf("%s: %v", line, err)
+		}
+		switch o.Event {
+		case "resolve", "start", "connected", "failed", "won", "cancelled":
+		default:
+			t.Errorf("%s: no such event", line)
+		}
+	}
+}
+
+// Whatever a name is, and however wide the terminal, a table has no more columns
+// than that, and nothing that a terminal would obey.
+func FuzzDraw(f *testing.F) {
+	f.Add("box", uint8(80), true)
+	f.Add("a\x1b[2J\u009b\xff\u202e", uint8(200), false)
+	f.Fuzz(func(t *testing.T, name string, width uint8, ascii bool) {
+		target := race.Target{Host: name, Port: 22}
+		var l events
+		l.lookup(target, race.IPv6, 0, 2*ms, "2001:db8::5", errors.New(name))
+		long := attempt(target, "[2001:db8:1111:2222:3333:4444:5555:6666]:65535", "mptcp")
+		l.add(2*ms, race.Start, long)
+		l.add(20*ms, race.Won, long)
+		p := paper{width: 80 + int(width), ascii: ascii}
+		for line := range strings.Lines(told(l, "", "", target).draw(p)) {
+			line = strings.TrimSuffix(line, "\n")
+			if n := columns(line); n >= p.width {
+				t.Errorf("%d columns of %d: %q", n, p.width, line)
+			}
+			if line != clean(line) {
+				t.Errorf("not for a terminal: %q", line)
+			}
+		}
+	})
+}

@@ -1,0 +1,119 @@
+package helper
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+
+	"fdrace/race"
+	"fdrace/race/resolve"
+
+	"golang.org/x/sys/unix"
+)
+
+// hint is one line on what a person might do about a lost race, from nothing
+// but what the race has seen; "" where that says nothing more.
+func (e *raceError) hint(lost *race.Error) string {
+	var attempts []race.Failure
+	for _, f := range lost.Failures {
+		if f.Transport != "" {
+			attempts = append(attempts, f)
+		}
+	}
+	switch addr := sameForAll(lost.Failures); {
+	case all(attempts, noRoute):
+		return e.hintNoRoute(lost, attempts)
+	case has(attempts, func(f race.Failure) bool { return isErrno(f, unix.EPERM) && errors.Is(f.Err, race.ErrLocal) }):
+		return `the firewall is this machine's own: "nft list ruleset" shows it`
+	case addr.IsValid():
+		return fmt.Sprintf("every name is %s here: where a network wants a login first it answers so, and a browser shows the way in", addr)
+	case has(attempts, noBanner):
+		return "something accepts there and is no SSH server: a network that wants a login first, or a firewall; or a server that waits for the client, for which --banner is wrong"
+	case e.onlyMPTCP() && all(attempts, func(f race.Failure) bool { return errors.Is(f.Err, errNoMPTCP) }):
+		return "plain TCP has connected: --mptcp in place of --require-mptcp takes it"
+	case e.onlyMPTCP() && has(attempts, timedOut):
+		return "if something on the way drops Multipath TCP, --mptcp in place of --require-mptcp gets through by plain TCP"
+	case all(lost.Failures, noNameServer):
+		return "no name server answers: an address in place of the name needs none"
+	}
+	return ""
+}
+
+// hintNoRoute is for a machine that had no route for any attempt.
+func (e *raceError) hintNoRoute(lost *race.Error, attempts []race.Failure) string {
+	four := has(attempts, func(f race.Failure) bool { return f.Addr.Addr().Is4() })
+	six := has(attempts, func(f race.Failure) bool { return f.Addr.Addr().Is6() })
+	switch {
+	case e.dialer.Interface != "":
+		return fmt.Sprintf(`"ip route show dev %s" lists the routes there are`, e.dialer.Interface)
+	case four && six:
+		return "this machine has no route for IPv4 nor IPv6: it seems to be offline"
+	case e.dialer.Family != race.AnyFamily || e.dialer.Bind.IsValid():
+		return fmt.Sprintf("the flags leave only %s, for which there is no route", familyOf(attempts[0].Addr))
+	case four && lost.Cause == nil:
+		return "there is no route for IPv4, and no NAT64 that leads to it: on an IPv6-only network the host needs an IPv6 address"
+	case six:
+		return "there is no route for IPv6, and no IPv4 address was found or given"
+	}
+	return ""
+}
+
+// sameForAll returns the one private address that is all that two or more names
+// lead to.
+func sameForAll(failures []race.Failure) (same netip.Addr) {
+	names := map[string]bool{}
+	for _, f := range failures {
+		addr := f.Addr.Addr()
+		if !addr.IsValid() || !addr.IsPrivate() || same.IsValid() && addr != same {
+			return netip.Addr{} // a name without an address is none that is answered so
+		}
+		same = addr
+		for _, t := range append([]race.Target{f.Target}, f.Also...) {
+			if _, err := netip.ParseAddr(t.Host); err != nil {
+				names[t.Host] = true
+			}
+		}
+	}
+	if len(names) < 2 {
+		return netip.Addr{}
+	}
+	return same
+}
+
+// onlyMPTCP reports whether plain TCP was not to be tried.
+func (e *raceError) onlyMPTCP() bool {
+	return len(e.dialer.Transports) == 1 && e.dialer.Transports[0].Name == "mptcp"
+}
+
+func noRoute(f race.Failure) bool {
+	return f.Addr.AddrPort.IsValid() && isErrno(f, unix.ENETUNREACH) && errors.Is(f.Err, race.ErrLocal)
+}
+
+func noBanner(f race.Failure) bool { return errors.Is(f.Err, race.ErrNoBanner) }
+
+func timedOut(f race.Failure) bool { return errors.Is(f.Err, context.DeadlineExceeded) }
+
+func noNameServer(f race.Failure) bool {
+	if resolve.IsMDNS(f.Target.Host) {
+		return false // which is asked of the link
+	}
+	var dns *net.DNSError
+	return f.Family != race.AnyFamily && timedOut(f) || errors.As(f.Err, &dns) && dns.IsTimeout
+}
+
+func isErrno(f race.Failure, errno unix.Errno) bool { return errors.Is(f.Err, errno) }
+
+func all(failures []race.Failure, is func(race.Failure) bool) bool {
+	return len(failures) > 0 && !has(failures, func(f race.Failure) bool { return !is(f) })
+}
+
+func has(failures []race.Failure, is func(race.Failure) bool) bool {
+	for _, f := range failures {
+		if is(f) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,208 @@
+package helper
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+
+	"fdrace/race"
+
+	"golang.org/x/sys/unix"
+)
+
+// What people read of a race that nobody won.
+
+// raceError is a lost race with what a report of it needs to know.
+type raceError struct {
+	error
+	targets []race.Target
+	dialer  *race.Dialer
+}
+
+func (e *raceError) Unwrap() error { return e.error }
+
+// explain puts err into words.
+func explain(err error) string {
+	var e *raceError
+	var lost *race.Error
+	if !errors.As(err, &e) || !errors.As(err, &lost) {
+		return fmt.Sprintf("fdrace: %v", err)
+	}
+	words := "fdrace: " + e.headline(lost)
+	for _, line := range e.fold(lost.Failures) {
+		words += "\n  " + line
+	}
+	if hint := e.hint(lost); hint != "" {
+		words += "\nfdrace: hint: " + hint
+	}
+	return words
+}
+
+// Lost says of a race that ended with err, in one line each, what happened, and
+// what a person might do about it: "" where nothing of that is known.
+func Lost(err *race.Error, targets []race.Target, d *race.Dialer) (what, hint string) {
+	e := &raceError{err, targets, d}
+	return e.headline(err), e.hint(err)
+}
+
+func (e *raceError) headline(lost *race.Error) string {
+	to := e.targets[0].String()
+	if len(e.targets) > 1 {
+		to = fmt.Sprintf("any of %d targets", len(e.targets))
+	}
+	return fmt.Sprintf("no connection to %s: %s", to, e.why(lost))
+}
+
+func (e *raceError) why(lost *race.Error) string {
+	switch n := len(lost.Failures); {
+	case errors.Is(lost.Cause, context.DeadlineExceeded):
+		return e.timedOut()
+	case lost.Cause != nil:
+		return lost.Cause.Error()
+	case n == 1:
+		return e.reason(lost.Failures[0])
+	default:
+		return fmt.Sprintf("all %d candidates failed", n)
+	}
+}
+
+func (e *raceError) timedOut() string { return fmt.Sprintf("timed out after %v", e.dialer.Timeout) }
+
+// Of the failures with one reason so many are shown, and the others counted,
+// where there are at least two.
+const shown = 3
+
+// fold returns a line for each failure, in order, or for several.
+func (e *raceError) fold(failures []race.Failure) (lines []string) {
+	alike := map[string][]race.Failure{}
+	for _, f := range failures {
+		reason := e.reason(f)
+		alike[reason] = append(alike[reason], f)
+	}
+	seen := map[string]int{}
+	for _, f := range failures {
+		reason := e.reason(f)
+		seen[reason]++
+		switch all := alike[reason]; {
+		case seen[reason] <= shown || len(all) == shown+1:
+			lines = append(lines, e.failure(f))
+		case seen[reason] == shown+1:
+			lines = append(lines, e.others(all[shown:], reason))
+		}
+	}
+	return lines
+}
+
+func (e *raceError) others(failures []race.Failure, reason string) string {
+	line := fmt.Sprintf("and %d more: %s", len(failures), reason)
+	first, last := failures[0], failures[len(failures)-1]
+	if hasTime(first) {
+		line += fmt.Sprintf(" (%s to %s)", Took(first.At), Took(last.At))
+	}
+	return line
+}
+
+// failure is one candidate's line: address, protocol, reason and time.
+func (e *raceError) failure(f race.Failure) string {
+	name := f.Target.Host
+	if f.Addr.IsValid() {
+		name = f.Addr.String() + e.ways(f)
+	}
+	if f.Transport != "" {
+		name += over(f.Transport) + from(f.Interface)
+	}
+	line := fmt.Sprintf("%s: %s", name, e.reason(f))
+	if hasTime(f) {
+		line += fmt.Sprintf(" (%s)", Took(f.At))
+	}
+	return line
+}
+
+// hasTime is false where the reason has the time in it.
+func hasTime(f race.Failure) bool { return !errors.Is(f.Err, context.DeadlineExceeded) }
+
+// ways names the targets that led to f's address, where that is a question.
+func (e *raceError) ways(f race.Failure) string {
+	var names []string
+	for _, t := range append([]race.Target{f.Target}, f.Also...) {
+		if name := t.String(); name != f.Addr.String() {
+			names = append(names, t.Host)
+		}
+	}
+	if len(names) == 0 || len(e.targets) == 1 && len(names) == 1 {
+		return ""
+	}
+	return " (" + strings.Join(names, ", ") + ")"
+}
+
+func (e *raceError) reason(f race.Failure) string {
+	if f.Family != race.AnyFamily {
+		return fmt.Sprintf("no answer for its %s addresses: %s", f.Family, e.timedOut())
+	}
+	if errors.Is(f.Err, context.DeadlineExceeded) {
+		if errors.Is(f.Err, race.ErrNoBanner) {
+			return race.ErrNoBanner.Error() + ": " + e.timedOut()
+		}
+		return e.timedOut()
+	}
+	return Words(f.Err, f.Addr)
+}
+
+// Words says why an attempt to connect to addr, or a lookup, ended with err.
+func Words(err error, addr race.Addr) string {
+	var dns *net.DNSError
+	if errors.As(err, &dns) {
+		switch {
+		case dns.IsNotFound:
+			return dns.Err
+		case dns.IsTimeout:
+			return "no answer from the name server"
+		}
+		return "the name server failed: " + dns.Err
+	}
+	switch {
+	case errors.Is(err, context.DeadlineExceeded) && errors.Is(err, race.ErrNoBanner):
+		return race.ErrNoBanner.Error()
+	case errors.Is(err, context.DeadlineExceeded):
+		return "timed out"
+	case errors.Is(err, unix.EMFILE):
+		return err.Error() + " (ulimit -n raises the limit)"
+	}
+	if more := meaning(err, addr); more != "" {
+		return fmt.Sprintf("%v (%s)", err, more)
+	}
+	return err.Error()
+}
+
+// meaning says what the errno of a connect means where strerror does not.
+func meaning(err error, addr race.Addr) string {
+	local := errors.Is(err, race.ErrLocal)
+	errno, ok := err.(unix.Errno) // and not that of a bind, which means something else
+	if local {
+		ok = errors.As(err, &errno)
+	}
+	switch {
+	case !ok || !addr.AddrPort.IsValid():
+		return ""
+	case local && errno == unix.ENETUNREACH:
+		return "no " + familyOf(addr) + " route"
+	case local && errno == unix.EPERM:
+		return "a firewall on this machine forbids it"
+	case local && errno == unix.EACCES:
+		return "a route or a security policy of this machine forbids it"
+	case local && errno == unix.EINVAL:
+		return "a blackhole route drops it"
+	case !local && errno == unix.EACCES:
+		return "a firewall on the way rejects it" // ICMPv6 code 1, RFC 4443 section 3.1
+	}
+	return ""
+}
+
+func familyOf(addr race.Addr) string {
+	if addr.Addr().Is4() {
+		return race.IPv4.String()
+	}
+	return race.IPv6.String()
+}

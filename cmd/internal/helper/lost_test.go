@@ -1,0 +1,141 @@
+package helper
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"net"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"fdrace/race"
+	"fdrace/race/resolve"
+
+	"golang.org/x/sys/unix"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+// golden compares got with testdata/NAME.golden.
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	file := "testdata/" + name + ".golden"
+	if *update {
+		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err, `: run "go test -update" to make it`)
+	}
+	if got != string(want) {
+		t.Errorf("got:\n%s\nwant, by %s:\n%s", got, file, want)
+	}
+}
+
+// A lostCase is a race that nobody won, and who was in it.
+type lostCase struct {
+	name   string
+	words  string // the targets
+	dialer race.Dialer
+	lost   race.Error
+}
+
+var (
+	dnsDead = &net.DNSError{Err: "i/o timeout", Name: "box", IsTimeout: true}
+	nowhere = &net.DNSError{Err: "no such host", Name: "box", IsNotFound: true}
+	mptcps  = []race.Transport{{Name: "mptcp"}}
+)
+
+// failed is a failure of addr, to which each of names leads.
+func failed(at int, address, transport string, err error, names ...string) race.Failure {
+	f := race.Failure{Addr: addr(address), Transport: transport, Err: err, At: time.Duration(at) * ms}
+	if len(names) == 0 {
+		names = []string{f.Addr.Addr().String()}
+	}
+	for i, name := range names {
+		target := race.Target{Host: name, Port: 22}
+		if i == 0 {
+			f.Target = target
+		} else {
+			f.Also = append(f.Also, target)
+		}
+	}
+	return f
+}
+
+func fails(failures ...race.Failure) race.Error { return race.Error{Failures: failures} }
+
+func timesOut(failures ...race.Failure) race.Error {
+	return race.Error{Cause: context.DeadlineExceeded, Failures: failures}
+}
+
+func many() (list []race.Failure) {
+	list = append(list, failed(20, "192.0.2.1:22", "tcp", unix.ECONNREFUSED))
+	for i := range 6 {
+		list = append(list, failed(21+i, fmt.Sprintf("192.0.2.%d:22", 10+i), "tcp", unix.EHOSTUNREACH))
+	}
+	for i := range 17 {
+		list = append(list, failed(10000, fmt.Sprintf("[2001:db8::%d]:22", i), "tcp", context.DeadlineExceeded))
+	}
+	return list
+}
+
+var lostCases = []lostCase{
+	{name: "many alike are folded", words: "192.0.2.1 box", lost: timesOut(many()...)},
+	{name: "four alike are not", words: "a b c d", lost: fails(
+		failed(1, "192.0.2.1:22", "tcp", unix.ECONNREFUSED), failed(2, "192.0.2.2:22", "tcp", unix.ECONNREFUSED),
+		failed(3, "192.0.2.3:22", "tcp", unix.ECONNREFUSED), failed(4, "192.0.2.4:22", "tcp", unix.ECONNREFUSED))},
+	{name: "offline", words: "box", lost: fails(
+		failed(2, "[2001:db8::5]:22", "tcp", local{unix.ENETUNREACH}, "box"), failed(2, "192.0.2.5:22", "tcp", local{unix.ENETUNREACH}, "box"))},
+	{name: "IPv6 only", words: "192.0.2.5", lost: fails(failed(0, "192.0.2.5:22", "tcp", local{unix.ENETUNREACH}))},
+	{name: "IPv6 only, and -4", words: "box", dialer: race.Dialer{Family: race.IPv4},
+		lost: fails(failed(0, "192.0.2.5:22", "tcp", local{unix.ENETUNREACH}, "box"))},
+	{name: "IPv4 only", words: "2001:db8::5", lost: fails(failed(0, "[2001:db8::5]:22", "tcp", local{unix.ENETUNREACH}))},
+	{name: "unreachable beyond a router: no hint", words: "192.0.2.5", lost: fails(failed(30, "192.0.2.5:22", "tcp", unix.ENETUNREACH))},
+	{name: "by an interface without a route", words: "192.0.2.5", dialer: race.Dialer{Interface: "wlan0"},
+		lost: fails(failed(0, "192.0.2.5:22", "tcp", local{unix.ENETUNREACH}))},
+	{name: "this machine's firewall", words: "192.0.2.5", lost: fails(failed(0, "192.0.2.5:22", "tcp", local{unix.EPERM}))},
+	{name: "a firewall on the way", words: "2001:db8::5", lost: fails(failed(9, "[2001:db8::5]:22", "tcp", unix.EACCES))},
+	{name: "a prohibit route", words: "192.0.2.5", lost: fails(failed(0, "192.0.2.5:22", "tcp", local{unix.EACCES}))},
+	{name: "a blackhole route", words: "192.0.2.5", lost: fails(failed(0, "192.0.2.5:22", "tcp", local{unix.EINVAL}))},
+	{name: "a captive network", words: "box vpn-box", lost: timesOut(failed(3000, "10.0.0.1:22", "tcp", context.DeadlineExceeded, "box", "vpn-box"))},
+	{name: "one name with a private address: no hint", words: "box", lost: fails(failed(3, "10.0.0.1:22", "tcp", unix.ECONNREFUSED, "box"))},
+	{name: "two names with two: no hint", words: "box vpn-box", lost: fails(
+		failed(3, "10.0.0.1:22", "tcp", unix.ECONNREFUSED, "box"), failed(3, "10.0.0.2:22", "tcp", unix.ECONNREFUSED, "vpn-box"))},
+	{name: "no banner", words: "192.0.2.5", lost: timesOut(failed(3000, "192.0.2.5:22", "tcp",
+		fmt.Errorf("%w: %w", race.ErrNoBanner, context.DeadlineExceeded)))},
+	{name: "plain TCP where MPTCP is required", words: "192.0.2.5", dialer: race.Dialer{Transports: mptcps},
+		lost: fails(failed(20, "192.0.2.5:22", "mptcp", errNoMPTCP))},
+	{name: "MPTCP dropped, or nobody there", words: "192.0.2.5", dialer: race.Dialer{Transports: mptcps},
+		lost: timesOut(failed(3000, "192.0.2.5:22", "mptcp", context.DeadlineExceeded))},
+	{name: "no name server", words: "box", lost: timesOut(
+		race.Failure{Target: race.Target{Host: "box", Port: 22}, Family: race.IPv6, Err: context.DeadlineExceeded},
+		race.Failure{Target: race.Target{Host: "box", Port: 22}, Family: race.IPv4, Err: context.DeadlineExceeded})},
+	{name: "a name server that gives up", words: "box", lost: fails(
+		race.Failure{Target: race.Target{Host: "box", Port: 22}, Err: dnsDead, At: 5000 * ms})},
+	{name: "no such name", words: "box", lost: fails(
+		race.Failure{Target: race.Target{Host: "box", Port: 22}, Err: nowhere, At: 5 * ms})},
+	{name: "a socket that may not be used", words: "unix:/run/box", lost: fails(
+		race.Failure{Target: race.Target{Host: "unix:/run/box"}, Addr: race.Addr{Socket: resolve.Socket{Path: "/run/box"}}, Transport: "unix", Err: local{unix.EACCES}})},
+}
+
+func TestLost(t *testing.T) {
+	var all strings.Builder
+	for _, tt := range lostCases {
+		var targets []race.Target
+		for word := range strings.FieldsSeq(tt.words) {
+			target, err := race.ParseTarget(word, 22)
+			if err != nil {
+				t.Fatal(err)
+			}
+			targets = append(targets, target)
+		}
+		tt.dialer.Timeout = 3 * time.Second
+		fmt.Fprintf(&all, "# %s\n%s\n\n", tt.name, explain(&raceError{&tt.lost, targets, &tt.dialer}))
+	}
+	golden(t, "lost", all.String())
+}
