@@ -9,6 +9,10 @@ import (
 // An Endpoint is an address of this machine from which, or to which, the kernel
 // makes more subflows than the first. Endpoints are the network namespace's,
 // for all its connections; ip-mptcp(8) and NetworkManager make them.
+//
+// A subflow is made when the connection comes, or later the endpoint. One that
+// was reset or timed out is not made again (Linux 6.18) until its endpoint is
+// removed and added, as NetworkManager does when an interface comes back.
 type Endpoint struct {
 	ID    uint8 // as ip-mptcp(8) and MPTCP's own messages have it
 	Addr  netip.Addr

@@ -57,7 +57,7 @@ func ownNetwork(t *testing.T) bool {
 			"`sysctl kernel.apparmor_restrict_unprivileged_userns=0` and `sysctl user.max_user_namespaces=1000`", err, out)
 	}
 	cmd := exec.Command("unshare", append(how, self, "-test.run=^"+t.Name()+"$", "-test.count=1", "-test.timeout=1m")...)
-	cmd.Env = append(os.Environ(), inside+"=1")
+	cmd.Env = append(os.Environ(), inside+"=1", "GORACE=atexit_sleep_ms=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
