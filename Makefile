@@ -8,6 +8,7 @@
 ## make install    binary and manual to PREFIX (/usr/local), below DESTDIR
 ## make uninstall  the reverse
 ## make dist       to dist/: static binaries, .deb and .rpm for each of ARCHS
+## make picture    draw testdata/explain.svg again
 ## make clean      remove what was built
 
 PREFIX = /usr/local
@@ -16,6 +17,7 @@ FUZZTIME = 20s
 VERSION = $(or $(if $(wildcard .git),$(shell git describe --tags --always --dirty 2>/dev/null)),dev)
 ARCHS = amd64 arm64 riscv64
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
+FREEZE = github.com/charmbracelet/freeze@v0.2.2
 NFPM = github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.45.2
 
 BUILD = CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags '-s -w -X main.version=$(VERSION)'
@@ -23,7 +25,7 @@ BUILD = CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags '-s -w -X main
 # sshd and ip are where a user's PATH may not lead, and go where root's may not.
 export PATH := $(PATH):/usr/local/go/bin:/usr/local/sbin:/usr/sbin:/sbin
 
-.PHONY: build help demo test e2e bench fuzz lint install uninstall dist clean
+.PHONY: build help demo test e2e bench fuzz lint install uninstall dist picture clean
 
 build: bin/fdrace
 
@@ -104,6 +106,15 @@ dist:
 	done
 	rm dist/fdrace.1.gz
 	cd dist && sha256sum * >SHA256SUMS
+
+# It has a background of its own, for the light as for the dark, and its font.
+picture:
+	@sh .ci/need ip ssh sshd
+	@mkdir -p bin && rm -f bin/picture
+	PICTURE=$(CURDIR)/bin/picture CGO_ENABLED=0 go test -count=1 -run 'TestEndToEnd/picture$$' ./cmd/fdrace
+	@test -s bin/picture || { echo 'picture: the lab could not race: see go test -v -run TestEndToEnd/picture ./cmd/fdrace'; exit 1; }
+	go run $(FREEZE) bin/picture --language ansi --output testdata/explain.svg \
+		--background '#171717' --border.radius 8 --padding 20 --margin 0 --font.size 14 --font.ligatures=false </dev/null
 
 clean:
 	rm -rf bin dist

@@ -96,6 +96,7 @@ func commands() map[string]func(*testscript.TestScript, bool, []string) {
 	all := lab.Commands()
 	maps.Copy(all, verbs())
 	maps.Copy(all, recipeVerbs())
+	maps.Copy(all, pictureVerbs())
 	maps.Copy(all, terminalVerbs())
 	return all
 }
