@@ -22,6 +22,9 @@ import (
 var noLab error
 
 func TestMain(m *testing.M) {
+	if os.Getenv(sandboxed) != "" {
+		enterSandbox(os.Args[1:])
+	}
 	noLab = lab.Reexec()
 	os.Exit(m.Run())
 }
@@ -98,6 +101,7 @@ func commands() map[string]func(*testscript.TestScript, bool, []string) {
 	maps.Copy(all, recipeVerbs())
 	maps.Copy(all, pictureVerbs())
 	maps.Copy(all, terminalVerbs())
+	maps.Copy(all, sessionVerbs())
 	return all
 }
 

@@ -28,10 +28,11 @@ import (
 
 // state is what a script has beside the lab's.
 type state struct {
-	env    *testscript.Env
-	cables int
-	sshds  []*lab.SSHD
-	others []io.Closer // the servers of e2e_servers_test.go
+	env      *testscript.Env
+	cables   int
+	sshds    []*lab.SSHD
+	others   []io.Closer         // the servers of e2e_servers_test.go
+	sessions map[string]*session // of e2e_session_test.go
 }
 
 type stateKey struct{}
