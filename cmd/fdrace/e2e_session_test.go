@@ -22,8 +22,9 @@ import (
 //	copies NAME FROM TO PROG ARG...
 //	                              starts PROG, with FROM as stdin and TO as stdout,
 //	                              one way or another to make TO a copy of FROM; when
-//	                              TO has begun to grow PROG pauses, until it is to live
-//	lives NAME...                 what is typed from now on comes back; TO grows
+//	                              TO has begun to grow PROG is stopped (SIGSTOP)
+//	goes NAME...                  it goes on
+//	lives NAME...                 what is typed from now on comes back
 //	runs NAME...                  PROG has not ended yet
 //	hangs D NAME...               nothing comes for D, though PROG runs, and lines
 //	                              are typed again
@@ -38,7 +39,7 @@ func sessionVerbs() map[string]func(*testscript.TestScript, bool, []string) {
 	for name, do := range map[string]func(*state, *testscript.TestScript, []string) error{
 		"types": (*state).types, "copies": (*state).copies, "hangs": (*state).hangs,
 		"paths": (*state).paths, "sandbox": (*state).sandbox, // e2e_mptcp_test.go
-		"rests": each((*session).rest), "lives": each((*session).live), "runs": each((*session).runs),
+		"rests": each((*session).rest), "goes": each((*session).goOn), "lives": each((*session).live), "runs": each((*session).runs),
 		"dies": each((*session).die), "ends": each((*session).end),
 	} {
 		cmds[name] = func(ts *testscript.TestScript, neg bool, args []string) {
@@ -114,18 +115,22 @@ func (o *session) hasEnded() bool {
 	}
 }
 
+// goOn does not wait for a byte: what comes next in a story happens while they
+// flow.
+func (o *session) goOn(*testscript.TestScript) error {
+	o.mu.Lock()
+	o.last = time.Now()
+	o.mu.Unlock()
+	return o.signal(unix.SIGCONT)
+}
+
 func (o *session) live(ts *testscript.TestScript) error {
-	if err := o.signal(unix.SIGCONT); err != nil {
-		return err
+	if !o.types {
+		return errors.New("nothing is typed there")
 	}
 	o.mu.Lock()
 	o.resting = false
-	enough := o.came + 1
-	if o.types {
-		enough = int64(len(o.sent)) + lifeSigns
-	} else {
-		o.last = time.Now()
-	}
+	enough := int64(len(o.sent)) + lifeSigns
 	o.mu.Unlock()
 	if err := o.until(func() bool { return o.came >= enough }); err != nil {
 		return err
