@@ -110,7 +110,7 @@ func (s *state) types(ts *testscript.TestScript, args []string) error {
 	return nil
 }
 
-func line(n int64) string { return fmt.Sprintf("line %d", n) }
+func typed(n int64) string { return fmt.Sprintf("line %d", n) }
 
 // write types until there is no more to type. The second line waits for the
 // first to be back: before that it was a login.
@@ -132,7 +132,7 @@ func (o *session) write(in io.WriteCloser) {
 		}
 		o.mu.Unlock()
 		if !resting {
-			fmt.Fprintln(in, line(int64(n))) // if nobody reads, it does not come back
+			fmt.Fprintln(in, typed(int64(n))) // if nobody reads, it does not come back
 		}
 	}
 }
@@ -141,7 +141,7 @@ func (o *session) write(in io.WriteCloser) {
 func (o *session) read(out io.Reader) {
 	for lines := bufio.NewScanner(out); lines.Scan(); {
 		o.mu.Lock()
-		if o.wrong == nil && (lines.Text() != line(o.came) || o.came >= int64(len(o.sent))) {
+		if o.wrong == nil && (lines.Text() != typed(o.came) || o.came >= int64(len(o.sent))) {
 			o.wrong = fmt.Errorf("%q instead of line %d came back", lines.Text(), o.came)
 		}
 		if o.wrong == nil {
