@@ -22,9 +22,6 @@ func read(t *testing.T, line string) ([]race.Target, *race.Dialer, error) {
 	if err := parse(&o, args); err != nil {
 		return nil, nil, err
 	}
-	if words, ok := helper.OnlyWords(args); ok && !slices.Equal(words, o.Words) {
-		t.Errorf("fdrace %s: the words are %q, by kong %q", line, words, o.Words)
-	}
 	targets, err := o.Targets()
 	if err != nil {
 		return nil, nil, err

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	_ "fdrace/cmd/internal/room"
 	"fdrace/fdpass"
 	"fdrace/mptcp"
 	"fdrace/race"
@@ -26,7 +27,7 @@ const (
 )
 
 // Options is the command line, tagged for kong. The zero value of a field is its
-// default: a line without flags needs no kong. The texts of the help are where
+// default: a line without flags needs no kong, and see Quick. The texts of the help are where
 // the help is.
 type Options struct {
 	Words []string `arg:"" optional:"" name:"TARGET"`
@@ -90,14 +91,14 @@ func (e Exit) Error() string { return fmt.Sprintf("exit status %d", int(e)) }
 // A passError is a connection, or a wish for one, that ssh cannot be given.
 type passError struct{ error }
 
-// init does all the work of a command line without flags, the common one,
-// before main is reached. Go initializes packages in the order of their import
-// paths, each after its own imports: this one comes before
-// github.com/alecthomas/kong and what that imports, whose variables take a
-// twentieth of the time from exec to exit. Only that time depends on the order.
+// init does all the work of a common command line before main is reached. Go
+// initializes packages in the order of their import paths, each after its own
+// imports: this one comes before github.com/alecthomas/kong, whose variables
+// take a twentieth of the time from exec to exit, and its reading of a line a
+// tenth. Only that time depends on the order.
 func init() {
-	if words, ok := OnlyWords(os.Args[1:]); ok && len(words) > 0 {
-		exit(run(context.Background(), &Options{Words: words}))
+	if o, ok := Quick(os.Args[1:]); ok {
+		exit(run(context.Background(), o))
 	}
 }
 
@@ -191,19 +192,6 @@ func run(ctx context.Context, o *Options) error {
 	}
 	sayPaths(o, w)
 	return nil
-}
-
-// OnlyWords returns the words of a command line without flags.
-func OnlyWords(args []string) (words []string, ok bool) {
-	if len(args) > 0 && args[0] == "--" {
-		return args[1:], true
-	}
-	for _, a := range args {
-		if strings.HasPrefix(a, "-") {
-			return nil, false
-		}
-	}
-	return args, true
 }
 
 // Targets reads the words: the one bare number, first or last, is the port.

@@ -1,0 +1,94 @@
+package helper
+
+import "strings"
+
+// Quick reads the common command lines, without reflection: no flags, or flags
+// from a short list, each spelled out and with what it needs. It makes of them
+// what kong makes of them. Of every other line it says ok is false, be it wrong
+// or only rare: kong reads those, and has the words for what is wrong.
+func Quick(args []string) (o *Options, ok bool) {
+	o = &Options{}
+	for len(args) > 0 && strings.HasPrefix(args[0], "-") {
+		flag := args[0]
+		args = args[1:]
+		if flag == "--" {
+			o.Words = args
+			return o, len(args) > 0 && o.agrees()
+		}
+		if o.set(flag) {
+			continue
+		}
+		name, value, has := strings.Cut(flag, "=")
+		if !has && len(args) > 0 {
+			value, args = args[0], args[1:]
+		} else if !strings.HasPrefix(flag, "--") {
+			return nil, false
+		}
+		if value == "" || value[0] == '-' || !o.take(name, value) {
+			return nil, false
+		}
+	}
+	for _, word := range args {
+		if strings.HasPrefix(word, "-") {
+			return nil, false
+		}
+	}
+	o.Words = args
+	return o, len(args) > 0 && o.agrees()
+}
+
+// set sets a flag that has no value.
+func (o *Options) set(flag string) bool {
+	switch flag {
+	case "-4", "--ipv4":
+		o.IPv4 = true
+	case "-6", "--ipv6":
+		o.IPv6 = true
+	case "--mptcp":
+		o.MPTCP = true
+	case "--require-mptcp":
+		o.RequireMPTCP = true
+	case "--banner":
+		o.Banner = true
+	case "-v", "--verbose":
+		o.Verbose++
+	case "-vv":
+		o.Verbose += 2
+	default:
+		return false
+	}
+	return true
+}
+
+// take gives a flag its value, once.
+func (o *Options) take(name, value string) bool {
+	var text **string
+	var time **span
+	switch name {
+	case "-p", "--port":
+		text = &o.Port
+	case "-b", "--bind-address":
+		text = &o.BindAddress
+	case "-B", "--interface":
+		text = &o.Interface
+	case "-w", "--timeout":
+		time = &o.Timeout
+	case "--delay":
+		time = &o.Delay
+	case "--head-start":
+		time = &o.HeadStart
+	default:
+		return false
+	}
+	if text != nil {
+		unset := *text == nil
+		*text = &value
+		return unset
+	}
+	unset := *time == nil
+	*time = new(span)
+	return unset && (*time).UnmarshalText([]byte(value)) == nil
+}
+
+// agrees says that no flag excludes another.
+func (o *Options) agrees() bool { return !(o.IPv4 && o.IPv6) }
