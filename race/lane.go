@@ -97,13 +97,14 @@ func (l *lane) queued() iter.Seq[Addr] {
 type order struct {
 	gap   time.Duration
 	tiers [][]*lane
+	gone  int           // tiers[:gone] are over, and stay so
 	open  int           // tiers[:open] have started
 	next  time.Duration // when the next one may
 }
 
 // start opens the tiers whose time has come, and returns their lanes.
 func (o *order) start(now time.Duration) (opened []*lane) {
-	for o.open < len(o.tiers) && (o.next <= now || allOver(o.tiers[:o.open])) {
+	for o.open < len(o.tiers) && (o.next <= now || o.overTo(o.open)) {
 		for _, l := range o.tiers[o.open] {
 			l.next = now
 			opened = append(opened, l)
@@ -124,11 +125,13 @@ func (o *order) due() time.Duration {
 	return o.next
 }
 
-func (o *order) over() bool { return allOver(o.tiers) }
+func (o *order) over() bool { return o.overTo(len(o.tiers)) }
 
-func allOver(tiers [][]*lane) bool {
-	for _, t := range tiers {
-		for _, l := range t {
+// overTo reports whether all lanes of tiers[:n] are over. What it has seen to be
+// over it does not look at again.
+func (o *order) overTo(n int) bool {
+	for ; o.gone < n; o.gone++ {
+		for _, l := range o.tiers[o.gone] {
 			if !l.over() {
 				return false
 			}

@@ -21,6 +21,7 @@ type schedule struct {
 
 	known   map[Addr]*candidate // one address is one candidate, by however many lanes
 	waiting []*candidate        // on the list, with transports left to try
+	spare   []*candidate        // room for the next waiting
 
 	// interfaces returns those from which an address is tried as well as by
 	// the kernel's own route.
@@ -94,7 +95,7 @@ func (s *schedule) over() bool { return s.root.over() }
 func (s *schedule) starts(now time.Duration) iter.Seq[*attempt] {
 	return func(yield func(*attempt) bool) {
 		waiting := s.waiting
-		s.waiting = nil
+		s.waiting, s.spare = s.spare[:0], waiting
 		for i, c := range waiting {
 			if c.due > now {
 				s.waiting = append(s.waiting, c)

@@ -38,7 +38,13 @@ type kernel struct {
 	mu      sync.Mutex
 	wake    [2]int
 	answers []answer
+	asking  int        // lookups under way
+	queued  []question // those that wait for one of them to end
 }
+
+// maxLookups is how many lookups are under way at a time: each has a socket or
+// two. It is enough for 100 names of both families side by side.
+const maxLookups = 256
 
 // newKernel is ready for a race. shut must follow.
 func newKernel(ctx context.Context, d *Dialer) (*kernel, error) {
@@ -110,7 +116,32 @@ func (k *kernel) Lookup(q question) {
 		k.answers = append(k.answers, answer{question: q, err: err})
 		return
 	}
-	go k.find(q)
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.asking == maxLookups {
+		k.queued = append(k.queued, q)
+		return
+	}
+	k.asking++
+	go k.look(q)
+}
+
+// look answers q, and then what else is queued.
+func (k *kernel) look(q question) {
+	for ok := true; ok; q, ok = k.nextQuestion() {
+		k.find(q)
+	}
+}
+
+func (k *kernel) nextQuestion() (q question, ok bool) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if len(k.queued) == 0 || k.ctx.Err() != nil {
+		k.asking--
+		return q, false
+	}
+	q, k.queued = k.queued[0], k.queued[1:]
+	return q, true
 }
 
 func (k *kernel) Connect(t *Transport, to Addr, via string) (fd int, done bool, err error) {

@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"os"
 	"runtime"
+	"strconv"
 	"testing"
 	"time"
 
@@ -318,5 +319,32 @@ func TestKernelSweep(t *testing.T) {
 	}
 	if n, err := k.Wait(0); err != nil || len(n.ended) > 0 {
 		t.Errorf("Wait = %v, %v", n, err)
+	}
+}
+
+// BenchmarkWait: what one piece of news costs among n connections under way.
+func BenchmarkWait(b *testing.B) {
+	for _, n := range []int{1, 10, 100, 1000} {
+		b.Run(strconv.Itoa(n), func(b *testing.B) {
+			pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM, 0)
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer func() { unix.Close(pair[0]); unix.Close(pair[1]) }()
+			k, err := newKernel(b.Context(), &Dialer{})
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer k.shut()
+			for range n {
+				k.polls = append(k.polls, unix.PollFd{Fd: int32(pair[0]), Events: unix.POLLIN})
+			}
+			for b.Loop() {
+				k.tell(answer{})
+				if n, err := k.Wait(time.Second); err != nil || len(n.answers) != 1 {
+					b.Fatal(n, err)
+				}
+			}
+		})
 	}
 }
