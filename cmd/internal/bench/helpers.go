@@ -27,7 +27,7 @@ type row struct {
 
 // helpers makes a row of everything that this machine has, the control's own
 // first, and says what is missing and how to get it.
-func helpers(dir string, s *server, others []string) (control *helper, rows []row, missing []string, err error) {
+func helpers(dir string, s *server, dns bool, others []string) (control *helper, rows []row, missing []string, err error) {
 	add := func(name string, argv ...string) {
 		rows = append(rows, row{helper: helper{name, argv}})
 	}
@@ -76,7 +76,10 @@ func helpers(dir string, s *server, others []string) (control *helper, rows []ro
 		add("fdrace --mptcp", fdrace, "--mptcp", s.host, s.mptcpPort)
 	}
 	add("fdrace, name in /etc/hosts", fdrace, "localhost", s.port)
-	for _, n := range []int{8, 100} {
+	if dns {
+		add("fdrace, name by DNS", fdrace, name, s.port)
+	}
+	for _, n := range []int{8, 100, 1000} {
 		add(fmt.Sprintf("fdrace, last of %d targets", n), append([]string{fdrace}, s.lastOf(n)...)...)
 	}
 	if python, script, err := findPython(dir); err != nil {
@@ -119,11 +122,19 @@ func buildC(dir string) (path string, err error) {
 func buildGo(path, pkg string) error {
 	linked := path + ".linked"
 	c := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w", "-o", linked, pkg)
-	c.Env = append(os.Environ(), "CGO_ENABLED=0")
+	c.Env = append(os.Environ(), "CGO_ENABLED=0", "GOEXPERIMENT="+experiment())
 	if err := command(c); err != nil {
 		return err
 	}
 	return install(linked, path)
+}
+
+// experiment is the Makefile's.
+func experiment() string {
+	c := exec.Command("go", "env", "GOEXPERIMENT")
+	c.Env = append(os.Environ(), "GOEXPERIMENT=nogreenteagc")
+	out, _ := c.Output() // which fails where the toolchain knows none of that name
+	return strings.TrimSpace(string(out))
 }
 
 func install(from, to string) error {
@@ -203,7 +214,7 @@ func (s *server) listen(multipath bool) (port string, err error) {
 func (s *server) lastOf(n int) []string {
 	var words []string
 	for i := range n - 1 {
-		words = append(words, fmt.Sprintf("127.0.0.%d", i+2))
+		words = append(words, fmt.Sprintf("127.0.%d.%d", (i+2)>>8, (i+2)&255))
 	}
 	return append(words, s.host, s.port)
 }

@@ -2,19 +2,22 @@
 
 // Command bench measures fdrace beside its peers.
 //
-//	go run ./cmd/internal/bench [-n PAIRS] [-limit TIME] [-bad=false] [OTHER-FDRACE...]
+//	go run ./cmd/internal/bench [-n PAIRS] [-limit TIME] [-logins N] [-bulk MIB] [-bad=false] [OTHER-FDRACE...]
 //
 // Every helper is run as ssh runs one, each time next to a run of the control,
 // nc -F, first or second in turn: both meet the same machine, and the ratio of
 // the two is free of its drift. Other builds of fdrace may be named, to see
-// what a change is worth. A second table has what each makes of a bad network,
-// a wire in namespaces: for that it needs root or a user namespace.
+// what a change is worth. Further tables have whole logins by ssh and what a
+// large file costs it, and what each helper makes of a bad network, a wire in
+// namespaces: for those it needs root or a user namespace.
 package main
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"text/tabwriter"
@@ -27,48 +30,88 @@ import (
 // binaries are read, the clock of the processor is up.
 const warmUp = 5
 
+// plan is what is measured.
+type plan struct {
+	pairs  int
+	limit  time.Duration
+	logins int
+	bulk   int64 // MiB
+	bad    bool
+	others []string // other builds of fdrace
+}
+
 func main() {
-	pairs := flag.Int("n", 300, "pairs of runs for each row")
-	limit := flag.Duration("limit", time.Minute, "stop after this time, with the pairs there are")
-	bad := flag.Bool("bad", true, "show also what each makes of a bad network, for which it takes a minute more")
+	var p plan
+	flag.IntVar(&p.pairs, "n", 300, "pairs of runs for each row")
+	flag.DurationVar(&p.limit, "limit", 90*time.Second, "stop the pairs after this time, with those there are")
+	flag.IntVar(&p.logins, "logins", 40, "logins of each kind; 0 for none, and no bulk")
+	flag.Int64Var(&p.bulk, "bulk", 1024, "MiB that each session brings; 0 for none")
+	flag.BoolVar(&p.bad, "bad", true, "show also what each makes of a bad network, for which it takes a minute more")
 	flag.Parse()
-	var noLab error // why there is no such network
-	if *bad {
-		noLab = lab.Reexec()
-	}
-	if err := run(*pairs, *limit, *bad, noLab, flag.Args()); err != nil {
+	p.others = flag.Args()
+	if err := p.run(lab.Reexec()); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
 }
 
-func run(pairs int, limit time.Duration, bad bool, noLab error, others []string) error {
-	if pairs < 1 {
-		return fmt.Errorf("-n %d: a median needs one pair at least", pairs)
+// run prints every table that this machine can have. noLab is why there can be
+// no hosts but this one.
+func (p *plan) run(noLab error) (err error) {
+	if p.pairs < 1 {
+		return fmt.Errorf("-n %d: a median needs one pair at least", p.pairs)
 	}
 	dir, err := os.MkdirTemp("", "fdrace-bench-")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	s, err := serve()
-	if err != nil {
+	on := &stage{}
+	if noLab == nil {
+		if on, err = newStage(); err != nil {
+			return err
+		}
+	}
+	defer func() { err = errors.Join(err, on.close()) }()
+	var missing []string
+	if err := on.do(func() (err error) { missing, err = p.helpers(on, dir); return err }); err != nil {
 		return err
 	}
-	control, rows, missing, err := helpers(dir, s, others)
+	if noLab != nil {
+		missing = append(missing, "a name by DNS, logins, a bad network: "+noLab.Error())
+	} else {
+		more, err := p.lab(on, dir)
+		if err != nil {
+			return err
+		}
+		missing = append(missing, more...)
+	}
+	for _, m := range missing {
+		fmt.Println("left out:", m)
+	}
+	return nil
+}
+
+// helpers shows what each helper takes where nothing is in its way.
+func (p *plan) helpers(on *stage, dir string) (missing []string, err error) {
+	s, err := serve()
 	if err != nil {
-		return err
+		return nil, err
+	}
+	control, rows, missing, err := helpers(dir, s, on.dns != nil, p.others)
+	if err != nil {
+		return nil, err
 	}
 	for i := range rows {
 		if rows[i].peak, err = rows[i].measurePeak(); err != nil {
-			return fmt.Errorf("%s: %w", rows[i].name, err)
+			return nil, fmt.Errorf("%s: %w", rows[i].name, err)
 		}
 	}
-	until := time.Now().Add(limit)
-	for round := range warmUp + pairs {
+	until := time.Now().Add(p.limit)
+	for round := range warmUp + p.pairs {
 		for i := range rows {
 			if err := rows[i].pair(control); err != nil {
-				return err
+				return nil, err
 			}
 		}
 		if round >= warmUp && time.Now().After(until) {
@@ -76,24 +119,34 @@ func run(pairs int, limit time.Duration, bad bool, noLab error, others []string)
 		}
 	}
 	show(rows)
-	if bad {
-		fdrace, python, script := filepath.Join(dir, "fdrace"), "", ""
-		if p, s, err := findPython(dir); err == nil {
-			python, script = p, s
+	return missing, nil
+}
+
+// lab shows what needs hosts of its own.
+func (p *plan) lab(on *stage, dir string) (missing []string, err error) {
+	fdrace, nc := filepath.Join(dir, "fdrace"), "nc"
+	if path, err := exec.LookPath(nc); err == nil {
+		nc = path
+	}
+	if p.logins > 0 {
+		in, err := startSessions(on, dir)
+		if err == nil {
+			err = on.do(func() error { return in.show(in.ways(fdrace, nc), p.logins, p.bulk) })
 		}
-		list, gone := contenders(fdrace, control.argv[0], python, script)
-		missing = append(missing, gone...)
-		if noLab == nil {
-			noLab = showBadNetwork(list)
-		}
-		if noLab != nil {
-			missing = append(missing, "a bad network: "+noLab.Error())
+		if err != nil {
+			missing = append(missing, "logins: "+err.Error())
 		}
 	}
-	for _, m := range missing {
-		fmt.Println("left out:", m)
+	if !p.bad {
+		return missing, nil
 	}
-	return nil
+	python, script, err := findPython(dir)
+	if err != nil {
+		python, script = "", ""
+	}
+	list, gone := contenders(fdrace, nc, python, script)
+	missing = append(missing, gone...)
+	return missing, showBadNetwork(list)
 }
 
 // pair runs r and the control, and swaps them the next time. A run that does

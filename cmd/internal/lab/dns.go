@@ -19,9 +19,9 @@ import (
 )
 
 // DNS is a name server over UDP and TCP that answers each question when and
-// how it was told to. A name it was told nothing of does not exist; a name it
-// knows has no records of other types. The wire's loop serves it, so that its
-// answers are as punctual as packets are.
+// how it was told to. A name it was told nothing of is what "*" is, or does not
+// exist; a name it knows has no records of other types. The wire's loop serves it,
+// so that its answers are as punctual as packets are.
 type DNS struct {
 	wire *Wire
 	udp  int
@@ -143,6 +143,9 @@ func (d *DNS) note(q dnsmessage.Question, tcp bool) Reply {
 		if known.name == name {
 			return Reply{}
 		}
+	}
+	if r, ok := d.replies[question{"*", q.Type}]; ok {
+		return r
 	}
 	return Reply{Code: dnsmessage.RCodeNameError}
 }

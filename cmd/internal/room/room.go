@@ -9,21 +9,11 @@
 // to 32 KB while there is hardly a caller yet costs one fault: a stack of that
 // size has a span of its own, of which no page is touched before it is used.
 //
-// It imports next to nothing, so that it is initialized early: Go takes the
+// It imports nothing, so that it is initialized early: Go takes the
 // packages whose imports are ready in the order of their paths.
 package room
 
-import "runtime"
-
-func init() {
-	if grow(0) != 0 {
-		// Never, but the linker does not know. Where it finds nobody who could
-		// ask for a heap profile it makes the rate 0, and the runtime (1.26),
-		// whose first allocations were at another, takes a change of the rate
-		// as a reason to take a sample: a table of 1.4 MB and a traceback.
-		runtime.MemProfile(nil, false)
-	}
-}
+func init() { grow(0) }
 
 // grow has a frame that only a stack of 32 KB has room for, and with n 0 leaves
 // it alone.
