@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"slices"
 	"strconv"
+	"time"
 
 	"fdrace/race/resolve"
 )
@@ -90,12 +91,19 @@ func (r *running) ask(l *lane, k kind, host string) {
 		return
 	}
 	r.asked = append(r.asked, q)
-	r.lookups[q] = r.sys.Now()
 	l.waits++
 	if k == askAAAA {
 		l.waitsFor6 = true
 	}
 	r.report(Event{Kind: Resolve, Target: l.target, Family: k.family()})
+	r.lookup(q)
+}
+
+func (r *running) lookup(q question) {
+	if r.lookups == nil { // a race of literals needs none
+		r.lookups = map[question]time.Duration{}
+	}
+	r.lookups[q] = r.sys.Now()
 	r.sys.Lookup(q)
 }
 
@@ -171,8 +179,11 @@ func (r *running) add(l *lane, addrs []netip.Addr, together bool) {
 // isElsewhere reports whether a has the name of another interface for a zone than
 // that of all sockets: the kernel would call it invalid.
 func (r *running) isElsewhere(a netip.Addr) bool {
+	if r.Interface == "" || a.Zone() == "" || a.Zone() == r.Interface {
+		return false
+	}
 	_, err := strconv.Atoi(a.Zone())
-	return r.Interface != "" && a.Zone() != "" && a.Zone() != r.Interface && err != nil
+	return err != nil
 }
 
 // refuse notes, once, an address that this race cannot use.
@@ -238,9 +249,7 @@ func (r *running) askNAT64() {
 		return
 	}
 	r.nat64.asked = true
-	q := question{kind: askNAT64}
-	r.lookups[q] = r.sys.Now()
-	r.sys.Lookup(q)
+	r.lookup(question{kind: askNAT64})
 }
 
 // strand takes an IPv4 attempt for which there is no route. Its address may be

@@ -119,7 +119,7 @@ func (o *order) due() time.Duration {
 	switch {
 	case o.open == len(o.tiers):
 		return never
-	case allOver(o.tiers[:o.open]):
+	case o.overTo(o.open):
 		return 0 // they had nothing of their own to try
 	}
 	return o.next

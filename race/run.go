@@ -90,7 +90,6 @@ func (d *Dialer) run(sys system, targets []Target) (*Winner, error) {
 		family:     d.family(),
 		timeout:    d.Timeout,
 		byFD:       map[int]*attempt{},
-		lookups:    map[question]time.Duration{},
 	}
 	if r.timeout == 0 {
 		r.timeout = DefaultTimeout

@@ -49,7 +49,8 @@ const maxLookups = 256
 // newKernel is ready for a race. shut must follow.
 func newKernel(ctx context.Context, d *Dialer) (*kernel, error) {
 	k := &kernel{dialer: d, began: time.Now(), ctx: ctx, wake: [2]int{-1, -1}, index: map[int]int{}}
-	k.polls = append(k.polls, unix.PollFd{Fd: -1, Events: unix.POLLIN})
+	k.polls = make([]unix.PollFd, 1, 8)
+	k.polls[0] = unix.PollFd{Fd: -1, Events: unix.POLLIN}
 	for _, fd := range d.Hangup {
 		k.polls = append(k.polls, unix.PollFd{Fd: int32(fd)})
 	}

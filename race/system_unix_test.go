@@ -348,3 +348,24 @@ func BenchmarkWait(b *testing.B) {
 		})
 	}
 }
+
+// A race of a literal starts nothing, and allocates little: each new size of an
+// object has the process wait for two pages more.
+func TestLiteralIsCheap(t *testing.T) {
+	const most = 40 // those of the server that accepts included
+	target, _ := listener(t, "127.0.0.1")
+	before := runtime.NumGoroutine()
+	n := testing.AllocsPerRun(50, func() {
+		w, err := new(Dialer).Dial(context.Background(), target)
+		if err != nil {
+			t.Fatal(err)
+		}
+		unix.Close(w.FD)
+	})
+	if n > most {
+		t.Errorf("a race of a literal allocates %v objects, which were %v", n, most)
+	}
+	if now := runtime.NumGoroutine(); now > before {
+		t.Errorf("%d goroutines before, %d after", before, now)
+	}
+}
