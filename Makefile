@@ -3,6 +3,7 @@
 ## make test       every test; brings what is missing, or says how to get it
 ## make e2e        only the stories with real ssh and sshd
 ## make bench      time from exec to exit, logins, throughput, beside nc -F and ssh
+## make size       how large the program is, and what each dependency adds
 ## make fuzz       each fuzz target for FUZZTIME (20s)
 ## make lint       gofmt, vet for every system, staticcheck, the manual
 ## make install    binary and manual to PREFIX (/usr/local), below DESTDIR
@@ -30,7 +31,7 @@ BUILD = $(EXPERIMENT) CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags 
 # sshd and ip are where a user's PATH may not lead, and go where root's may not.
 export PATH := $(PATH):/usr/local/go/bin:/usr/local/sbin:/usr/sbin:/sbin
 
-.PHONY: build help demo test e2e bench fuzz lint install uninstall dist picture clean
+.PHONY: build help demo test e2e bench size fuzz lint install uninstall dist picture clean
 
 build: bin/fdrace
 
@@ -62,6 +63,9 @@ e2e:
 bench:
 	@sh .ci/need nc --or-skip cc ssh sshd ip
 	go run ./cmd/internal/bench $(BENCH)
+
+size:
+	@sh .ci/size
 
 fuzz:
 	@set -e; for package in $$(go list ./...); do \

@@ -5,9 +5,11 @@
 // that carries the socket; a person reads stderr.
 //
 // It is gone in milliseconds: the runtime need not start a goroutine that would
-// follow a change of the processors it may use.
+// follow a change of the processors it may use, nor name its memory for whoever
+// looks.
 //
 //go:debug updatemaxprocs=0
+//go:debug decoratemappings=0
 package main
 
 import (

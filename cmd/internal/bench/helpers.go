@@ -57,6 +57,11 @@ func helpers(dir string, s *server, dns bool, others []string) (control *helper,
 		return nil, nil, nil, err
 	}
 	add("fdrace, literal", fdrace, s.host, s.port)
+	noflags := filepath.Join(dir, "noflags")
+	if err := buildGo(noflags, "fdrace/cmd/internal/bench/noflags"); err != nil {
+		return nil, nil, nil, err
+	}
+	add("fdrace without kong, literal", noflags, s.host, s.port)
 	for i, other := range others {
 		path := fmt.Sprintf("%s.other%d", fdrace, i)
 		if err := install(other, path); err != nil {
