@@ -40,7 +40,7 @@ help:
 
 # The log of HEAD is there because the version changes with a commit. A later
 # "sudo make install" finds nothing to do, and so needs neither go nor git.
-bin/fdrace: Makefile go.mod go.sum $(wildcard .git/logs/HEAD) $(shell find cmd/fdrace cmd/internal/helper cmd/internal/room race fdpass mptcp -type f ! -name '*_test.go')
+bin/fdrace: Makefile go.mod go.sum $(wildcard .git/logs/HEAD) $(shell find cmd/fdrace cmd/internal/helper cmd/internal/paths cmd/internal/room race fdpass mptcp -type f ! -name '*_test.go')
 	$(BUILD) -o $@ ./cmd/fdrace
 
 # Not by go run, which a signal would part from what it runs.

@@ -11,6 +11,7 @@ import (
 	"net/netip"
 	"os"
 	"os/exec"
+	"os/user"
 	"path/filepath"
 	"strings"
 	"time"
@@ -78,6 +79,9 @@ func sshdArgs(h *Host, dir string) (args []string, err error) {
 			return nil, err
 		}
 	}
+	if err := plainShell(h); err != nil {
+		return nil, err
+	}
 	args = []string{path, "-e", "-f", os.DevNull}
 	for _, option := range []string{
 		"HostKey=" + filepath.Join(dir, "host_key"),
@@ -93,6 +97,25 @@ func sshdArgs(h *Host, dir string) (args []string, err error) {
 		args = append(args, "-o", option)
 	}
 	return args, nil
+}
+
+// plainShell empties what the account's shell reads before each command of a
+// login: it is no part of a story, and may take a second or write to stdout.
+func plainShell(h *Host) error {
+	account, err := user.Current()
+	if err != nil {
+		return err
+	}
+	for _, name := range []string{".bashrc", ".zshenv", ".ssh/rc"} {
+		path := filepath.Join(account.HomeDir, name)
+		if _, err := os.Stat(path); err != nil {
+			continue
+		}
+		if err := h.File(path, ""); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func startSSHD(h *Host, cmd *exec.Cmd, path string, listeners int) (*SSHD, error) {
