@@ -96,16 +96,17 @@ func noLeak(t *testing.T) {
 	}
 	fds, routines := openFDs(), runtime.NumGoroutine()
 	t.Cleanup(func() {
-		if n := openFDs(); n != fds {
-			t.Errorf("%d descriptors open, %d before", n, fds)
-		}
-		// A cancelled lookup ends by itself, a moment after the race.
+		// A cancelled lookup ends by itself, a moment after the race, and with it
+		// its sockets.
 		for until := time.Now().Add(5 * time.Second); runtime.NumGoroutine() > routines && time.Now().Before(until); {
 			runtime.Gosched()
 		}
 		if n := runtime.NumGoroutine(); n > routines {
 			stacks := make([]byte, 1<<16)
 			t.Errorf("%d goroutines, %d before:\n%s", n, routines, stacks[:runtime.Stack(stacks, true)])
+		}
+		if n := openFDs(); n != fds {
+			t.Errorf("%d descriptors open, %d before", n, fds)
 		}
 	})
 }
