@@ -238,8 +238,8 @@ var ErrNoAnswer = errors.New("no answer")
 // its routes or rules: no packet has left it.
 var ErrLocal = errors.New("refused by this machine")
 
-// errNotTried is the reason of a candidate whose turn had not come.
-var errNotTried = errors.New("not tried: the race was over before its turn")
+// ErrNotTried is the reason of a candidate whose turn had not come.
+var ErrNotTried = errors.New("not tried: the race was over before its turn")
 
 // An EventKind says what happened.
 type EventKind int

@@ -291,18 +291,19 @@ func (r *running) clear(cause error) {
 			continue
 		}
 		r.drop(a)
-		r.reportAttempt(Cancelled, a, cause)
-		switch {
-		case cause != nil && a.connected:
-			r.noteAttempt(a, fmt.Errorf("%w: %w", ErrNoBanner, cause))
-		case cause != nil:
-			r.noteAttempt(a, cause)
+		why := cause
+		if cause != nil && a.connected {
+			why = fmt.Errorf("%w: %w", ErrNoBanner, cause)
+		}
+		r.reportAttempt(Cancelled, a, why)
+		if why != nil {
+			r.noteAttempt(a, why)
 		}
 	}
 	if cause == nil {
 		return
 	}
-	why := errNotTried
+	why := ErrNotTried
 	if r.waits != nil {
 		why = fmt.Errorf("not tried: %w", r.full)
 		r.noteAttempt(r.waits, why)

@@ -77,6 +77,7 @@ type line struct {
 	*row
 	name, via, by, what, ms string
 	color                   string
+	head                    bool // the name is of a target that has rows of its own
 }
 
 // draw returns the tale as a table, each row with a time line beside it, or
@@ -84,71 +85,111 @@ type line struct {
 func (t *tale) draw(p paper) string {
 	lines := t.lines()
 	var b strings.Builder
-	fmt.Fprintln(&b, p.paint(bold, t.verdict))
+	fmt.Fprintln(&b, p.paint(bold, clean(t.verdict)))
 	if len(lines) > 0 {
 		fmt.Fprintln(&b)
 		t.table(&b, p, lines)
-		fmt.Fprintln(&b)
 		for legend := range strings.SplitSeq(p.legend(lines), "\n") {
 			fmt.Fprintln(&b, p.paint(faint, legend))
 		}
 	}
 	if t.hint != "" {
-		fmt.Fprintln(&b, "hint: "+t.hint)
+		fmt.Fprintln(&b, "hint: "+clean(t.hint))
 	}
 	return b.String()
 }
 
+// A layout is how wide the columns of a table are.
+type layout struct {
+	name, via, by, what, ms int
+	bar                     int  // where the time line begins
+	beside                  bool // and whether that is beside the row
+}
+
 // minBar is the least width of a time line beside its row.
-const minBar = 20
+const minBar = 16
+
+// layout finds room for the time lines beside the rows: a long reason may be cut,
+// which is told in full below, and a long name may have a line of its own.
+func (p paper) layout(lines []line) (l layout) {
+	for _, reason := range []int{34, 20} {
+		if l = p.widths(lines, reason); l.beside {
+			return l
+		}
+	}
+	l.bar = 4
+	return l
+}
+
+func (p paper) widths(lines []line, reason int) layout {
+	l := layout{name: len("target"), by: len("by"), what: len("what happened"), ms: len("ms")}
+	heads := 0
+	for _, line := range lines {
+		if line.head {
+			heads = max(heads, columns(line.name))
+		} else {
+			l.name = max(l.name, columns(line.name))
+		}
+		l.via = max(l.via, columns(line.via))
+		l.by = max(l.by, columns(line.by))
+		l.what = max(l.what, min(columns(line.what), reason))
+		l.ms = max(l.ms, columns(line.ms))
+	}
+	if l.via > 0 {
+		l.via++
+	}
+	rest := 2 + 1 + l.via + l.by + 2 + l.what + 1 + l.ms + 2
+	room := p.width - 1 - rest - minBar // for names
+	if heads <= room || l.name > room {
+		l.name = max(l.name, min(heads, max(50, p.width/2))) // no address needs more
+	}
+	l.bar, l.beside = rest+l.name, l.name <= room
+	l.what = max(1, min(l.what, p.width-1-(l.bar-2-l.what)))
+	return l
+}
+
+// row puts the words of a line into their columns.
+func (l layout) row(mark, name, via, by, what, ms string) string {
+	return strings.TrimRight(fmt.Sprintf("%s %s %s%s  %s %s", mark, pad(name, l.name), pad(via, l.via), pad(by, l.by), pad(what, l.what), padLeft(ms, l.ms)), " ")
+}
+
+// with adds a time line to a row.
+func (l layout) with(text, painted, bar string) string {
+	switch {
+	case bar == "":
+		return painted
+	case l.beside:
+		return painted + strings.Repeat(" ", l.bar-columns(text)) + bar
+	}
+	return painted + "\n" + strings.Repeat(" ", l.bar) + bar
+}
 
 func (t *tale) table(b *strings.Builder, p paper, lines []line) {
-	name, via, by, what, ms := len("target"), 0, len("by"), len("what happened"), len("ms")
-	for _, l := range lines {
-		name = max(name, columns(l.name))
-		via = max(via, columns(l.via))
-		by = max(by, columns(l.by))
-		what = max(what, columns(l.what))
-		ms = max(ms, columns(l.ms))
+	l := p.layout(lines)
+	s := t.scale(lines, max(minBar, p.width-1-l.bar))
+	head := l.row(" ", "target", "", "by", "what happened", "ms")
+	for line := range strings.SplitSeq(l.with(head, head, s.axis()), "\n") {
+		fmt.Fprintln(b, p.paint(faint, line))
 	}
-	name = min(name, max(50, p.width/2)) // what an address takes, and a name need not
-	if via > 0 {
-		via++
-	}
-	text := 2 + name + 1 + via + by + 2 + what + 1 + ms
-	beside := p.width-1-text-2 >= minBar
-	indent := text + 2
-	if !beside {
-		what = max(1, min(what, p.width-1-(text-what)))
-		indent = 4
-	}
-	s := t.scale(lines, max(minBar, p.width-1-indent))
-
-	head := fmt.Sprintf("  %s %s%s  %s %s", pad("target", name), pad("", via), pad("by", by), pad("what happened", what), padLeft("ms", ms))
-	if beside {
-		head = pad(head, indent) + s.axis()
-	} else {
-		head += "\n" + strings.Repeat(" ", indent) + s.axis()
-	}
-	fmt.Fprintln(b, p.paint(faint, strings.TrimRight(head, " ")))
-	for _, l := range lines {
-		mark := "  "
-		if l.end == race.Won && !l.isLookup() {
-			mark = p.strokes().good + " "
+	for _, line := range lines {
+		mark, name := " ", line.name
+		if line.end == race.Won && !line.isLookup() {
+			mark = p.strokes().good
 		}
-		text := fmt.Sprintf("%s%s %s%s  %s %s", mark, pad(cut(l.name, name, p), name), pad(l.via, via), pad(l.by, by), pad(cut(l.what, what, p), what), padLeft(l.ms, ms))
-		bar := s.bar(l, p)
-		if strings.TrimSpace(text) != "" {
-			fmt.Fprint(b, p.paint(l.color, strings.TrimRight(text, " ")))
+		if line.head && columns(name) > l.name && l.beside {
+			fmt.Fprintln(b, p.paint(line.color, "  "+cut(name, p.width-3, p)))
+			name = ""
 		}
-		switch {
-		case bar == "":
-		case beside:
-			fmt.Fprint(b, strings.Repeat(" ", indent-columns(strings.TrimRight(text, " "))), bar)
-		default:
-			fmt.Fprint(b, "\n", strings.Repeat(" ", indent), bar)
+		text := l.row(mark, cut(name, l.name, p), line.via, line.by, cut(line.what, l.what, p), line.ms)
+		fmt.Fprintln(b, l.with(text, p.paint(line.color, text), s.bar(line, p)))
+	}
+	fmt.Fprintln(b)
+	told := map[string]bool{}
+	for _, line := range lines {
+		if columns(line.what) > l.what && !told[line.what] {
+			told[line.what] = true
+			fmt.Fprintln(b, "  "+p.dots()+" "+line.what)
 		}
-		fmt.Fprintln(b)
 	}
 }
 
@@ -157,15 +198,13 @@ func (t *tale) table(b *strings.Builder, p paper, lines []line) {
 func (t *tale) lines() (lines []line) {
 	for _, target := range t.targets {
 		first := len(lines)
-		_, err := netip.ParseAddr(target.Host)
-		literal := err == nil
 		for _, r := range t.rows {
 			if r.target == target && r.isLookup() {
 				lines = append(lines, r.line(""))
 			}
 		}
 		if len(lines) > first {
-			lines[first].name = clean(target.String())
+			lines[first].name, lines[first].head = clean(target.String()), true
 		}
 		named := len(lines) > first
 		for _, r := range t.rows {
@@ -173,7 +212,7 @@ func (t *tale) lines() (lines []line) {
 				lines = append(lines, r.line(indented(clean(r.addr.String()), named)))
 			}
 		}
-		for _, r := range t.shared(target, literal) {
+		for _, r := range t.shared(target) {
 			lines = append(lines, line{row: &row{ended: -1}, name: indented(clean(r.addr.String()), named),
 				what: "see " + clean(r.target.Host), color: faint})
 		}
@@ -189,7 +228,7 @@ func indented(name string, in bool) string {
 }
 
 // shared returns what target leads to and another one has led to first.
-func (t *tale) shared(target race.Target, literal bool) (rows []*row) {
+func (t *tale) shared(target race.Target) (rows []*row) {
 	leads := map[netip.AddrPort]bool{}
 	if a, err := netip.ParseAddr(target.Host); err == nil {
 		leads[netip.AddrPortFrom(a.Unmap(), target.Port)] = true
@@ -254,9 +293,13 @@ func cut(text string, width int, p paper) string {
 	if columns(text) <= width {
 		return text
 	}
-	dots := "…"
+	return string([]rune(text)[:width-1]) + p.dots()
+}
+
+// dots stand for what is cut off.
+func (p paper) dots() string {
 	if p.ascii {
-		dots = "~"
+		return "~"
 	}
-	return string([]rune(text)[:width-1]) + dots
+	return "…"
 }

@@ -67,7 +67,8 @@ type tale struct {
 	end     time.Duration // of the race
 	verdict string        // the first line
 	hint    string        // the last one, if any
-	checked *row          // what a transport's Check is asked about
+	checked *row          // what a transport's Check is asked about next ...
+	byFD    map[int]*row  // ... and what it has been asked about
 }
 
 // A row is one lookup or one candidate. Times are since the race began, -1 for
@@ -90,7 +91,7 @@ type row struct {
 }
 
 func newTale(targets []race.Target) *tale {
-	t := &tale{won: -1}
+	t := &tale{won: -1, byFD: map[int]*row{}}
 	for _, target := range targets {
 		t.open(target)
 	}
@@ -160,7 +161,10 @@ func (t *tale) ask(tr *race.Transport) {
 	}
 	check := tr.Check
 	tr.Check = func(fd int) error {
-		if r := t.checked; r != nil {
+		if t.checked != nil {
+			t.byFD[fd] = t.checked
+		}
+		if r := t.byFD[fd]; r != nil {
 			yes, err := mptcp.InUseFD(fd)
 			r.fellBack, r.unsure = err == nil && !yes, err
 		}
@@ -184,6 +188,9 @@ func (t *tale) tell(w *race.Winner, lost *race.Error, d *race.Dialer) {
 		}
 	}
 	by := helper.Protocol(w, func(int) (bool, error) { return !speaks.fellBack, speaks.unsure })
+	if w.Interface != "" {
+		by += " from " + w.Interface
+	}
 	t.verdict = fmt.Sprintf("ssh would get %s%s, after %s and %d of %d tried", w.Addr, by, helper.Took(w.Elapsed), w.Tried, w.Of)
 }
 
@@ -206,6 +213,10 @@ func (r *row) what() string {
 		return "connects, not needed"
 	case r.end == race.Cancelled && r.err == nil:
 		return "connects, too late"
+	case r.end == race.Cancelled && r.connected >= 0:
+		return "connects, no banner"
+	case errors.Is(r.err, race.ErrNotTried):
+		return "not tried"
 	}
 	return helper.Words(r.err, r.addr)
 }

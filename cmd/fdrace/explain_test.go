@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"flag"
 	"net"
 	"net/netip"
 	"os"
@@ -13,32 +12,16 @@ import (
 	"testing"
 	"time"
 
+	"fdrace/cmd/internal/golden"
 	"fdrace/race"
 
 	"golang.org/x/sys/unix"
 )
 
-var update = flag.Bool("update", false, "write the golden files anew")
-
-// golden compares got with testdata/NAME.golden.
-func golden(t *testing.T, name, got string) {
-	t.Helper()
-	file := "testdata/" + name + ".golden"
-	if *update {
-		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err, `: run "go test -update" to make it`)
-	}
-	if got != string(want) {
-		t.Errorf("got:\n%s\nwant, by %s:\n%s", got, file, want)
-	}
-}
-
-const ms = time.Millisecond
+const (
+	ms = time.Millisecond
+	us = time.Microsecond
+)
 
 // An events is a race written down: what happened, in order.
 type events []race.Event
@@ -68,7 +51,6 @@ var (
 	box     = race.Target{Host: "box.lan", Port: 22}
 	vpn     = race.Target{Host: "vpn-box.example.org", Port: 22}
 	literal = race.Target{Host: "192.0.2.9", Port: 2222}
-	nowhere = &net.DNSError{Err: "no such host", Name: "box.lan", IsNotFound: true}
 	late    = context.DeadlineExceeded
 )
 
@@ -79,7 +61,7 @@ func silentV6() events {
 	var l events
 	l.lookup(box, race.IPv6, 0, 2*ms, "2001:db8::5", nil)
 	l.lookup(box, race.IPv4, 0, 2*ms, "192.0.2.5", nil)
-	l.lookup(vpn, race.IPv6, 0, 9*ms, "", nowhere)
+	l.lookup(vpn, race.IPv6, 0, 9*ms, "", &net.DNSError{Err: "read udp 192.0.2.1:41234->192.0.2.53:53: connection refused"})
 	v6, v4 := attempt(box, "[2001:db8::5]:22", "mptcp"), attempt(box, "192.0.2.5:22", "mptcp")
 	tcp6, tcp4 := attempt(box, "[2001:db8::5]:22", "tcp"), attempt(box, "192.0.2.5:22", "tcp")
 	lte := attempt(box, "192.0.2.5:22", "tcp")
@@ -113,7 +95,7 @@ func nobody() events {
 	l.add(2*ms, race.Failed, failedBy(race.Event{Target: literal, Addr: race.Addr{AddrPort: netip.MustParseAddrPort("192.0.2.9:2222")}}, errors.New("not an IPv6 address")))
 	l.add(30*ms, race.Connected, first)
 	l.add(200*ms, race.Cancelled, failedBy(first, errors.Join(race.ErrNoBanner, late)))
-	l.add(200*ms, race.Failed, failedBy(race.Event{Target: box, Addr: race.Addr{AddrPort: netip.MustParseAddrPort("[2001:db8::6]:22")}}, errors.New("not tried: the race was over before its turn")))
+	l.add(200*ms, race.Failed, failedBy(race.Event{Target: box, Addr: race.Addr{AddrPort: netip.MustParseAddrPort("[2001:db8::6]:22")}}, race.ErrNotTried))
 	l.add(200*ms, race.Cancelled, race.Event{Target: box, Family: race.IPv4, Err: late})
 	return l
 }
@@ -137,7 +119,7 @@ func TestDraw(t *testing.T) {
 		"50-ascii": {width: 50, ascii: true},
 		"90-color": {width: 90, color: true},
 	} {
-		golden(t, "explain-"+name, won.draw(p)+"\n"+lost.draw(p))
+		golden.Compare(t, "explain-"+name, won.draw(p)+"\n"+lost.draw(p))
 	}
 }
 
@@ -149,7 +131,7 @@ func TestJSON(t *testing.T) {
 			note(e)
 		}
 	}
-	golden(t, "explain-json", b.String())
+	golden.Compare(t, "explain-json", b.String())
 	for line := range strings.Lines(b.String()) {
 		var o object
 		d := json.NewDecoder(strings.NewReader(line))
@@ -180,7 +162,7 @@ func FuzzDraw(f *testing.F) {
 		p := paper{width: 80 + int(width), ascii: ascii}
 		for line := range strings.Lines(told(l, "", "", target).draw(p)) {
 			line = strings.TrimSuffix(line, "\n")
-			if n := columns(line); n >= p.width {
+			if n := columns(line); n >= p.width && !strings.HasPrefix(line, "  "+p.dots()) { // a full reason may wrap
 				t.Errorf("%d columns of %d: %q", n, p.width, line)
 			}
 			if line != clean(line) {
@@ -188,4 +170,36 @@ func FuzzDraw(f *testing.F) {
 			}
 		}
 	})
+}
+
+// What the README shows is what is drawn.
+func TestReadme(t *testing.T) {
+	box := race.Target{Host: "box", Port: 22}
+	other := race.Target{Host: "192.0.2.9", Port: 22}
+	v6, v4, refused := attempt(box, "[2001:db8::5]:22", "tcp"), attempt(box, "192.0.2.5:22", "tcp"), attempt(other, "192.0.2.9:22", "tcp")
+	var l events
+	l.lookup(box, race.IPv6, 0, 2100*us, "2001:db8::5", nil)
+	l.lookup(box, race.IPv4, 0, 2200*us, "192.0.2.5", nil)
+	l.add(200*us, race.Start, refused)
+	l.add(2200*us, race.Start, v6)
+	l.add(20600*us, race.Failed, failedBy(refused, unix.ECONNREFUSED))
+	l.add(252400*us, race.Start, v4)
+	l.add(274300*us, race.Connected, v4)
+	l.add(274300*us, race.Won, v4)
+	l.add(10000300*us, race.Cancelled, failedBy(v6, late))
+	drawn := told(l, "ssh would get 192.0.2.5:22 over TCP, after 274.3 ms and 3 of 3 tried", "", box, other).draw(paper{width: 80})
+	want := "    $ fdrace --explain box 192.0.2.9\n"
+	for line := range strings.Lines(drawn) {
+		if strings.TrimSpace(line) != "" {
+			line = "    " + line
+		}
+		want += line
+	}
+	readme, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(readme), want) {
+		t.Errorf("README.md does not have what is drawn:\n%s", want)
+	}
 }

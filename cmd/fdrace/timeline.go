@@ -24,6 +24,7 @@ func (t *tale) scale(lines []line, cells int) scale {
 		if l.end != race.Cancelled || l.err == nil { // those last as long as the race
 			end = max(end, l.ended)
 		}
+		end = max(end, l.began)
 	}
 	if t.won >= 0 {
 		end = min(end, max(5*t.won, 50*time.Millisecond))

@@ -2,39 +2,18 @@ package helper
 
 import (
 	"context"
-	"flag"
 	"fmt"
 	"net"
-	"os"
 	"strings"
 	"testing"
 	"time"
 
+	"fdrace/cmd/internal/golden"
 	"fdrace/race"
 	"fdrace/race/resolve"
 
 	"golang.org/x/sys/unix"
 )
-
-var update = flag.Bool("update", false, "write the golden files anew")
-
-// golden compares got with testdata/NAME.golden.
-func golden(t *testing.T, name, got string) {
-	t.Helper()
-	file := "testdata/" + name + ".golden"
-	if *update {
-		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err, `: run "go test -update" to make it`)
-	}
-	if got != string(want) {
-		t.Errorf("got:\n%s\nwant, by %s:\n%s", got, file, want)
-	}
-}
 
 // A lostCase is a race that nobody won, and who was in it.
 type lostCase struct {
@@ -137,5 +116,5 @@ func TestLost(t *testing.T) {
 		tt.dialer.Timeout = 3 * time.Second
 		fmt.Fprintf(&all, "# %s\n%s\n\n", tt.name, explain(&raceError{&tt.lost, targets, &tt.dialer}))
 	}
-	golden(t, "lost", all.String())
+	golden.Compare(t, "lost", all.String())
 }
