@@ -15,13 +15,13 @@ import (
 
 // beforeTheRace are the packages with something to initialize that Go does so
 // with before helper, where a common line is done with: ssh waits for them. One
-// more is the price of an import. Is it worth it?
+// more is the price of an import. Is it worth it? (os/signal's is one assignment.)
 var beforeTheRace = strings.Fields(`
 	context encoding/base64 encoding/json errors go/doc go/scanner go/token
 	golang.org/x/net/dns/dnsmessage golang.org/x/sys/unix internal/bytealg
 	internal/godebug internal/lazyregexp internal/poll internal/runtime/gc/scan io/fs
-	iter math net net/netip os path/filepath reflect regexp regexp/syntax runtime
-	sync syscall time unicode vendor/golang.org/x/net/dns/dnsmessage
+	iter math net net/netip os os/signal path/filepath reflect regexp regexp/syntax
+	runtime sync syscall time unicode vendor/golang.org/x/net/dns/dnsmessage
 	fdrace/cmd/internal/room fdrace/race/resolve
 `)
 
