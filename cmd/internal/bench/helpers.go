@@ -7,6 +7,7 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -122,8 +123,7 @@ func buildC(dir string) (path string, err error) {
 }
 
 // buildGo builds as the Makefile does, and writes the file anew as install does:
-// what the linker leaves in the page cache is in pieces of 4 KB, and a tenth
-// slower to run.
+// what the linker leaves in the page cache may be slower to run.
 func buildGo(path, pkg string) error {
 	linked := path + ".linked"
 	c := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w", "-o", linked, pkg)
@@ -142,12 +142,20 @@ func experiment() string {
 	return strings.TrimSpace(string(out))
 }
 
-func install(from, to string) error {
-	program, err := os.ReadFile(from)
+// install copies as install(1) does, by copy_file_range. A file of one large
+// write would run a tenth faster, its code in a huge page, until the next boot.
+func install(from, to string) (err error) {
+	in, err := os.Open(from)
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(to, program, 0o755)
+	defer in.Close()
+	out, err := os.OpenFile(to, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o755)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(out, in)
+	return errors.Join(err, out.Close())
 }
 
 // forget takes the file out of the page cache. The runs that follow find it as

@@ -174,19 +174,21 @@ func (r *row) pair(control *helper) error {
 // for.
 func show(rows []row) {
 	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "\texec to fd, ms\tof nc -F\texec to exit, ms\tof nc -F\tCPU, ms\tpeak RSS, MB")
+	fmt.Fprintln(w, "\texec to fd, ms\tof nc -F\texec to exit, ms\tof nc -F\tCPU, ms\tpage faults\tpeak RSS, MB")
 	var noise []float64
 	for _, r := range rows {
-		var fd, fdRatio, exit, exitRatio, cpu []float64
+		var fd, fdRatio, exit, exitRatio, cpu, page []float64
 		for _, p := range r.pairs[warmUp:] {
 			fd = append(fd, ms(p[0].fd))
 			exit = append(exit, ms(p[0].exit))
 			cpu = append(cpu, ms(p[0].cpu))
+			page = append(page, float64(p[0].page))
 			fdRatio = append(fdRatio, float64(p[0].fd)/float64(p[1].fd))
 			exitRatio = append(exitRatio, float64(p[0].exit)/float64(p[1].exit))
 			noise = append(noise, ms(p[1].exit))
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%.1f\n", r.name, quartiles(fd), quartiles(fdRatio), quartiles(exit), quartiles(exitRatio), quartiles(cpu), r.peak)
+		_, faults, _ := quarter(page)
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%.0f\t%.1f\n", r.name, quartiles(fd), quartiles(fdRatio), quartiles(exit), quartiles(exitRatio), quartiles(cpu), faults, r.peak)
 	}
 	w.Flush()
 	q1, q2, q3 := quarter(noise)

@@ -28,6 +28,7 @@ type sample struct {
 	fd   time.Duration // until the descriptor is there
 	exit time.Duration // until the helper is gone: what ssh waits for
 	cpu  time.Duration // that it used, in the kernel and out of it
+	page int64         // faults, of those that need no disk
 }
 
 func (h *helper) measure() (s sample, err error) {
@@ -44,6 +45,7 @@ func (h *helper) measure() (s sample, err error) {
 	_, err = syscall.Wait4(pid, &status, 0, &used)
 	s.exit = time.Since(start)
 	s.cpu = time.Duration(used.Utime.Nano() + used.Stime.Nano())
+	s.page = used.Minflt
 	if err == nil && status != 0 {
 		err = fmt.Errorf("exit status %d, signal %d", status.ExitStatus(), status.Signal())
 	}
