@@ -323,6 +323,38 @@ func TestKernelSweep(t *testing.T) {
 	}
 }
 
+// However many names there are, only so many are looked up at a time, and all
+// of them in the end.
+func TestLookupsAreBounded(t *testing.T) {
+	k, err := newKernel(t.Context(), &Dialer{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer k.shut()
+	const all = 2*maxLookups + 1
+	for i := range all {
+		k.Lookup(question{i, askA, "localhost"})
+	}
+	seen := map[int]bool{}
+	for len(seen) < all {
+		k.mu.Lock()
+		if k.asking > maxLookups {
+			t.Errorf("%d lookups under way", k.asking)
+		}
+		k.mu.Unlock()
+		n, err := k.Wait(time.Minute)
+		if err != nil || k.Now() > time.Minute {
+			t.Fatal(err, "there were answers to ", len(seen))
+		}
+		for _, a := range n.answers {
+			if a.err != nil || seen[a.lane] {
+				t.Errorf("%d: %v, %v", a.lane, a.addrs, a.err)
+			}
+			seen[a.lane] = true
+		}
+	}
+}
+
 // BenchmarkWait: what one piece of news costs among n connections under way.
 func BenchmarkWait(b *testing.B) {
 	for _, n := range []int{1, 10, 100, 1000} {
