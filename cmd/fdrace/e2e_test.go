@@ -102,6 +102,7 @@ func commands() map[string]func(*testscript.TestScript, bool, []string) {
 	maps.Copy(all, pictureVerbs())
 	maps.Copy(all, terminalVerbs())
 	maps.Copy(all, sessionVerbs())
+	maps.Copy(all, doctorVerbs())
 	return all
 }
 

@@ -36,10 +36,14 @@ func command(o *helper.Options, args []string) (func(*helper.Options) error, err
 		return nil, err
 	}
 	switch {
+	case o.Doctor:
+		return doctor, checkDoctorLine(*o)
+	case o.SSHConfig != nil:
+		return nil, errors.New("--ssh-config is for --doctor: for a race ssh puts what fdrace needs into the ProxyCommand, by %h and %p")
 	case o.Explain:
 		return explain, nil
 	case o.JSON:
-		return nil, errors.New("--json is a form of --explain: write both")
+		return nil, errors.New("--json is a form of --explain, and of --doctor: write both")
 	}
 	return nil, nil
 }
@@ -54,7 +58,10 @@ func (versionFlag) BeforeReset(app *kong.Kong) error {
 	return nil
 }
 
-func parse(o *helper.Options, args []string) error {
+func parse(o *helper.Options, args []string) error { return parseWith(o, args) }
+
+// parseWith is parse, with options that go before its own.
+func parseWith(o *helper.Options, args []string, options ...kong.Option) error {
 	line := struct {
 		*helper.Options
 		Version versionFlag `short:"V"`
@@ -64,12 +71,12 @@ func parse(o *helper.Options, args []string) error {
 	if s, err := os.Stdout.Stat(); err == nil && s.Mode()&os.ModeCharDevice != 0 {
 		out = os.Stdout
 	}
-	k, err := kong.New(&line,
+	k, err := kong.New(&line, append([]kong.Option{
 		kong.Name("fdrace"),
 		kong.Description(description),
 		kong.Writers(out, os.Stderr),
 		kong.Help(help),
-	)
+	}, options...)...)
 	if err != nil {
 		return err
 	}
@@ -109,7 +116,9 @@ func texts() map[string]string {
 		"verbose":         "Say what won; twice, say every step.",
 		"log":             "Append every step, what won and each error to this file; so does the environment variable FDRACE_LOG.",
 		"explain":         "Race to the end, show what became of each candidate, and pass nothing: for people.",
-		"json":            "With --explain: one JSON object a line for each event.",
+		"doctor":          "Race nothing, but check this machine, and for ssh ALIAS its ssh_config and the way there, and say what to do. The only word is the ALIAS.",
+		"ssh-config":      "With --doctor: the ssh_config, as ssh's own -F.",
+		"json":            "With --explain: one JSON object a line for each event; with --doctor, for each check.",
 		"version":         "Show the version.",
 	}
 }

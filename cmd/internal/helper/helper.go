@@ -52,8 +52,11 @@ type Options struct {
 	Verbose int    `short:"v" type:"counter"`
 	Log     string `placeholder:"FILE"`
 
-	Explain bool
-	JSON    bool `name:"json"`
+	// What is no race for ssh, and package main's to do.
+	Explain   bool
+	Doctor    bool
+	SSHConfig *string `short:"F" placeholder:"FILE"`
+	JSON      bool    `name:"json"`
 }
 
 // A span is a duration in Go's notation; a bare number is seconds, as in ssh's

@@ -1,0 +1,77 @@
+package main
+
+import (
+	"fmt"
+	"net/netip"
+	"os"
+	"slices"
+	"strings"
+
+	"fdrace/race"
+)
+
+// checkLog looks whether anybody will see what fdrace has to say: ssh sends its
+// stderr to /dev/null where ControlPath and ControlPersist are set.
+func (l *login) checkLog() []finding {
+	c := l.config
+	if c.unset("controlpath") || c.is("controlpersist", "no") {
+		return nil
+	}
+	heard := l.options.Log != "" || os.Getenv("FDRACE_LOG") != "" || strings.Contains(l.command, "2>")
+	for _, w := range l.words[:l.program] {
+		heard = heard || strings.HasPrefix(w.text, "FDRACE_LOG=")
+	}
+	if heard {
+		return []finding{{Check: "ControlPersist", Status: ok, Found: "hides what fdrace says, but it goes into a file as well"}}
+	}
+	at := l.words[l.program].end
+	f := finding{Check: "ControlPersist", Status: warn, Found: "hides what fdrace says: a login that fails does not tell why"}
+	return []finding{l.mend(f, l.command[:at]+" --log ~/.ssh/fdrace.log"+l.command[at:])}
+}
+
+// checkHostKey looks by what name ssh knows the host key of several targets. One
+// of theirs is a bad one: another place's DNS or mDNS may give it to another
+// machine, and the port is a part of it.
+func (l *login) checkHostKey(targets []race.Target) []finding {
+	var hosts []string
+	for _, t := range targets {
+		if !slices.Contains(hosts, t.Host) {
+			hosts = append(hosts, t.Host)
+		}
+	}
+	if len(hosts) < 2 {
+		return nil
+	}
+	f := finding{Check: "HostKeyAlias", Status: ok}
+	switch alias, name := l.config["hostkeyalias"], l.config["hostname"]; {
+	case !l.config.unset("hostkeyalias"):
+		f.Found = fmt.Sprintf("the key of all %d hosts is known as %s", len(hosts), alias)
+	case slices.Contains(hosts, name):
+		f.Status = warn
+		f.Found = fmt.Sprintf("missing: the key of all %d hosts is known as %s, which is the name of one", len(hosts), name)
+		f.Remedy, f.Where = l.block("HostKeyAlias "+l.host), inConfig
+	default:
+		f.Found = fmt.Sprintf("not needed: the key of all %d hosts is known as %s", len(hosts), name)
+	}
+	return []finding{f}
+}
+
+// checkIPQoS is about Linux having no IPV6_TCLASS on MPTCP sockets: ssh says so
+// at each login.
+func (l *login) checkIPQoS(targets []race.Target) []finding {
+	onlyIPv4 := l.options.IPv4 || !slices.ContainsFunc(targets, func(t race.Target) bool {
+		a, err := netip.ParseAddr(t.Host)
+		return err != nil || !a.Is4()
+	})
+	if onlyIPv4 || !l.options.MPTCP && !l.options.RequireMPTCP {
+		return nil
+	}
+	if l.config.is("ipqos", "none none") {
+		return []finding{{Check: "IPQoS", Status: ok, Found: "none"}}
+	}
+	return []finding{{
+		Check: "IPQoS", Status: warn,
+		Found:  "ssh sets it on the socket, which MPTCP over IPv6 cannot do: a line about IPV6_TCLASS at each login",
+		Remedy: l.block("IPQoS none"), Where: inConfig,
+	}}
+}

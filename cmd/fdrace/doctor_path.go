@@ -1,0 +1,129 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+	"time"
+
+	"fdrace/cmd/internal/helper"
+	"fdrace/mptcp"
+	"fdrace/race"
+
+	"golang.org/x/sys/unix"
+)
+
+// checkPath runs the race that ssh would have, and looks whether the path to the
+// winner keeps MPTCP.
+func (l *login) checkPath(targets []race.Target, d *race.Dialer) []finding {
+	const most = 30 * time.Second // where --timeout is more
+	d.Report, d.Tick, d.Timeout = nil, nil, min(d.Timeout, most)
+	w, err := d.Dial(context.Background(), targets...)
+	if err != nil {
+		f := l.lost(err, targets, d)
+		if l.options.RequireMPTCP && mptcp.Supported() == nil {
+			return []finding{f, l.checkMPTCPPath(d, targets)}
+		}
+		return []finding{f}
+	}
+	found := []finding{{Check: "path", Status: ok, Found: helper.Describe(w)}}
+	multipath, err := mptcp.InUseFD(w.FD)
+	abort(w.FD)
+	switch {
+	case err == nil && multipath:
+		found = append(found, finding{Check: "MPTCP path", Status: ok, Found: "keeps MPTCP to the server"})
+	case !w.Addr.AddrPort.IsValid() || mptcp.Supported() != nil:
+	default:
+		winner := race.Target{Host: w.Addr.Addr().String(), Port: w.Addr.Port()}
+		found = append(found, l.checkMPTCPPath(d, []race.Target{winner}))
+	}
+	return found
+}
+
+// abort ends a connection by a reset, before sshd has it: a FIN is a failed
+// login in sshd's log.
+func abort(fd int) {
+	unix.SetsockoptLinger(fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
+	unix.Close(fd)
+}
+
+// lost puts a race that nobody won into words.
+func (l *login) lost(err error, targets []race.Target, d *race.Dialer) finding {
+	what, hint := helper.Explain(err, targets, d)
+	f := finding{Check: "path", Status: fail, Found: what, Remedy: hint, Where: byHand}
+	var dns *net.DNSError
+	switch {
+	case errors.Is(err, unix.ECONNREFUSED):
+		f.Remedy, f.Where = "sudo systemctl enable --now ssh", onServer
+	case errors.As(err, &dns) && dns.IsNotFound:
+		f.Remedy, f.Where = l.block("HostName ADDRESS"), inConfig
+	case hint == "":
+		f.Remedy = fmt.Sprintf("is the machine on, and does every firewall on the way let port %d pass?", targets[0].Port)
+	}
+	return f
+}
+
+// checkMPTCPPath connects by MPTCP alone, and looks whether it stays that. It
+// ends before the kernel would try without, 3 s after the first SYN, and then do
+// so with every connection for an hour (net.mptcp.blackhole_timeout).
+func (l *login) checkMPTCPPath(rules *race.Dialer, targets []race.Target) finding {
+	wanted := l.options.MPTCP || l.options.RequireMPTCP
+	d := *rules
+	d.Timeout = min(d.Timeout, 2500*time.Millisecond)
+	d.Transports = []race.Transport{{Name: "mptcp", Socket: mptcp.Socket}}
+	f := finding{Check: "MPTCP path", Status: ok}
+	w, err := d.Dial(context.Background(), targets...)
+	if err != nil {
+		f.Found = "MPTCP does not get through: " + mptcpLoss(err)
+		if wanted {
+			f.Status = warn
+			return l.mend(f, l.withoutMPTCP())
+		}
+		return f
+	}
+	multipath, err := mptcp.InUseFD(w.FD)
+	abort(w.FD)
+	switch {
+	case err != nil:
+		f.Status, f.Found = warn, err.Error()
+		f.Remedy, f.Where = "this kernel does not tell (Linux 5.16 does)", byHand
+	case multipath && wanted:
+		f.Found = "keeps MPTCP to the server, though plain TCP was faster"
+	case multipath:
+		f.Found = "keeps MPTCP to the server: --mptcp would use it"
+	case !wanted:
+		f.Found = "the server does not speak MPTCP, which is not asked for"
+	default:
+		f.Status, f.Found = warn, "the server does not speak MPTCP, or something on the way takes it out: the session is plain TCP"
+		f.Remedy, f.Where = strings.Join([]string{
+			"sudo mptcpize enable ssh && sudo systemctl restart ssh",
+			"# or, if it is ssh.socket that listens, and systemd is 257 or later:",
+			`printf '[Socket]\nSocketProtocol=mptcp\n' | sudo systemctl edit --stdin ssh.socket`,
+			"sudo systemctl restart ssh.socket",
+		}, "\n"), onServer
+	}
+	return f
+}
+
+// mptcpLoss says in what way something is against MPTCP.
+func mptcpLoss(err error) string {
+	switch {
+	case errors.Is(err, context.DeadlineExceeded):
+		return "its packets are dropped on the way"
+	case errors.Is(err, unix.ECONNREFUSED), errors.Is(err, unix.ECONNRESET):
+		return "it is refused on the way"
+	}
+	return err.Error()
+}
+
+// withoutMPTCP is the ProxyCommand that goes by plain TCP where MPTCP was only
+// wanted, and may go by it where it was required.
+func (l *login) withoutMPTCP() string {
+	flag, instead := "--mptcp ", ""
+	if l.options.RequireMPTCP {
+		flag, instead = "--require-mptcp ", "--mptcp "
+	}
+	return strings.Replace(l.command, flag, instead, 1)
+}
