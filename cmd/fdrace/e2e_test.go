@@ -161,6 +161,8 @@ func condition(name string) (bool, error) {
 		return vsockLoops(), nil
 	case "mptcp":
 		return mptcp.Supported() == nil, nil
+	case "ip_mptcp": // iproute2 5.8
+		return exec.Command("ip", "mptcp", "limits", "show").Run() == nil, nil
 	case "TCP_IS_MPTCP": // the lab knows no other way to ask
 		fd, err := mptcp.Socket(unix.AF_INET)
 		if err != nil {
