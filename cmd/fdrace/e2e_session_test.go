@@ -23,7 +23,8 @@ import (
 //	                              starts PROG, with FROM as stdin and TO as stdout,
 //	                              one way or another to make TO a copy of FROM; when
 //	                              TO has begun to grow PROG is stopped (SIGSTOP)
-//	goes NAME...                  it goes on
+//	goes NAME...                  it goes on; mostly when its path is lost, so that it
+//	                              has not ended before
 //	lives NAME...                 what is typed from now on comes back
 //	runs NAME...                  PROG has not ended yet
 //	hangs D NAME...               nothing comes for D, though PROG runs, and lines
