@@ -4,6 +4,7 @@ package race
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -234,19 +235,27 @@ func sockaddr(to Addr) (unix.Sockaddr, error) {
 	return &unix.SockaddrInet6{Port: int(to.Port()), ZoneId: zone, Addr: a.As16()}, err
 }
 
-// zoneID is the index of the interface that zone names, by name or number.
+// zoneID is the index of the interface that zone names, by name or number. Of a
+// number that is no interface's the kernel would say that there is no route.
 func zoneID(zone string) (uint32, error) {
 	if zone == "" {
 		return 0, nil
 	}
-	if n, err := strconv.ParseUint(zone, 10, 32); err == nil {
-		return uint32(n), nil
+	number, err := strconv.ParseUint(zone, 10, 32)
+	if err == nil {
+		_, err = net.InterfaceByIndex(int(number))
+	} else {
+		var i *net.Interface
+		if i, err = net.InterfaceByName(zone); err == nil {
+			number = uint64(i.Index)
+		}
 	}
-	i, err := net.InterfaceByName(zone)
 	if err != nil {
-		return 0, fmt.Errorf("interface %s: %w", zone, unix.ENODEV)
+		errno := unix.ENODEV
+		errors.As(err, &errno) // the list could not be read
+		return 0, fmt.Errorf("interface %s: %w", zone, errno)
 	}
-	return uint32(i.Index), nil
+	return uint32(number), nil
 }
 
 func (k *kernel) Wait(until time.Duration) (n news, err error) {

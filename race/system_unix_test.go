@@ -202,8 +202,10 @@ func TestKernelInterface(t *testing.T) {
 	if _, err := (&Dialer{Interface: "nosuch0"}).Dial(context.Background(), live); !errors.Is(err, unix.ENODEV) {
 		t.Errorf("bound to no interface: %v", err)
 	}
-	if _, err := (&Dialer{}).Dial(context.Background(), Target{"fe80::1%nosuch0", 22}); !errors.Is(err, unix.ENODEV) {
-		t.Errorf("a zone that is no interface: %v", err)
+	for _, zone := range []string{"nosuch0", "4000000"} {
+		if _, err := (&Dialer{}).Dial(context.Background(), Target{"fe80::1%" + zone, 22}); !errors.Is(err, unix.ENODEV) {
+			t.Errorf("a zone that is no interface: %v", err)
+		}
 	}
 }
 
