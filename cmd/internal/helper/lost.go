@@ -193,7 +193,7 @@ func meaning(err error, addr race.Addr) string {
 	case local && errno == unix.EACCES:
 		return "a route or a security policy of this machine forbids it"
 	case local && errno == unix.EINVAL:
-		return "a blackhole route drops it"
+		return "a blackhole route drops it, or what it is bound to does not lead there"
 	case !local && errno == unix.EACCES:
 		return "a firewall on the way rejects it" // ICMPv6 code 1, RFC 4443 section 3.1
 	}
