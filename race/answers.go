@@ -245,7 +245,7 @@ type stranded struct {
 }
 
 func (r *running) askNAT64() {
-	if r.nat64.asked || r.family == IPv4 {
+	if r.nat64.asked || r.family != AnyFamily { // with IPv6 alone there is no IPv4 address to map
 		return
 	}
 	r.nat64.asked = true

@@ -2,6 +2,8 @@ package race
 
 import (
 	"errors"
+	"testing"
+	"time"
 )
 
 // What targets mean, and what the race makes of the answers.
@@ -142,4 +144,17 @@ var targetRaces = []raceCase{
 		want: "0 try 192.0.2.1: network is unreachable; 0 race: connect tcp 192.0.2.1:22: network is unreachable; " +
 			"  connect tcp 192.0.2.1:22: network is unreachable at 0",
 	},
+}
+
+// TestNAT64IsAskedFor: where an IPv4 address could be mapped, and nowhere else.
+func TestNAT64IsAskedFor(t *testing.T) {
+	for family, want := range map[Family]int{AnyFamily: 1, IPv4: 0, IPv6: 0} {
+		f := &fake{
+			dns:   zone{"NAT64": {after: time.Minute}, "box AAAA": {addrs: "2001:db8::5"}, "box A": {addrs: "192.0.2.5"}},
+			hosts: hosts{"2001:db8::5": {rtt: 20 * ms}, "192.0.2.5": {rtt: 20 * ms}},
+		}
+		if log := f.race(t, Dialer{Family: family}, "box"); f.asks != want {
+			t.Errorf("%v: %d questions are left, want %d\n%s", family, f.asks, want, log)
+		}
+	}
 }
