@@ -27,7 +27,7 @@ func (e *raceError) hint(lost *race.Error) string {
 		return e.hintNoRoute(lost, attempts)
 	case has(attempts, func(f race.Failure) bool { return isErrno(f, unix.EPERM) && errors.Is(f.Err, race.ErrLocal) }):
 		return `the firewall is this machine's own: "nft list ruleset" shows it`
-	case addr.IsValid():
+	case addr.IsValid() && has(attempts, noBanner):
 		return fmt.Sprintf("every name is %s here: where a network wants a login first it answers so, and a browser shows the way in", addr)
 	case has(attempts, noBanner):
 		return "something accepts there and is no SSH server: a network that wants a login first, or a firewall; or a server that waits for the client, for which --banner is wrong"

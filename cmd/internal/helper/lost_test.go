@@ -81,7 +81,9 @@ var lostCases = []lostCase{
 	{name: "a firewall on the way", words: "2001:db8::5", lost: fails(failed(9, "[2001:db8::5]:22", "tcp", unix.EACCES))},
 	{name: "a prohibit route", words: "192.0.2.5", lost: fails(failed(0, "192.0.2.5:22", "tcp", local{unix.EACCES}))},
 	{name: "a blackhole route", words: "192.0.2.5", lost: fails(failed(0, "192.0.2.5:22", "tcp", local{unix.EINVAL}))},
-	{name: "a captive network", words: "box vpn-box", lost: timesOut(failed(3000, "10.0.0.1:22", "tcp", context.DeadlineExceeded, "box", "vpn-box"))},
+	{name: "a captive network", words: "box vpn-box", lost: timesOut(failed(3000, "10.0.0.1:22", "tcp",
+		fmt.Errorf("%w: %w", race.ErrNoBanner, context.DeadlineExceeded), "box", "vpn-box"))},
+	{name: "two names of one host that is off: no hint", words: "box box.lan", lost: timesOut(failed(3000, "10.0.0.1:22", "tcp", context.DeadlineExceeded, "box", "box.lan"))},
 	{name: "one name with a private address: no hint", words: "box", lost: fails(failed(3, "10.0.0.1:22", "tcp", unix.ECONNREFUSED, "box"))},
 	{name: "two names with two: no hint", words: "box vpn-box", lost: fails(
 		failed(3, "10.0.0.1:22", "tcp", unix.ECONNREFUSED, "box"), failed(3, "10.0.0.2:22", "tcp", unix.ECONNREFUSED, "vpn-box"))},
