@@ -4,12 +4,8 @@ package race
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"net"
-	"net/netip"
 	"os"
-	"strconv"
 	"sync"
 	"syscall"
 	"time"
@@ -146,116 +142,6 @@ func (k *kernel) nextQuestion() (q question, ok bool) {
 	}
 	q, k.queued = k.queued[0], k.queued[1:]
 	return q, true
-}
-
-func (k *kernel) Connect(t *Transport, to Addr, via string) (fd int, done bool, err error) {
-	socket, domain := t.Socket, unix.AF_INET6
-	switch {
-	case to.Socket.Path != "":
-		socket, domain = streamSocket, unix.AF_UNIX
-	case to.isSocket():
-		socket, domain = vsockSocket, 0
-	case to.Addr().Is4():
-		domain = unix.AF_INET
-	}
-	if socket == nil {
-		socket = streamSocket
-	}
-	if fd, err = socket(domain); err != nil {
-		return -1, false, errSocket{err}
-	}
-	if err = k.connect(fd, to, via); err != nil && err != unix.EINPROGRESS {
-		unix.Close(fd)
-		return -1, false, err
-	}
-	k.index[fd] = len(k.polls)
-	k.polls = append(k.polls, unix.PollFd{Fd: int32(fd), Events: unix.POLLOUT})
-	return fd, err == nil, nil
-}
-
-func (k *kernel) connect(fd int, to Addr, via string) error {
-	if via != "" && !to.isSocket() {
-		if err := bindToDevice(fd, via); err != nil {
-			return fmt.Errorf("bind to interface %s: %w", via, err)
-		}
-	}
-	if k.dialer.Banner != "" {
-		// A connection may now last without being handed over: should this
-		// process die meanwhile, the peer hears of a reset.
-		_ = unix.SetsockoptLinger(fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
-	}
-	if local := k.dialer.Bind; local.IsValid() && !to.isSocket() {
-		sa, err := sockaddr(Addr{AddrPort: netip.AddrPortFrom(local, 0)})
-		if err == nil {
-			err = unix.Bind(fd, sa)
-		}
-		if err != nil {
-			return fmt.Errorf("bind to %s: %w", local, err)
-		}
-	}
-	sa, err := sockaddr(to)
-	if err != nil {
-		return err
-	}
-	holdAck(fd)
-	err = unix.Connect(fd, sa)
-	if err == unix.EINPROGRESS {
-		// An ICMP error that a local firewall sends arrives inside connect,
-		// where the kernel keeps it until the first retransmission, 1 s
-		// later, unless it is asked for.
-		if soft, _ := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_ERROR); soft != 0 {
-			return unix.Errno(soft)
-		}
-		return err
-	}
-	if errno, ok := err.(unix.Errno); ok {
-		return localErrno{errno}
-	}
-	return err
-}
-
-// localErrno is an errno of connect(2) itself, which is ErrLocal.
-type localErrno struct{ unix.Errno }
-
-func (e localErrno) Unwrap() error        { return e.Errno }
-func (e localErrno) Is(target error) bool { return target == ErrLocal }
-
-func sockaddr(to Addr) (unix.Sockaddr, error) {
-	switch {
-	case to.Socket.Path != "":
-		return &unix.SockaddrUnix{Name: to.Socket.Path}, nil
-	case to.isSocket():
-		return vsockAddr(to.Socket), nil
-	}
-	a := to.Addr()
-	if a.Is4() {
-		return &unix.SockaddrInet4{Port: int(to.Port()), Addr: a.As4()}, nil
-	}
-	zone, err := zoneID(a.Zone())
-	return &unix.SockaddrInet6{Port: int(to.Port()), ZoneId: zone, Addr: a.As16()}, err
-}
-
-// zoneID is the index of the interface that zone names, by name or number. Of a
-// number that is no interface's the kernel would say that there is no route.
-func zoneID(zone string) (uint32, error) {
-	if zone == "" {
-		return 0, nil
-	}
-	number, err := strconv.ParseUint(zone, 10, 32)
-	if err == nil {
-		_, err = net.InterfaceByIndex(int(number))
-	} else {
-		var i *net.Interface
-		if i, err = net.InterfaceByName(zone); err == nil {
-			number = uint64(i.Index)
-		}
-	}
-	if err != nil {
-		errno := unix.ENODEV
-		errors.As(err, &errno) // the list could not be read
-		return 0, fmt.Errorf("interface %s: %w", zone, errno)
-	}
-	return uint32(number), nil
 }
 
 func (k *kernel) Wait(until time.Duration) (n news, err error) {

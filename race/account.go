@@ -1,0 +1,86 @@
+package race
+
+import "slices"
+
+// What a race tells of itself: its winner, its events, and what became of every
+// candidate where nobody won.
+
+func (r *running) winner(a *attempt) *Winner {
+	w := &Winner{
+		FD:        a.fd,
+		Target:    a.lanes[0].target,
+		Addr:      a.addr,
+		Interface: r.via(a),
+		Transport: r.name(a),
+		Elapsed:   r.sys.Now(),
+		Tried:     len(r.schedule.known),
+		Of:        r.schedule.size(),
+	}
+	if r.Exhaust {
+		w.FD = -1
+	}
+	for _, b := range r.attempts {
+		if b.candidate != a.candidate || b == a {
+			continue
+		}
+		err := b.err
+		switch {
+		case err != nil:
+		case b.connected:
+			err = ErrNoBanner
+		default:
+			err = ErrNoAnswer
+		}
+		w.Before = append(w.Before, Failure{Target: w.Target, Addr: b.addr, Interface: w.Interface, Transport: r.name(b), Err: err})
+	}
+	return w
+}
+
+func (r *running) report(e Event) {
+	if r.Report != nil {
+		e.At = r.sys.Now()
+		r.Report(e)
+	}
+}
+
+func (r *running) reportAttempt(k EventKind, a *attempt, err error) {
+	r.report(Event{Kind: k, Target: a.lanes[0].target, Addr: a.addr, Interface: r.via(a), Transport: r.name(a), Err: err})
+}
+
+// failure is a Failure, and the attempt that it is of, if it is of one: later
+// targets may still lead to its address.
+type failure struct {
+	Failure
+	attempt *attempt
+}
+
+// note notes, and reports, the failure of what is no attempt.
+func (r *running) note(f Failure) {
+	f.At = r.sys.Now()
+	r.failures = append(r.failures, failure{f, nil})
+	end := Failed
+	if f.Family != AnyFamily {
+		end = Cancelled
+	}
+	r.report(Event{Kind: end, Target: f.Target, Family: f.Family, Addr: f.Addr, Err: f.Err})
+}
+
+func (r *running) noteAttempt(a *attempt, err error) {
+	f := Failure{Target: a.lanes[0].target, Addr: a.addr, Interface: r.via(a), Transport: r.name(a), Err: err, At: r.sys.Now()}
+	r.failures = append(r.failures, failure{f, a})
+}
+
+// accounts returns the failures at the end of the race.
+func (r *running) accounts() (list []Failure) {
+	for _, f := range r.failures {
+		if f.attempt != nil {
+			for _, l := range f.attempt.lanes[1:] {
+				if l.target != f.Target && !slices.Contains(f.Also, l.target) { // a service may be a target as well
+					f.Also = append(f.Also, l.target)
+				}
+			}
+		}
+		list = append(list, f.Failure)
+	}
+	return list
+}
