@@ -162,8 +162,8 @@ type Dialer struct {
 // A Winner is the connection a race has given.
 type Winner struct {
 	// FD is the connected socket: blocking, close-on-exec, SO_KEEPALIVE on
-	// with the kernel's own intervals, no error pending. The caller owns
-	// and closes it. It is -1 by a Dialer that would Exhaust.
+	// with the kernel's own intervals, TCP_NODELAY on, no error pending. The
+	// caller owns and closes it. It is -1 by a Dialer that would Exhaust.
 	FD int
 
 	Target    Target        // the first of those that led to Addr

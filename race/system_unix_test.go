@@ -130,6 +130,9 @@ func TestKernelWinner(t *testing.T) {
 		if on, _ := unix.GetsockoptInt(w.FD, unix.SOL_SOCKET, unix.SO_KEEPALIVE); on == 0 {
 			t.Error("SO_KEEPALIVE is off")
 		}
+		if on, _ := unix.GetsockoptInt(w.FD, unix.IPPROTO_TCP, unix.TCP_NODELAY); on == 0 {
+			t.Error("TCP_NODELAY is off")
+		}
 		unix.Close(w.FD)
 		if err := <-ended; err != io.EOF {
 			t.Errorf("closed by its owner, the winner ends with %v, want EOF", err)
