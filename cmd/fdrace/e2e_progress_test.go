@@ -126,7 +126,7 @@ func (o *session) write(in io.WriteCloser) {
 		}
 		o.mu.Lock()
 		n := len(o.sent)
-		resting := o.resting || n > 0 && o.came == 0
+		resting := o.resting || n > 0 && o.came == 0 || int64(n)-o.came >= ahead
 		if !resting {
 			o.sent = append(o.sent, time.Now())
 		}

@@ -16,8 +16,8 @@ import (
 // sessionVerbs are those of the stories of a session that outlives its network.
 // What NAME says on stderr is in NAME.log.
 //
-//	types NAME PROG ARG...        starts PROG, types a line to it every 20 ms,
-//	                              and wants each back
+//	types NAME PROG ARG...        starts PROG, types a line to it every 20 ms, but
+//	                              none while ten are not back, and wants each back
 //	rests NAME...                 types no more, until NAME is to live
 //	copies NAME FROM TO PROG ARG...
 //	                              starts PROG, with FROM as stdin and TO as stdout,
@@ -55,6 +55,12 @@ func sessionVerbs() map[string]func(*testscript.TestScript, bool, []string) {
 
 const (
 	keystroke = 20 * time.Millisecond
+	// ahead is after how many lines one who types waits for the screen, as a
+	// person does. Linux 6.18 repeats what was lost with a path only by another
+	// that has nothing under way just then: by a stream of small packets without
+	// a pause it is kept from that for seconds, and when by then the receive
+	// buffer is full, for ever.
+	ahead     = 10
 	lifeSigns = 10 // lines
 	// lifespan is for a session that has to find another path: as long as the
 	// kernel doubles its timeouts after a minute without a network.
