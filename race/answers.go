@@ -215,8 +215,10 @@ func (r *running) standFor(l *lane, services []resolve.Service) {
 		seen[t] = true
 		in := r.schedule.newLane(t)
 		l.inner.tiers = append(l.inner.tiers, []*lane{in})
-		if resolve.IsSRV(s.Host) {
-			r.askName(in) // not for its services: those could lead to each other for ever
+		if _, ok := t.literal(); !ok {
+			// A name, whatever it looks like: services could lead to each other
+			// for ever, and what is a MAC or a socket is not for DNS to say.
+			r.askName(in)
 			continue
 		}
 		r.prepare(in)

@@ -87,6 +87,13 @@ var targetRaces = []raceCase{
 			"820 close 10.0.0.2; 820 close 10.0.0.3; 820 4 of 4 tried, by 10.0.0.9:22",
 	},
 	{
+		name: "SRV: a name that looks like a MAC is a name", targets: "_ssh._tcp.lab",
+		zone: zone{"_ssh._tcp.lab SRV": {after: 5 * ms, addrs: "00-00-07-CF-10-0A"},
+			"00-00-07-CF-10-0A AAAA": {err: nxdomain}, "00-00-07-CF-10-0A A": {addrs: "10.0.0.1"}, "00-00-07-CF-10-0A MAC": {addrs: "10.0.0.2"}},
+		hosts: hosts{"10.0.0.1": {rtt: 20 * ms}},
+		want:  "5 syn 10.0.0.1; 25 wins 10.0.0.1; 25 1 of 1 tried, by 00-00-07-CF-10-0A port 22",
+	},
+	{
 		name: "SRV: a service is never a service again", targets: "_ssh._tcp.lab",
 		zone: zone{"_ssh._tcp.lab SRV": {addrs: "_ssh._tcp.lab"}, "_ssh._tcp.lab AAAA": {err: nxdomain}, "_ssh._tcp.lab A": {err: nxdomain}},
 		want: "0 race: _ssh._tcp.lab: lookup box: no such host;   _ssh._tcp.lab: lookup box: no such host at 0",
