@@ -62,6 +62,9 @@ func ParseTarget(word string, port uint16) (Target, error) {
 		if err := checkLetters(a.Zone()); err != nil {
 			return Target{}, fmt.Errorf("%q: %w", word, err)
 		}
+		if a.IsMulticast() || a == netip.AddrFrom4([4]byte{255, 255, 255, 255}) {
+			return Target{}, fmt.Errorf("%q: the address of a group is no host's", word)
+		}
 		if a.Zone() == "0" {
 			return Target{}, fmt.Errorf("%q: zone 0 is no interface; write its name, as in fe80::1%%eth0", word)
 		}
