@@ -154,8 +154,8 @@ type Dialer struct {
 	Report func(Event)
 
 	// Tick, if set, is called when the race has lasted 500 ms, and every
-	// 100 ms from then on, as Report is.
-	// It returns whether it wants to be called again.
+	// 100 ms from then on, from the goroutine that called Dial. It returns
+	// whether it wants to be called again.
 	Tick func(Progress) bool
 }
 

@@ -27,8 +27,8 @@ const (
 )
 
 // Options is the command line, tagged for kong. The zero value of a field is its
-// default: a line without flags needs no kong, and see Quick. The texts of the help are where
-// the help is.
+// default: a common line needs no kong (see Quick). The texts of the help are
+// where the help is.
 type Options struct {
 	Words []string `arg:"" optional:"" name:"TARGET"`
 
