@@ -26,7 +26,9 @@ NFPM = github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.45.2
 # the heap touched twice. fdrace collects nothing, and takes the one before while
 # there is one.
 EXPERIMENT = GOEXPERIMENT=$$(GOEXPERIMENT=nogreenteagc go env GOEXPERIMENT 2>/dev/null)
-BUILD = $(EXPERIMENT) CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags '-s -w -X main.version=$(VERSION)'
+# Where cmd/internal/early has an entry of its own, the program begins there.
+ENTRY = $$(case $$(go env GOOS)/$$(go env GOARCH) in linux/amd64 | linux/arm64) echo -E _fdrace_linux;; esac)
+BUILD = $(EXPERIMENT) CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags "-s -w $(ENTRY) -X main.version=$(VERSION)"
 
 # sshd and ip are where a user's PATH may not lead, and go where root's may not.
 export PATH := $(PATH):/usr/local/go/bin:/usr/local/sbin:/usr/sbin:/sbin
@@ -65,7 +67,7 @@ bench:
 	go run ./cmd/internal/bench $(BENCH)
 
 size:
-	@sh .ci/size
+	@LINK="$(ENTRY)" sh .ci/size
 
 fuzz:
 	@set -e; for package in $$(go list ./...); do \

@@ -13,6 +13,28 @@ import (
 )
 
 func (k *kernel) Connect(t *Transport, to Addr, via string) (fd int, done bool, err error) {
+	fd = -1
+	if len(k.begun) > 0 {
+		fd, k.begun = k.begun[0], k.begun[1:]
+	}
+	if fd >= 0 {
+		err = underWay(fd)
+	} else if fd, err = k.open(t, to); err != nil {
+		return -1, false, errSocket{err}
+	} else {
+		err = k.connect(fd, to, via)
+	}
+	if err != nil && err != unix.EINPROGRESS {
+		unix.Close(fd)
+		return -1, false, err
+	}
+	k.index[fd] = len(k.polls)
+	k.polls = append(k.polls, unix.PollFd{Fd: int32(fd), Events: unix.POLLOUT})
+	return fd, err == nil, nil
+}
+
+// open makes the socket that t and the kind of the address ask for.
+func (k *kernel) open(t *Transport, to Addr) (fd int, err error) {
 	socket, domain := t.Socket, unix.AF_INET6
 	switch {
 	case to.Socket.Path != "":
@@ -25,16 +47,7 @@ func (k *kernel) Connect(t *Transport, to Addr, via string) (fd int, done bool, 
 	if socket == nil {
 		socket = streamSocket
 	}
-	if fd, err = socket(domain); err != nil {
-		return -1, false, errSocket{err}
-	}
-	if err = k.connect(fd, to, via); err != nil && err != unix.EINPROGRESS {
-		unix.Close(fd)
-		return -1, false, err
-	}
-	k.index[fd] = len(k.polls)
-	k.polls = append(k.polls, unix.PollFd{Fd: int32(fd), Events: unix.POLLOUT})
-	return fd, err == nil, nil
+	return socket(domain)
 }
 
 func (k *kernel) connect(fd int, to Addr, via string) error {
@@ -64,18 +77,23 @@ func (k *kernel) connect(fd int, to Addr, via string) error {
 	holdAck(fd)
 	err = unix.Connect(fd, sa)
 	if err == unix.EINPROGRESS {
-		// An ICMP error that a local firewall sends arrives inside connect,
-		// where the kernel keeps it until the first retransmission, 1 s
-		// later, unless it is asked for.
-		if soft, _ := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_ERROR); soft != 0 {
-			return unix.Errno(soft)
-		}
-		return err
+		return underWay(fd)
 	}
 	if errno, ok := err.(unix.Errno); ok {
 		return localErrno{errno}
 	}
 	return err
+}
+
+// underWay returns EINPROGRESS, or what has become of a connection already. An
+// ICMP error that a local firewall sends arrives inside connect, where the
+// kernel keeps it until the first retransmission, 1 s later, unless it is asked
+// for.
+func underWay(fd int) error {
+	if errno, _ := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_ERROR); errno != 0 {
+		return unix.Errno(errno)
+	}
+	return unix.EINPROGRESS
 }
 
 // localErrno is an errno of connect(2) itself, which is ErrLocal.

@@ -149,6 +149,14 @@ type Dialer struct {
 	// ErrHangup. They stay the caller's.
 	Hangup []int
 
+	// Begun has attempts that were begun before Dial, for a race of addresses,
+	// no two alike: for each target, in their order, a non-blocking,
+	// close-on-exec socket of the first of Transports on which connect(2) was
+	// called, or -1. Dial takes them over. Age is how long ago that was: the
+	// race is as old.
+	Begun []int
+	Age   time.Duration
+
 	// Report, if set, is called with every event, from the goroutine that
 	// called Dial. The race waits for it.
 	Report func(Event)

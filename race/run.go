@@ -157,8 +157,7 @@ func (r *running) loop() (cause error) {
 	if r.Tick != nil {
 		tick = tickAfter
 	}
-	for {
-		now := r.sys.Now()
+	for now := time.Duration(0); ; now = r.sys.Now() { // the first attempts are of the beginning
 		if now >= r.timeout {
 			return context.DeadlineExceeded
 		}

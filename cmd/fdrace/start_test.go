@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"fdrace/cmd/internal/early"
 	"fdrace/cmd/internal/lab"
 )
 
@@ -25,8 +26,15 @@ var beforeTheRace = strings.Fields(`
 	fdrace/cmd/internal/room fdrace/race/resolve
 `)
 
+// How far Go has got when the race is over.
+const (
+	beforeGo = iota // the runtime has not started
+	quick           // helper's turn to be initialized has come
+	slow            // main has begun
+)
+
 // TestStart guards the way to the race by what does not depend on the machine:
-// what is initialized before it, and that neither kong nor main is.
+// how far Go has got, and what it initializes for a common line.
 func TestStart(t *testing.T) {
 	program := build(t)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -35,9 +43,10 @@ func TestStart(t *testing.T) {
 	}
 	defer l.Close()
 	_, port, _ := net.SplitHostPort(l.Addr().String())
-	for line, quick := range map[string]bool{
-		"127.0.0.1": true, "--mptcp -- 127.0.0.1": true, "-4 -w 5 -- 127.0.0.1": true,
-		"-4w5 127.0.0.1": false,
+	for line, want := range map[string]int{
+		"127.0.0.1": beforeGo, "--mptcp -- 127.0.0.1": beforeGo, "-4 -- 127.0.0.2 127.0.0.1": beforeGo,
+		"localhost": quick, "-w 5 --mptcp 127.0.0.1": quick,
+		"-w5 127.0.0.1": slow,
 	} {
 		cmd := exec.Command(program, append(strings.Fields(line), port)...)
 		cmd.Env = append(os.Environ(), "GODEBUG=inittrace=1")
@@ -46,24 +55,25 @@ func TestStart(t *testing.T) {
 			t.Fatal(err, r.Stderr)
 		}
 		os.NewFile(uintptr(r.FD), "passed").Close()
+		got := beforeGo
 		var more []string
-		seen := 0
 		for text := range strings.Lines(r.Stderr) {
 			f := strings.Fields(text)
 			if len(f) < 2 || f[0] != "init" {
 				t.Errorf("fdrace %s: says %s", line, text)
 				continue
 			}
-			seen++
+			got = max(got, quick)
 			if !slices.Contains(beforeTheRace, f[1]) {
+				got = slow
 				more = append(more, f[1])
 			}
 		}
-		if quick && len(more) > 0 {
-			t.Errorf("fdrace %s: one more is initialized before the race: %s", line, more)
+		if want == beforeGo && early.Link == "" {
+			want = quick
 		}
-		if seen == 0 || !quick && len(more) == 0 {
-			t.Errorf("fdrace %s: GODEBUG=inittrace=1 does not show what it should", line)
+		if got != want {
+			t.Errorf("fdrace %s: the race was over at stage %d, want %d; initialized before it are now also %v", line, got, want, more)
 		}
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"fdrace/cmd/internal/early"
 	"fdrace/mptcp"
 
 	"golang.org/x/sys/unix"
@@ -48,21 +49,20 @@ func helpers(dir string, s *server, dns bool, others []string) (control *helper,
 		add("static C, connect and pass", c, s.host, s.port)
 	}
 	bare := filepath.Join(dir, "bare")
-	if err := buildGo(bare, "fdrace/cmd/internal/bench/bare"); err != nil {
+	if err := buildGo(bare, "fdrace/cmd/internal/bench/bare", ""); err != nil {
 		return nil, nil, nil, err
 	}
 	add("Go, connect and pass", bare, s.host, s.port)
 
 	fdrace := filepath.Join(dir, "fdrace")
-	if err := buildGo(fdrace, "fdrace/cmd/fdrace"); err != nil {
+	if err := buildGo(fdrace, "fdrace/cmd/fdrace", early.Link); err != nil {
 		return nil, nil, nil, err
 	}
 	add("fdrace, literal", fdrace, s.host, s.port)
 	noflags := filepath.Join(dir, "noflags")
-	if err := buildGo(noflags, "fdrace/cmd/internal/bench/noflags"); err != nil {
+	if err := buildGo(noflags, "fdrace/cmd/internal/bench/noflags", ""); err != nil {
 		return nil, nil, nil, err
 	}
-	add("fdrace without kong, literal", noflags, s.host, s.port)
 	for i, other := range others {
 		path := fmt.Sprintf("%s.other%d", fdrace, i)
 		if err := install(other, path); err != nil {
@@ -75,7 +75,8 @@ func helpers(dir string, s *server, dns bool, others []string) (control *helper,
 		return nil, nil, nil, err
 	}
 	add("fdrace, literal, after a boot", booted, s.host, s.port)
-	add("fdrace -4", fdrace, "-4", s.host, s.port)
+	add("fdrace -w 10, literal: Go's runtime starts", fdrace, "-w", "10", s.host, s.port)
+	add("fdrace -w 10, literal: without kong", noflags, "-w", "10", s.host, s.port)
 	if err := mptcp.Supported(); err != nil {
 		missing = append(missing, fmt.Sprintf("fdrace --mptcp: %v (sysctl net.mptcp.enabled=1)", err))
 	} else {
@@ -124,9 +125,9 @@ func buildC(dir string) (path string, err error) {
 
 // buildGo builds as the Makefile does, and writes the file anew as install does:
 // what the linker leaves in the page cache may be slower to run.
-func buildGo(path, pkg string) error {
+func buildGo(path, pkg, link string) error {
 	linked := path + ".linked"
-	c := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w", "-o", linked, pkg)
+	c := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w "+link, "-o", linked, pkg)
 	c.Env = append(os.Environ(), "CGO_ENABLED=0", "GOEXPERIMENT="+experiment())
 	if err := command(c); err != nil {
 		return err

@@ -1,0 +1,44 @@
+package early_test
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"testing"
+)
+
+// What is there without the runtime: the system calls, a comparison. The rest is
+// compiled in but not reached: a panic, a stack that is full (the limit of
+// nobody's is 0), a write barrier (the collector is off).
+var without = regexp.MustCompile(`^(fdrace/cmd/internal/early\..*` +
+	`|syscall\.RawSyscall6?|runtime\.memequal` +
+	`|runtime\.panic.*|runtime\.morestack_noctxt|runtime\.gcWriteBarrier.*` +
+	`|golang\.org/x/sys/unix\.ClockGettime)$`) // in Taken, which the runtime calls
+
+// TestCalls looks at everything that is called. Most of what Go code can do
+// calls the runtime, which is not there: to allocate, to copy a large value, to
+// compare two interfaces.
+func TestCalls(t *testing.T) {
+	for _, arch := range []string{"amd64", "arm64"} {
+		archive := filepath.Join(t.TempDir(), "early.a")
+		build := exec.Command("go", "build", "-o", archive, "fdrace/cmd/internal/early")
+		build.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+arch)
+		if out, err := build.CombinedOutput(); err != nil {
+			t.Fatalf("%v\n%s", err, out)
+		}
+		code, err := exec.Command("go", "tool", "objdump", archive).CombinedOutput()
+		if err != nil {
+			t.Fatalf("%v\n%s", err, code)
+		}
+		calls := regexp.MustCompile(`R_CALL\w*:(\S+?)(?:<\d+>)?\s`).FindAllSubmatch(code, -1)
+		if len(calls) < 20 {
+			t.Fatalf("%s: %d calls: where are the others?", arch, len(calls))
+		}
+		for _, call := range calls {
+			if !without.Match(call[1]) {
+				t.Errorf("%s: a call of %s", arch, call[1])
+			}
+		}
+	}
+}
