@@ -62,6 +62,16 @@ func TestInUse(t *testing.T) {
 	}
 }
 
+// That it says yes is for the end-to-end tests: a network has to drop packets.
+func TestPaused(t *testing.T) {
+	if err := Supported(); err != nil {
+		t.Skipf("%v; remedy: %s", err, remedy)
+	}
+	if paused, err := Paused(); paused || err != nil {
+		t.Errorf("%v, %v; remedy if it is right: sysctl -w net.mptcp.blackhole_timeout=3600", paused, err)
+	}
+}
+
 func TestInUsePlainTCP(t *testing.T) {
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM, 0)
 	if err != nil {

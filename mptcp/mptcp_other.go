@@ -19,6 +19,9 @@ func InUse(c syscall.Conn) (bool, error) { return false, errors.ErrUnsupported }
 // InUseFD returns errors.ErrUnsupported.
 func InUseFD(fd int) (bool, error) { return false, errors.ErrUnsupported }
 
+// Paused returns errors.ErrUnsupported.
+func Paused() (bool, error) { return false, errors.ErrUnsupported }
+
 // ReadInfo returns errors.ErrUnsupported.
 func ReadInfo(c syscall.Conn) (*Info, error) { return nil, errors.ErrUnsupported }
 

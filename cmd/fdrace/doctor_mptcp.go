@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"strings"
 
+	"fdrace/cmd/internal/helper"
 	"fdrace/cmd/internal/paths"
 	"fdrace/mptcp"
 
@@ -19,7 +20,14 @@ func checkMPTCP() []finding {
 	err := mptcp.Supported()
 	switch {
 	case err == nil:
-		return append([]finding{{Check: f.Check, Status: ok, Found: "in this kernel, and on"}}, checkPaths()...)
+		f.Found = "in this kernel, and on"
+		if paused, err := mptcp.Paused(); err == nil && paused {
+			f.Found += ", but paused: a network has dropped it, and for an hour or more all connections are plain TCP"
+			f.Remedy = sudo(helper.Resume)
+		} else {
+			f.Status, f.Where = ok, ""
+		}
+		return append([]finding{f}, checkPaths()...)
 	case errors.Is(err, errors.ErrUnsupported):
 		return []finding{{Check: f.Check, Status: ok, Found: "not on this system: --mptcp has no effect"}}
 	}

@@ -85,7 +85,10 @@ func (l *login) checkMPTCPPath(rules *race.Dialer, targets []race.Target) findin
 	}
 	multipath, err := mptcp.InUseFD(w.FD)
 	abort(w.FD)
+	paused, _ := mptcp.Paused() // not known: another reason is the likelier one
 	switch {
+	case paused:
+		f.Found = "not known while this kernel has paused MPTCP"
 	case err != nil:
 		f.Status, f.Found = warn, err.Error()
 		f.Remedy, f.Where = "this kernel does not tell (Linux 5.16 does)", byHand

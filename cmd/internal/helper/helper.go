@@ -313,12 +313,29 @@ func (o *Options) report() func(race.Event) {
 	}
 }
 
-var errNoMPTCP = errors.New("server does not speak MPTCP")
+var (
+	errNoMPTCP = errors.New("server does not speak MPTCP")
+	errPaused  = errors.New("this kernel has paused MPTCP")
+)
+
+// Resume is what to run when the kernel has paused MPTCP, and why.
+const (
+	Resume    = "sysctl -w net.mptcp.blackhole_timeout=3600"
+	whyPaused = "a network has dropped MPTCP, and for an hour or more this kernel does not try it"
+)
 
 func confirmMPTCP(fd int) error {
 	yes, err := mptcp.InUseFD(fd)
 	if err == nil && !yes {
-		err = errNoMPTCP
+		err = whyTCP()
 	}
 	return err
+}
+
+// whyTCP says why a connection that was to be MPTCP is none.
+func whyTCP() error {
+	if paused, err := mptcp.Paused(); err == nil && paused {
+		return errPaused
+	}
+	return errNoMPTCP
 }

@@ -31,6 +31,8 @@ func (e *raceError) hint(lost *race.Error) string {
 		return fmt.Sprintf("every name is %s here: where a network wants a login first it answers so, and a browser shows the way in", addr)
 	case has(attempts, noBanner):
 		return "something accepts there and is no SSH server: a network that wants a login first, or a firewall; or a server that waits for the client, for which --banner is wrong"
+	case has(attempts, func(f race.Failure) bool { return errors.Is(f.Err, errPaused) }):
+		return fmt.Sprintf("%s: %q ends that", whyPaused, "sudo "+Resume)
 	case e.onlyMPTCP() && all(attempts, func(f race.Failure) bool { return errors.Is(f.Err, errNoMPTCP) }):
 		return "plain TCP has connected: --mptcp in place of --require-mptcp takes it"
 	case e.onlyMPTCP() && has(attempts, timedOut):

@@ -13,12 +13,18 @@ import (
 )
 
 // sayPaths says what the kernel will do with a winner that speaks MPTCP: at -vv
-// by each path; at -v only if it has no more than one, and could have.
+// by each path; at -v only if it has no more than one, and could have. Of one that
+// was to speak it, it says what this machine has against it.
 func sayPaths(o *Options, w *race.Winner) {
 	if o.Verbose == 0 || w.Transport != "mptcp" {
 		return
 	}
-	if yes, err := mptcp.InUseFD(w.FD); err != nil || !yes {
+	if yes, err := mptcp.InUseFD(w.FD); err != nil {
+		return
+	} else if !yes {
+		if whyTCP() == errPaused {
+			say("fdrace: %s: %q ends that", whyPaused, "sudo "+Resume)
+		}
 		return
 	}
 	sa, err := unix.Getsockname(w.FD)

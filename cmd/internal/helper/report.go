@@ -76,7 +76,7 @@ func Protocol(w *race.Winner, inUse func(fd int) (bool, error)) string {
 		case yes:
 			return " over MPTCP"
 		}
-		return fmt.Sprintf(" over TCP (%v)", errNoMPTCP)
+		return fmt.Sprintf(" over TCP (%v)", whyTCP())
 	}
 	for _, b := range w.Before {
 		if b.Transport == "mptcp" {

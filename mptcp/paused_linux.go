@@ -1,0 +1,54 @@
+package mptcp
+
+import (
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// pausedTimeout bounds the connection of Paused to itself, in milliseconds: for
+// a firewall that drops what goes over loopback.
+const pausedTimeout = 100
+
+// Paused reports whether this kernel has stopped using MPTCP for the time being,
+// and makes plain TCP of every connection that begins in this network namespace,
+// whoever the peer. From Linux 6.12 on it does so when the SYNs of one were
+// dropped until it fell back: for net.mptcp.blackhole_timeout, 3600 s, and longer
+// each time. Writing that sysctl ends it. There is no way to ask: Paused connects
+// to itself over loopback, and an error says that it could not.
+func Paused() (bool, error) {
+	l, err := Socket(unix.AF_INET)
+	if err != nil {
+		return false, err
+	}
+	defer unix.Close(l)
+	if err := unix.Bind(l, &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}); err != nil {
+		return false, os.NewSyscallError("bind", err)
+	}
+	if err := unix.Listen(l, 1); err != nil {
+		return false, os.NewSyscallError("listen", err)
+	}
+	to, err := unix.Getsockname(l)
+	if err != nil {
+		return false, os.NewSyscallError("getsockname", err)
+	}
+	fd, err := Socket(unix.AF_INET)
+	if err != nil {
+		return false, err
+	}
+	defer unix.Close(fd)
+	if err := unix.Connect(fd, to); err != nil && err != unix.EINPROGRESS {
+		return false, os.NewSyscallError("connect", err)
+	}
+	p := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLOUT}}
+	if n, err := unix.Poll(p, pausedTimeout); err != nil {
+		return false, os.NewSyscallError("poll", err)
+	} else if n == 0 {
+		return false, os.NewSyscallError("connect", unix.ETIMEDOUT)
+	}
+	if errno, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_ERROR); err != nil || errno != 0 {
+		return false, os.NewSyscallError("connect", unix.Errno(errno))
+	}
+	yes, err := InUseFD(fd)
+	return err == nil && !yes, err
+}
