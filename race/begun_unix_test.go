@@ -20,21 +20,24 @@ func begin(t *testing.T, to Target) (fd int) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a := netip.MustParseAddr(to.Host)
-	if err := unix.Connect(fd, &unix.SockaddrInet4{Port: int(to.Port), Addr: a.As4()}); err != nil && err != unix.EINPROGRESS {
+	if err := unix.Connect(fd, &unix.SockaddrInet4{Port: int(to.Port), Addr: at(to).Addr().As4()}); err != nil && err != unix.EINPROGRESS {
 		t.Fatal(err)
 	}
 	return fd
 }
 
-// TestBegun: the attempts that were begun are those of the race, each in its
-// place, and only those that were not are begun by it.
+func at(to Target) netip.AddrPort {
+	return netip.AddrPortFrom(netip.MustParseAddr(to.Host), to.Port)
+}
+
+// TestBegun: the attempts that were begun are those of the race, each at its
+// address, and only the others are begun by it.
 func TestBegun(t *testing.T) {
 	noLeak(t)
 	live, ended := listener(t, "127.0.0.1")
 	dead, refused := silent(t), refusing(t)
 	fd := begin(t, live)
-	d := &Dialer{Begun: []int{begin(t, dead), -1, fd}, Age: time.Hour, Timeout: 2 * time.Hour}
+	d := &Dialer{Begun: map[netip.AddrPort]int{at(live): fd, at(dead): begin(t, dead)}, Age: time.Hour, Timeout: 2 * time.Hour}
 	w, err := d.Dial(context.Background(), dead, refused, live)
 	if err != nil {
 		t.Fatal(err)
@@ -61,19 +64,19 @@ func TestBegunFails(t *testing.T) {
 	noLeak(t)
 	refused := refusing(t)
 	live, _ := listener(t, "127.0.0.1") // whose port is another target's: nobody connects
-	_, err := (&Dialer{Begun: []int{begin(t, refused)}}).Dial(context.Background(), refused)
+	_, err := (&Dialer{Begun: map[netip.AddrPort]int{at(refused): begin(t, refused)}}).Dial(context.Background(), refused)
 	if !errors.Is(err, unix.ECONNREFUSED) || errors.Is(err, ErrLocal) {
 		t.Errorf("refused, but not by this machine: %v", err)
 	}
 	dead := silent(t)
-	_, err = (&Dialer{Begun: []int{begin(t, dead)}, Age: DefaultTimeout}).Dial(context.Background(), dead)
+	_, err = (&Dialer{Begun: map[netip.AddrPort]int{at(dead): begin(t, dead)}, Age: DefaultTimeout}).Dial(context.Background(), dead)
 	if !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("a race whose time is over: %v", err)
 	}
 	// A race that ends before their turn closes them.
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	_, err = (&Dialer{Begun: []int{begin(t, live)}, Family: IPv6}).Dial(ctx, live)
+	_, err = (&Dialer{Begun: map[netip.AddrPort]int{at(live): begin(t, live)}, Family: IPv6}).Dial(ctx, live)
 	if err == nil {
 		t.Error("an IPv4 address won a race of IPv6")
 	}

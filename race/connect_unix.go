@@ -13,11 +13,9 @@ import (
 )
 
 func (k *kernel) Connect(t *Transport, to Addr, via string) (fd int, done bool, err error) {
-	fd = -1
-	if len(k.begun) > 0 {
-		fd, k.begun = k.begun[0], k.begun[1:]
-	}
-	if fd >= 0 {
+	fd, begun := k.dialer.Begun[to.AddrPort]
+	if begun {
+		delete(k.dialer.Begun, to.AddrPort)
 		err = underWay(fd)
 	} else if fd, err = k.open(t, to); err != nil {
 		return -1, false, errSocket{err}

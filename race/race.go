@@ -149,12 +149,12 @@ type Dialer struct {
 	// ErrHangup. They stay the caller's.
 	Hangup []int
 
-	// Begun has attempts that were begun before Dial, for a race of addresses,
-	// no two alike: for each target, in their order, a non-blocking,
-	// close-on-exec socket of the first of Transports on which connect(2) was
-	// called, or -1. Dial takes them over. Age is how long ago that was: the
+	// Begun has attempts that were begun before Dial: for addresses of the
+	// race, non-blocking, close-on-exec sockets of the first of Transports, on
+	// which connect(2) was called. Each is the first attempt at its address.
+	// Dial takes them over, and out. Age is how long ago they were begun: the
 	// race is as old.
-	Begun []int
+	Begun map[netip.AddrPort]int
 	Age   time.Duration
 
 	// Report, if set, is called with every event, from the goroutine that

@@ -17,7 +17,6 @@ import (
 type kernel struct {
 	dialer *Dialer
 	began  time.Time
-	begun  []int // dialer.Begun, but for those that have had their turn
 
 	// polls has the descriptors to hear of: the waker, dialer.Hangup, and
 	// from base on the attempts in the order in which they began. A closed
@@ -48,7 +47,7 @@ const maxLookups = 256
 
 // newKernel is ready for a race. shut must follow.
 func newKernel(ctx context.Context, d *Dialer) (*kernel, error) {
-	k := &kernel{dialer: d, began: time.Now().Add(-d.Age), begun: d.Begun, ctx: ctx, wake: [2]int{-1, -1}, index: map[int]int{}}
+	k := &kernel{dialer: d, began: time.Now().Add(-d.Age), ctx: ctx, wake: [2]int{-1, -1}, index: map[int]int{}}
 	k.polls = make([]unix.PollFd, 1, 8)
 	k.polls[0] = unix.PollFd{Fd: -1, Events: unix.POLLIN}
 	for _, fd := range d.Hangup {
@@ -99,8 +98,9 @@ func (k *kernel) tell(answers ...answer) {
 // shut ends the lookups, without waiting for them, and closes the waker and what
 // has not had its turn.
 func (k *kernel) shut() {
-	for _, fd := range k.begun {
+	for to, fd := range k.dialer.Begun {
 		k.Close(fd)
+		delete(k.dialer.Begun, to)
 	}
 	if k.cancel == nil {
 		return

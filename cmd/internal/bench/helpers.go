@@ -82,8 +82,10 @@ func helpers(dir string, s *server, dns bool, others []string) (control *helper,
 	} else {
 		add("fdrace --mptcp", fdrace, "--mptcp", s.host, s.mptcpPort)
 	}
+	add("nc -F, name in /etc/hosts", nc, "-F", "localhost", s.port)
 	add("fdrace, name in /etc/hosts", fdrace, "localhost", s.port)
 	if dns {
+		add("nc -F, name by DNS", nc, "-F", name, s.port)
 		add("fdrace, name by DNS", fdrace, name, s.port)
 	}
 	for _, n := range []int{8, 100, 1000} {

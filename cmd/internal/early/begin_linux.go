@@ -45,7 +45,7 @@ var (
 	}{Cmsghdr: unix.Cmsghdr{Len: unix.SizeofCmsghdr + 4, Level: unix.SOL_SOCKET, Type: unix.SCM_RIGHTS}}
 )
 
-// left is what the runtime finds: a descriptor for each target, or -1.
+// left is what the runtime finds: a descriptor for each address, or -1.
 var left struct {
 	fds   [most]int
 	n     int
@@ -217,17 +217,4 @@ func setOption(fd, level, name uintptr, to int32) {
 func call(trap, a, b, c uintptr) (uintptr, syscall.Errno) {
 	r, _, e := syscall.RawSyscall(trap, a, b, c)
 	return r, e
-}
-
-// Taken returns the sockets, non-blocking and now the caller's, on which
-// connections to the targets have been under way for age: one for each target,
-// in their order, or -1. It does so once, and returns none if there are none.
-func Taken() (fds []int, age time.Duration) {
-	if left.n == 0 {
-		return nil, 0
-	}
-	fds, left.n = left.fds[:left.n], 0
-	var now unix.Timespec
-	_ = unix.ClockGettime(unix.CLOCK_MONOTONIC, &now) // it has worked before
-	return fds, time.Duration(now.Nano() - left.since.Nano())
 }

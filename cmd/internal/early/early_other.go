@@ -2,10 +2,13 @@
 
 package early
 
-import "time"
+import (
+	"net/netip"
+	"time"
+)
 
 // Link is nothing that the linker need be told.
 const Link = ""
 
 // Taken returns none: here the program begins with the runtime.
-func Taken() (fds []int, age time.Duration) { return nil, 0 }
+func Taken() (begun map[netip.AddrPort]int, age time.Duration) { return nil, 0 }

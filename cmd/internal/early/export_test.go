@@ -9,11 +9,7 @@ func Read(args []string) (addrs []netip.Addr, port uint16, mptcp, ok bool) {
 		return nil, 0, false, false
 	}
 	for _, a := range l.addrs[:l.n] {
-		addr := netip.AddrFrom16(a.bytes)
-		if a.four {
-			addr = netip.AddrFrom4([4]byte(a.bytes[:4]))
-		}
-		addrs = append(addrs, addr)
+		addrs = append(addrs, a.netip())
 	}
 	return addrs, l.port, l.mptcp, true
 }

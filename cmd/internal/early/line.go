@@ -1,5 +1,7 @@
 package early
 
+import "net/netip"
+
 // most is how many addresses a line may have.
 const most = 8
 
@@ -92,6 +94,14 @@ func (a *address) read(word string) bool {
 	}
 	loopback := a.bytes == [16]byte{15: 1}
 	return loopback || a.bytes[0] > 0 && a.bytes[0] < 0xfe
+}
+
+// netip is for the runtime to call.
+func (a *address) netip() netip.Addr {
+	if a.four {
+		return netip.AddrFrom4([4]byte(a.bytes[:4]))
+	}
+	return netip.AddrFrom16(a.bytes)
 }
 
 func read4(addr *[16]byte, word string) bool {
