@@ -118,15 +118,18 @@ func race(l *line) {
 			break // the runtime will see why
 		}
 		for i := range l.n {
-			switch {
-			case polls[i].Revents == 0:
-				continue
-			case polls[i].Revents == unix.POLLOUT && handOver(l, i):
-				call(unix.SYS_EXIT_GROUP, 0, 0, 0)
+			switch polls[i].Revents {
+			case 0:
+			case unix.POLLOUT:
+				if handOver(l, i) {
+					call(unix.SYS_EXIT_GROUP, 0, 0, 0)
+				}
+				more = true // the runtime will see what is wrong
+			default:
+				polls[i].Fd = -1 // it has failed, which the runtime will tell
+				alive--
+				more = more || l.more(i)
 			}
-			polls[i].Fd = -1 // whatever is wrong with it, the runtime will see it, too
-			alive--
-			more = more || l.more(i)
 		}
 	}
 	left.n = l.n
@@ -173,7 +176,7 @@ func connect(l *line, a *address) int {
 func (l *line) mayLose() bool { return l.n > 1 || l.mptcp }
 
 // handOver makes what race.Winner.FD promises of an attempt that has connected,
-// and passes it. If that is done the others will not be heard of.
+// and passes it.
 func handOver(l *line, winner int) bool {
 	fd := uintptr(polls[winner].Fd)
 	length = uint32(unsafe.Sizeof(self))
@@ -184,6 +187,7 @@ func handOver(l *line, winner int) bool {
 	// An ICMP error that has come since is a hint, and not for ssh to find.
 	option(fd, unix.SO_ERROR)
 	if l.mayLose() {
+		l.dropOthers(winner)
 		setOption(fd, unix.IPPROTO_TCP, unix.TCP_QUICKACK, 1)
 	}
 	setOption(fd, unix.SOL_SOCKET, unix.SO_KEEPALIVE, 1)
@@ -191,15 +195,20 @@ func handOver(l *line, winner int) bool {
 	call(unix.SYS_FCNTL, fd, unix.F_SETFL, 0) // it blocks
 	rights.fd[0] = int32(fd)
 	n, _ := call(unix.SYS_SENDMSG, stdout, uintptr(unsafe.Pointer(&message)), unix.MSG_NOSIGNAL|unix.MSG_DONTWAIT)
-	if n != 1 {
-		return false
-	}
+	return n == 1
+}
+
+// dropOthers closes all attempts but the winner, as Close of package race does:
+// before ssh is woken, which on a busy machine runs in our place, for longer than
+// a completed one's ACK can be held back.
+func (l *line) dropOthers(winner int) {
 	for i := range l.n {
-		if other := left.fds[i]; i != winner && other >= 0 {
-			syscall.RawSyscall6(unix.SYS_SETSOCKOPT, uintptr(other), unix.SOL_SOCKET, unix.SO_LINGER, uintptr(unsafe.Pointer(&linger)), unsafe.Sizeof(linger), 0)
+		if fd := left.fds[i]; i != winner && fd >= 0 {
+			syscall.RawSyscall6(unix.SYS_SETSOCKOPT, uintptr(fd), unix.SOL_SOCKET, unix.SO_LINGER, uintptr(unsafe.Pointer(&linger)), unsafe.Sizeof(linger), 0)
+			call(unix.SYS_CLOSE, uintptr(fd), 0, 0)
+			left.fds[i], polls[i] = -1, unix.PollFd{Fd: -1}
 		}
 	}
-	return true
 }
 
 // option returns an option of level SOL_SOCKET, or -1.
