@@ -148,7 +148,7 @@ func (s *story) race(ts *testscript.TestScript, neg bool, args []string) error {
 	case neg && r.Status == 0:
 		return errors.New("exit status 0 without a descriptor")
 	case !neg && r.FD < 0:
-		return fmt.Errorf("no descriptor: exit status %d: %s", r.Status, r.Stderr)
+		return fmt.Errorf("no descriptor: exit status %d: %s%s", r.Status, r.Stderr, s.listing(Match{}))
 	case !neg && r.Status != 0:
 		return fmt.Errorf("a descriptor, and exit status %d: %s", r.Status, r.Stderr)
 	}
