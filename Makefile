@@ -42,7 +42,7 @@ help:
 
 # The log of HEAD is there because the version changes with a commit. A later
 # "sudo make install" finds nothing to do, and so needs neither go nor git.
-bin/fdrace: Makefile go.mod go.sum $(wildcard .git/logs/HEAD) $(shell find cmd/fdrace cmd/internal/helper cmd/internal/paths cmd/internal/room race fdpass mptcp -type f ! -name '*_test.go')
+bin/fdrace: Makefile go.mod go.sum $(wildcard .git/logs/HEAD) $(shell find cmd/fdrace cmd/internal/early cmd/internal/helper cmd/internal/paths cmd/internal/room race fdpass mptcp -type f ! -name '*_test.go')
 	$(BUILD) -o $@ ./cmd/fdrace
 
 # Not by go run, which a signal would part from what it runs.
@@ -110,7 +110,7 @@ dist:
 	gzip -9n <cmd/fdrace/fdrace.1 >dist/fdrace.1.gz
 	@set -e; for ARCH in $(ARCHS); do \
 		export ARCH; \
-		GOOS=linux GOARCH=$$ARCH $(BUILD) -o dist/fdrace-linux-$$ARCH ./cmd/fdrace; \
+		(export GOOS=linux GOARCH=$$ARCH; $(BUILD) -o dist/fdrace-linux-$$ARCH ./cmd/fdrace); \
 		for packager in deb rpm; do \
 			go run $(NFPM) package --config .ci/nfpm.yaml --packager $$packager --target dist/; \
 		done; \

@@ -17,6 +17,9 @@ func (k *kernel) Connect(t *Transport, to Addr, via string) (fd int, done bool, 
 	if begun {
 		delete(k.dialer.Begun, to.AddrPort)
 		err = underWay(fd)
+		if _, e := unix.Getpeername(fd); e == nil {
+			err = unix.EINPROGRESS // it has connected: an error is a hint, as in Wait
+		}
 	} else if fd, err = k.open(t, to); err != nil {
 		return -1, false, errSocket{err}
 	} else {

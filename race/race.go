@@ -178,7 +178,7 @@ type Winner struct {
 	Addr      Addr          // the peer
 	Interface string        // what the socket is bound to, if anything
 	Transport string        // its Transport's name
-	Elapsed   time.Duration // from the call of Dial to the win
+	Elapsed   time.Duration // from the call of Dial, or Age before it, to the win
 	Tried, Of int           // candidates tried, candidates known, at the win
 
 	// Before says, in their order, what had become of the attempts at Addr by
@@ -271,7 +271,7 @@ func (k EventKind) String() string {
 // with a Family is of a lookup. Every attempt has one Start, and one of Failed,
 // Won and Cancelled.
 type Event struct {
-	At        time.Duration // since Dial was called
+	At        time.Duration // since Dial was called, or Age before that
 	Kind      EventKind
 	Target    Target
 	Family    Family       // of a lookup: IPv4 or IPv6
@@ -291,7 +291,7 @@ type Failure struct {
 	Interface string        // the interface it was bound to, if any
 	Transport string        // empty when nothing was tried
 	Err       error         // the cause: an errno, a *net.DNSError, ...
-	At        time.Duration // since Dial was called
+	At        time.Duration // since Dial was called, or Age before that
 }
 
 func (f Failure) Error() string {

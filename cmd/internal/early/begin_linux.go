@@ -112,7 +112,10 @@ func race(l *line) {
 		}
 	}
 	polls[l.n].Fd = stdout
-	for alive > 0 && !more {
+	for alive > 0 {
+		if more { // than to wait: what is there already
+			wait = unix.Timespec{}
+		}
 		n, _, e := syscall.RawSyscall6(unix.SYS_PPOLL, uintptr(unsafe.Pointer(&polls)), uintptr(l.n+1), uintptr(unsafe.Pointer(&wait)), 0, 0, 0)
 		if n == 0 || e != 0 || polls[l.n].Revents != 0 {
 			break // the runtime will see why
@@ -124,11 +127,11 @@ func race(l *line) {
 				if handOver(l, i) {
 					call(unix.SYS_EXIT_GROUP, 0, 0, 0)
 				}
-				more = true // the runtime will see what is wrong
+				polls[i].Fd = -1 // the runtime will see what is wrong
+				alive, more = alive-1, true
 			default:
 				polls[i].Fd = -1 // it has failed, which the runtime will tell
-				alive--
-				more = more || l.more(i)
+				alive, more = alive-1, more || l.more(i)
 			}
 		}
 	}
@@ -160,12 +163,16 @@ func connect(l *line, a *address) int {
 	if e != 0 {
 		return -1
 	}
+	if fd <= 2 { // one of the first three is missing, which the runtime opens
+		call(unix.SYS_CLOSE, fd, 0, 0)
+		return -1
+	}
 	if l.mayLose() { // holdAck of package race
 		setOption(fd, unix.IPPROTO_TCP, unix.TCP_QUICKACK, 0)
 	}
 	_, e = call(unix.SYS_CONNECT, fd, uintptr(sa), size)
-	// The runtime will open what is missing of the first three.
-	if fd <= 2 || e != 0 && e != unix.EINPROGRESS {
+	// A local firewall's ICMP error is in SO_ERROR: see underWay of package race.
+	if e != 0 && e != unix.EINPROGRESS || option(fd, unix.SO_ERROR) > 0 {
 		call(unix.SYS_CLOSE, fd, 0, 0)
 		return -1
 	}
