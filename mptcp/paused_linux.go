@@ -41,13 +41,17 @@ func Paused() (bool, error) {
 		return false, os.NewSyscallError("connect", err)
 	}
 	p := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLOUT}}
-	if n, err := unix.Poll(p, pausedTimeout); err != nil {
-		return false, os.NewSyscallError("poll", err)
-	} else if n == 0 {
-		return false, os.NewSyscallError("connect", unix.ETIMEDOUT)
+	n, err := unix.Poll(p, pausedTimeout)
+	for err == unix.EINTR { // the runtime's own signals
+		n, err = unix.Poll(p, pausedTimeout)
 	}
-	if errno, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_ERROR); err != nil || errno != 0 {
-		return false, os.NewSyscallError("connect", unix.Errno(errno))
+	switch {
+	case err != nil:
+		return false, os.NewSyscallError("poll", err)
+	case n == 0:
+		return false, os.NewSyscallError("connect", unix.ETIMEDOUT)
+	case p[0].Revents != unix.POLLOUT:
+		return false, os.NewSyscallError("connect", unix.ECONNREFUSED)
 	}
 	yes, err := InUseFD(fd)
 	return err == nil && !yes, err

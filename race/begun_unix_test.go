@@ -63,7 +63,7 @@ func TestBegun(t *testing.T) {
 func TestBegunFails(t *testing.T) {
 	noLeak(t)
 	refused := refusing(t)
-	live, _ := listener(t, "127.0.0.1") // whose port is another target's: nobody connects
+	live, _ := listener(t, "127.0.0.1")
 	_, err := (&Dialer{Begun: map[netip.AddrPort]int{at(refused): begin(t, refused)}}).Dial(context.Background(), refused)
 	if !errors.Is(err, unix.ECONNREFUSED) || errors.Is(err, ErrLocal) {
 		t.Errorf("refused, but not by this machine: %v", err)
