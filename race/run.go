@@ -28,15 +28,24 @@ type system interface {
 	// ends the race: ErrHangup, or the context's.
 	Wait(until time.Duration) (news, error)
 
-	// Release takes a connected fd out of the system's hands and makes it
-	// what Winner.FD promises. After an error it is still the system's. After
-	// errNotYet it may be good later: Wait says when to ask again.
-	Release(t *Transport, fd int) error
+	// Verify returns what is wrong with fd, which has connected. It leaves the
+	// handshake incomplete where that can be.
+	Verify(t *Transport, fd int) error
 
-	// Close ends a connection, or the attempt at one, so that the peer hears
+	// Hold has Wait tell of fd, which has connected, only when it fails.
+	Hold(fd int)
+
+	// Look completes fd's handshake and looks for the banner. After errNotYet
+	// it may come later: Wait says when to look again.
+	Look(t *Transport, fd int) error
+
+	// Release completes fd's handshake, takes it out of the system's hands and
+	// makes it what Winner.FD promises.
+	Release(fd int)
+
+	// Close ends a connection of t, or the attempt at one, so that the peer hears
 	// of it no more than a reset.
-	// It may have been released.
-	Close(fd int)
+	Close(t *Transport, fd int)
 }
 
 // news is what came out of one Wait, the answers to be handled first, the
@@ -57,7 +66,7 @@ type errSocket struct{ error }
 
 func (e errSocket) Unwrap() error { return e.error }
 
-// errNotYet is Release's answer to a connection whose banner is not there yet.
+// errNotYet is Look's answer to a connection whose banner is not there yet.
 var errNotYet = errors.New("no banner yet")
 
 // running is one race under way.
@@ -69,10 +78,11 @@ type running struct {
 	family     Family
 	timeout    time.Duration
 
-	attempts []*attempt       // all of them, in order; fd is -1 when over
-	byFD     map[int]*attempt // those under way
-	waits    *attempt         // has its turn, but there was no descriptor left ...
-	full     error            // ... says this
+	attempts []*attempt       // all of them, in order
+	byFD     map[int]*attempt // by their connections under way
+	gate     gate
+	waits    *attempt // has its turn, but there was no descriptor left ...
+	full     error    // ... says this
 	asked    []question
 	lookups  map[question]time.Duration // those under way, since when
 	nat64    nat64
@@ -102,6 +112,11 @@ func (d *Dialer) run(sys system, targets []Target) (*Winner, error) {
 	}
 	r.schedule = newSchedule(delay, d.HeadStart, len(r.transports), targets)
 	r.schedule.interfaces = r.otherWays
+	for i := range r.transports {
+		if r.transports[i].EagerACK {
+			r.schedule.setEager(i)
+		}
+	}
 	for _, l := range r.schedule.lanes {
 		r.prepare(l)
 	}
@@ -159,9 +174,12 @@ func (r *running) loop() (cause error) {
 	}
 	for now := time.Duration(0); ; now = r.sys.Now() { // the first attempts are of the beginning
 		if now >= r.timeout {
+			if r.Banner == "" && r.admitHeld(never) {
+				return nil
+			}
 			return context.DeadlineExceeded
 		}
-		if over := r.start(now); over || r.schedule.over() {
+		if over := r.admitHeld(now) || r.start(now); over || r.schedule.over() {
 			return nil
 		}
 		if now >= tick {
@@ -170,8 +188,11 @@ func (r *running) loop() (cause error) {
 				tick = now + tickEvery
 			}
 		}
-		until := min(r.timeout, tick)
-		if r.waits == nil {
+		until := min(r.timeout, tick, r.gateDue(now))
+		switch {
+		case r.gate.closed(now):
+			until = min(until, r.gate.quiet)
+		case r.waits == nil:
 			until = min(until, r.schedule.due())
 		}
 		news, err := r.sys.Wait(until)
@@ -182,7 +203,7 @@ func (r *running) loop() (cause error) {
 			r.answered(a)
 		}
 		for _, e := range news.ended {
-			if over := r.ended(r.byFD[e.fd], e.err); over {
+			if over := r.ended(e.fd, e.err); over {
 				return nil
 			}
 		}
@@ -192,6 +213,12 @@ func (r *running) loop() (cause error) {
 // start begins every attempt that is due. It returns true if one of them has
 // ended the race, as connect and ended do.
 func (r *running) start(now time.Duration) (over bool) {
+	if over := r.renew(now); over {
+		return true
+	}
+	if r.gate.closed(now) {
+		return false
+	}
 	if a := r.waits; a != nil {
 		r.waits = nil
 		if over := r.connect(a); over || r.waits != nil {
@@ -199,15 +226,22 @@ func (r *running) start(now time.Duration) (over bool) {
 		}
 	}
 	for a := range r.schedule.starts(now) {
-		r.attempts = append(r.attempts, a)
-		if over := r.connect(a); over || r.waits != nil {
+		if a.tries == 0 {
+			r.attempts = append(r.attempts, a)
+		}
+		if over := r.connect(a); over || r.waits != nil || r.gate.closed(now) {
 			return over
 		}
 	}
 	return false
 }
 
+// connect begins a try of a.
 func (r *running) connect(a *attempt) (over bool) {
+	if r.won != nil && !r.holds(a) {
+		r.skip(a)
+		return false
+	}
 	fd, done, err := r.sys.Connect(&r.transports[a.transport], a.addr, r.via(a))
 	if err != nil {
 		// Out of descriptors: a waits for one that this race will give back.
@@ -217,64 +251,111 @@ func (r *running) connect(a *attempt) (over bool) {
 			return false
 		}
 	}
-	r.reportAttempt(Start, a, nil)
+	a.tries++
+	r.report(r.event(Start, a, nil))
 	if err != nil {
 		r.failed(a, err)
 		return false
 	}
-	a.fd = fd
+	a.add(try{fd, a.tries, r.sys.Now()})
 	r.byFD[fd] = a
-	return done && r.ended(a, nil)
+	return done && r.ended(fd, nil)
 }
 
-// ended takes the end of a's connecting.
-func (r *running) ended(a *attempt, err error) (over bool) {
-	if err == nil {
-		if !a.connected {
-			a.connected = true
-			r.reportAttempt(Connected, a, nil)
-		}
-		switch err = r.sys.Release(&r.transports[a.transport], a.fd); err {
-		case nil:
-			r.ready(a)
-			return !r.Exhaust
-		case errNotYet:
+// ended takes the end of a try's connecting, or that a connection has more to
+// say.
+func (r *running) ended(fd int, err error) (over bool) {
+	a := r.byFD[fd]
+	switch {
+	case a == nil:
+		return false // closed by what came before it in the same batch
+	case a.fd >= 0 && a.fd != fd:
+		r.close(a, fd) // another try has been answered
+		return false
+	case err != nil:
+		r.failed(a, err)
+		return false
+	case a.fd < 0:
+		a.answer(fd, r.sys.Now())
+		if r.waitUntil(a) > a.answered && r.won == nil {
+			r.hold(a)
 			return false
 		}
 	}
-	r.drop(a)
+	return r.admit(a)
+}
+
+// admit shows a to its server, if that must be for it to win.
+func (r *running) admit(a *attempt) (over bool) {
+	t := &r.transports[a.transport]
+	var err error
+	if !a.shown {
+		err = r.sys.Verify(t, a.fd)
+	}
+	if err == nil && r.won != nil {
+		r.cancel(a, nil)
+		return false
+	}
+	if err == nil && r.Banner != "" {
+		err = r.sys.Look(t, a.fd)
+	}
+	switch err {
+	case nil:
+		r.win(a)
+		return !r.Exhaust
+	case errNotYet:
+		r.show(a)
+		return false
+	}
+	r.reportConnected(a)
 	r.failed(a, err)
 	return false
 }
 
-// ready takes a as the winner, if it is the first to be ready.
-func (r *running) ready(a *attempt) {
-	end := Cancelled
-	if r.won == nil {
-		end = Won
-		r.won = r.winner(a)
-	}
+// win takes a as the winner. The others are closed before anything else: those
+// that have connected meanwhile are not to be acknowledged.
+func (r *running) win(a *attempt) {
 	if r.Exhaust {
-		r.drop(a)
-		r.schedule.ready(a)
-	} else {
-		delete(r.byFD, a.fd)
+		r.winExhaust(a)
+		return
 	}
-	r.reportAttempt(end, a, nil)
+	for _, b := range r.attempts {
+		for _, t := range b.open[:b.n] {
+			if t.fd != a.fd {
+				r.sys.Close(&r.transports[b.transport], t.fd)
+			}
+		}
+	}
+	r.sys.Release(a.fd)
+	clear(r.byFD)
+	r.reportConnected(a)
+	r.won = r.winner(a)
+	a.ended = true
+	r.report(r.event(Won, a, nil))
 }
 
-// drop closes a's socket.
-func (r *running) drop(a *attempt) {
-	r.sys.Close(a.fd)
-	delete(r.byFD, a.fd)
+// close closes one try of a.
+func (r *running) close(a *attempt, fd int) {
+	r.sys.Close(&r.transports[a.transport], fd)
+	delete(r.byFD, fd)
+	a.remove(fd)
+}
+
+// closeTries closes all tries of a.
+func (r *running) closeTries(a *attempt) {
+	for a.n > 0 {
+		r.close(a, a.open[0].fd)
+	}
 	a.fd = -1
+	r.leave(a)
 }
 
 func (r *running) failed(a *attempt, err error) {
+	r.closeTries(a)
 	var socket errSocket
-	a.err = err
+	a.err, a.ended = err, true
 	r.schedule.failed(a, r.sys.Now(), errors.As(err, &socket))
-	r.reportAttempt(Failed, a, err)
+	r.report(r.event(Failed, a, err))
 	r.noteAttempt(a, err)
 	if errors.Is(err, unix.ENETUNREACH) {
 		r.strand(a)
@@ -285,15 +366,18 @@ func (r *running) failed(a *attempt, err error) {
 // what became of everything that had not failed yet.
 func (r *running) clear(cause error) {
 	for _, a := range r.attempts {
-		if r.byFD[a.fd] != a {
+		if a.ended || a.tries == 0 {
 			continue
 		}
-		r.drop(a)
+		if r.won == nil || r.Exhaust {
+			r.closeTries(a)
+		}
 		why := cause
 		if cause != nil && a.connected {
 			why = fmt.Errorf("%w: %w", ErrNoBanner, cause)
 		}
-		r.reportAttempt(Cancelled, a, why)
+		a.ended = true
+		r.report(r.event(Cancelled, a, why))
 		if why != nil {
 			r.noteAttempt(a, why)
 		}
@@ -302,7 +386,7 @@ func (r *running) clear(cause error) {
 		return
 	}
 	why := ErrNotTried
-	if r.waits != nil {
+	if r.waits != nil && r.waits.tries == 0 {
 		why = fmt.Errorf("not tried: %w", r.full)
 		r.noteAttempt(r.waits, why)
 		r.report(Event{Kind: Failed, Target: r.waits.lanes[0].target, Addr: r.waits.addr, Err: why})

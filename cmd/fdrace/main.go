@@ -112,7 +112,7 @@ func texts() map[string]string {
 		"bind-address":    "Connect from this local address.",
 		"interface":       "Connect through this network interface.",
 		"every-interface": "Try each address from each interface that is up, too, --delay after the normal route.",
-		"banner":          `The winner must have said "SSH-", not only have accepted: passes over boxes that accept for a server that is not there, for one round trip more.`,
+		"banner":          `Only accept a connection once the server has sent "SSH-": passes over boxes that accept for a server that is not there, for one round trip more.`,
 		"verbose":         "Say what won; twice, say every step.",
 		"log":             "Append every step, what won and each error to this file; so does the environment variable FDRACE_LOG.",
 		"explain":         "Race to the end, show what became of each candidate, and pass nothing: for people.",

@@ -283,9 +283,9 @@ func (o *Options) Dialer() (*race.Dialer, error) {
 	}
 	switch {
 	case o.RequireMPTCP:
-		d.Transports = []race.Transport{{Name: "mptcp", Socket: mptcp.Socket, Check: confirmMPTCP}}
+		d.Transports = []race.Transport{{Name: "mptcp", Socket: mptcp.Socket, EagerACK: true, Check: confirmMPTCP}}
 	case o.MPTCP:
-		d.Transports = []race.Transport{{Name: "mptcp", Socket: mptcp.Socket}, {}}
+		d.Transports = []race.Transport{{Name: "mptcp", Socket: mptcp.Socket, EagerACK: true}, {}}
 	}
 	d.Report = o.report()
 	if o.Verbose == 0 {

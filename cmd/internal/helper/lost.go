@@ -113,6 +113,9 @@ func (e *raceError) failure(f race.Failure) string {
 	if f.Transport != "" {
 		name += over(f.Transport) + from(f.Interface)
 	}
+	if f.Attempts > 1 {
+		name += ", " + attempts(f.Attempts)
+	}
 	line := fmt.Sprintf("%s: %s", name, e.reason(f))
 	if hasTime(f) {
 		line += fmt.Sprintf(" (%s)", Took(f.At))

@@ -89,6 +89,14 @@ var lostCases = []lostCase{
 		failed(3, "10.0.0.1:22", "tcp", unix.ECONNREFUSED, "box"), failed(3, "10.0.0.2:22", "tcp", unix.ECONNREFUSED, "vpn-box"))},
 	{name: "no banner", words: "192.0.2.5", lost: timesOut(failed(3000, "192.0.2.5:22", "tcp",
 		fmt.Errorf("%w: %w", race.ErrNoBanner, context.DeadlineExceeded)))},
+	{name: "a server that refuses this client", words: "192.0.2.5 192.0.2.6", dialer: race.Dialer{Banner: "SSH-"}, lost: fails(
+		failed(20, "192.0.2.5:22", "tcp", &race.Refusal{Said: "Not allowed at this time"}), failed(20, "192.0.2.6:22", "tcp", unix.ECONNREFUSED))},
+	{name: "a server that has no room", words: "192.0.2.5", dialer: race.Dialer{Banner: "SSH-"}, lost: fails(
+		failed(20, "192.0.2.5:22", "tcp", &race.Refusal{Said: "Exceeded MaxStartups"}))},
+	{name: "a server that says something else: no hint", words: "192.0.2.5", dialer: race.Dialer{Banner: "SSH-"}, lost: fails(
+		failed(20, "192.0.2.5:22", "tcp", &race.Refusal{Said: "220 mail"}))},
+	{name: "several attempts", words: "192.0.2.5", lost: timesOut(race.Failure{
+		Target: race.Target{Host: "192.0.2.5", Port: 22}, Addr: addr("192.0.2.5:22"), Transport: "tcp", Attempts: 6, Err: context.DeadlineExceeded})},
 	{name: "plain TCP where MPTCP is required", words: "192.0.2.5", dialer: race.Dialer{Transports: mptcps},
 		lost: fails(failed(20, "192.0.2.5:22", "mptcp", errNoMPTCP))},
 	{name: "MPTCP dropped, or nobody there", words: "192.0.2.5", dialer: race.Dialer{Transports: mptcps},

@@ -2,6 +2,7 @@ package helper
 
 import (
 	"errors"
+	"runtime"
 	"strings"
 
 	"fdrace/race"
@@ -25,4 +26,18 @@ func Explain(err error, targets []race.Target, d *race.Dialer) (what, hint strin
 		what += "; " + strings.Join(e.fold(lost.Failures), "; ")
 	}
 	return what, e.hint(lost)
+}
+
+// ServerLog says in one line what a server logs of a race that passes nothing:
+// w has won it, or nobody has.
+func ServerLog(w *race.Winner, d *race.Dialer) string {
+	switch {
+	case d.Banner != "":
+		return "the server logs one connection that did not log in: --banner waits for what it says"
+	case w == nil:
+		return ""
+	case w.Transport != "tcp" || runtime.GOOS != "linux":
+		return "the server may log one connection that did not log in"
+	}
+	return "the server logs nothing of this: each connection was reset before it was complete"
 }
