@@ -54,9 +54,10 @@ var targetRaces = []raceCase{
 		zone: zone{
 			"00:00:07:cf:10:0a MAC":       {after: 2 * ms, addrs: "fe80::200:7ff:fecf:100a%eth0", more: true},
 			"00:00:07:cf:10:0a MAC again": {after: 100 * ms, err: errors.New("no answer from IPv6 on eth0")}},
-		want: "2 syn fe80::200:7ff:fecf:100a%eth0; 300 close fe80::200:7ff:fecf:100a%eth0; " +
-			"300 race: context deadline exceeded;   00:00:07:cf:10:0a: no answer from IPv6 on eth0 at 100; " +
-			"  connect tcp [fe80::200:7ff:fecf:100a%eth0]:22: context deadline exceeded at 300",
+		want: "2 syn fe80::200:7ff:fecf:100a%eth0; 252 syn fe80::200:7ff:fecf:100a%eth0; 300 close fe80::200:7ff:fecf:100a%eth0; " +
+			"300 close fe80::200:7ff:fecf:100a%eth0; 300 race: context deadline exceeded; " +
+			"  00:00:07:cf:10:0a: no answer from IPv6 on eth0 at 100; " +
+			"  connect tcp [fe80::200:7ff:fecf:100a%eth0]:22: context deadline exceeded at 300;   in 2 attempts",
 	},
 	{
 		name: "a MAC that nobody knows", targets: "00-00-07-CF-10-0A",
@@ -68,7 +69,7 @@ var targetRaces = []raceCase{
 		zone: zone{"_ssh._tcp.lab SRV": {after: 5 * ms, addrs: "a:2022 b:2023"},
 			"a AAAA": {err: nxdomain}, "a A": {addrs: "10.0.0.1"}, "b AAAA": {addrs: "fd99::2"}, "b A": {err: nxdomain}},
 		hosts: hosts{"[fd99::2]:2023": {rtt: 20 * ms}},
-		want: "5 syn 10.0.0.1:2022; 255 syn [fd99::2]:2023; 275 close 10.0.0.1:2022; " +
+		want: "5 syn 10.0.0.1:2022; 255 syn [fd99::2]:2023; 255 syn 10.0.0.1:2022; 275 close 10.0.0.1:2022; 275 close 10.0.0.1:2022; " +
 			"275 wins [fd99::2]:2023; 275 2 of 2 tried, by b:2023",
 	},
 	{
@@ -83,8 +84,9 @@ var targetRaces = []raceCase{
 		dialer: Dialer{HeadStart: 400 * ms},
 		zone:   zone{"_ssh._tcp.lab SRV": {after: 5 * ms, addrs: "10.0.0.2 10.0.0.3"}},
 		hosts:  hosts{"10.0.0.9": {rtt: 20 * ms}},
-		want: "0 syn 10.0.0.1; 400 syn 10.0.0.2; 650 syn 10.0.0.3; 800 syn 10.0.0.9; 820 close 10.0.0.1; " +
-			"820 close 10.0.0.2; 820 close 10.0.0.3; 820 wins 10.0.0.9; 820 4 of 4 tried, by 10.0.0.9:22",
+		want: "0 syn 10.0.0.1; 250 syn 10.0.0.1; 400 syn 10.0.0.2; 650 syn 10.0.0.3; 650 syn 10.0.0.2; 750 syn 10.0.0.1; 800 syn 10.0.0.9; " +
+			"820 close 10.0.0.1; 820 close 10.0.0.1; 820 close 10.0.0.1; 820 close 10.0.0.2; 820 close 10.0.0.2; 820 close 10.0.0.3; " +
+			"820 wins 10.0.0.9; 820 4 of 4 tried, by 10.0.0.9:22",
 	},
 	{
 		name: "SRV: a name that looks like a MAC is a name", targets: "_ssh._tcp.lab",
@@ -103,9 +105,10 @@ var targetRaces = []raceCase{
 		zone: zone{"NAT64": {after: 10 * ms, addrs: "64:ff9b::/96"}},
 		hosts: hosts{"192.0.2.1 mptcp": {inside: true, err: noRoute}, "192.0.2.1": {inside: true, err: noRoute},
 			"64:ff9b::c000:201": {rtt: 20 * ms}},
-		want: "0 try 192.0.2.1 mptcp: network is unreachable; 0 try 192.0.2.1: network is unreachable; " +
-			"10 syn 64:ff9b::c000:201 mptcp; 260 syn 64:ff9b::c000:201; " +
-			"280 close 64:ff9b::c000:201 mptcp; 280 wins 64:ff9b::c000:201; 280 2 of 2 tried, by 192.0.2.1:22; 280 before it mptcp: no answer",
+		want: "0 try 192.0.2.1 mptcp: network is unreachable; 0 try 192.0.2.1: network is unreachable; 10 syn 64:ff9b::c000:201 mptcp; " +
+			"260 syn 64:ff9b::c000:201 mptcp; 260 syn 64:ff9b::c000:201; 300 close 64:ff9b::c000:201 mptcp; " +
+			"300 close 64:ff9b::c000:201 mptcp; 300 wins 64:ff9b::c000:201; 300 2 of 2 tried, by 192.0.2.1:22; " +
+			"300 before it mptcp: no answer",
 	},
 	{
 		name: "NAT64: two targets are one address, that has no route", targets: "192.0.2.1 box",

@@ -109,7 +109,7 @@ func TestReport(t *testing.T) {
 		hosts: hosts{"fd99::1": {rtt: 20 * ms, err: refused}, "fd99::5": {rtt: 300 * ms}}}
 	f.race(t, d, "box")
 	want := "resolve IPv6; resolve IPv4; resolved fd99::1 fd99::5; resolved 10.0.0.5; start fd99::1; " +
-		"failed fd99::1: connection refused; start 10.0.0.5; start fd99::5; " +
+		"failed fd99::1: connection refused; start 10.0.0.5; start fd99::5; start 10.0.0.5; " +
 		"connected fd99::5; won fd99::5; cancelled 10.0.0.5"
 	if got := strings.Join(story, "; "); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)

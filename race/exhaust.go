@@ -14,6 +14,7 @@ var ErrSeen = errors.New("given up: the server would see a second connection")
 func (r *running) winExhaust(a *attempt) {
 	r.reportConnected(a)
 	r.won = r.winner(a)
+	r.schedule.noRetry = true
 	r.closeTries(a)
 	r.end(a, Won, nil)
 	for _, b := range r.attempts {

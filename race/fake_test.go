@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"fdrace/race/resolve"
+
+	"golang.org/x/sys/unix"
 )
 
 // fake is a system whose clock moves in Wait alone, and there at once: a queue
@@ -34,7 +36,7 @@ type fake struct {
 	given   map[int]*conn // released
 	syns    map[string]int
 	delay   time.Duration // the race's
-	leaks   int           // ACKs that were not held
+	noRetry bool
 	log     []string
 	release map[string]error // by peer
 }
@@ -55,8 +57,10 @@ type peer struct {
 	inside bool
 	banner time.Duration
 	mute   bool
-	said   string // in place of the banner, and closes
-	lost   int    // so many of the first SYNs
+	said   string        // in place of the banner, and closes
+	lost   int           // so many of the first SYNs
+	busy   time.Duration // until then its backlog is full
+	gone   time.Duration // from then on there is no route
 }
 
 // A conn is up at some time, and from some time on its server sees it: when it
@@ -166,6 +170,13 @@ func (f *fake) Connect(t *Transport, to Addr, via string) (int, bool, error) {
 		f.say("try %s: %v", name, p.err)
 		return -1, false, p.err
 	}
+	if p.gone > 0 && f.now >= p.gone {
+		return -1, false, noRoute
+	}
+	if f.now < p.busy {
+		f.say("try %s: %v", name, unix.EAGAIN)
+		return -1, false, unix.EAGAIN
+	}
 	f.say("syn %s", name)
 	f.nextFD++
 	c := &conn{name: name, eager: t.EagerACK || to.isSocket()}
@@ -268,12 +279,15 @@ func (f *fake) show(c *conn) {
 	}
 }
 
-// leak shows what was held for longer than a kernel holds it.
+// leak shows what was held for longer than a kernel holds it, as it is where
+// nothing can be begun anew.
 func (f *fake) leak() {
+	if f.noRetry || f.limit > 0 {
+		return
+	}
 	for _, c := range f.open {
 		if c.up && !c.shown && f.now > c.at+ackDelay {
 			f.show(c)
-			f.leaks++
 		}
 	}
 }
@@ -312,6 +326,7 @@ func (f *fake) Close(t *Transport, fd int) {
 // start is ready for d's race.
 func (f *fake) start(t *testing.T, d *Dialer) {
 	f.t, f.open, f.given, f.syns = t, map[int]*conn{}, map[int]*conn{}, map[string]int{}
+	f.noRetry = d.NoRetry
 	if f.delay = d.Delay; f.delay == 0 {
 		f.delay = DefaultDelay
 	}
@@ -349,6 +364,9 @@ func (f *fake) race(t *testing.T, d Dialer, words string) string {
 	switch {
 	case err == nil:
 		f.say("%d of %d tried, by %s", w.Tried, w.Of, w.Target)
+		if w.Attempts > 1 {
+			f.say("attempt %d of %d", w.Attempt, w.Attempts)
+		}
 		for _, b := range w.Before {
 			f.say("before it %s: %v", b.Transport, b.Err)
 		}
@@ -356,6 +374,9 @@ func (f *fake) race(t *testing.T, d Dialer, words string) string {
 		f.say("%v", err)
 		for _, l := range lost.Failures {
 			f.log = append(f.log, fmt.Sprintf("  %v at %d", l, l.At.Milliseconds()))
+			if l.Attempts > 1 {
+				f.log = append(f.log, fmt.Sprintf("  in %d attempts", l.Attempts))
+			}
 		}
 	default:
 		f.say("%v", err)

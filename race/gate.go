@@ -32,6 +32,10 @@ const (
 	ackDelay = 200 * time.Millisecond
 	ackRenew = 150 * time.Millisecond
 
+	// These bound grace.
+	minGrace = 10 * time.Millisecond
+	maxGrace = 50 * time.Millisecond
+
 	// maxHandshake bounds what a slow handshake adds to its attempt's turn.
 	maxHandshake = time.Second
 )
@@ -50,7 +54,26 @@ func (r *running) waitUntil(a *attempt) (until time.Duration) {
 	if r.gate.turn != nil && r.holds(a) { // or else it has been seen
 		until = r.gate.until
 	}
+	if grace := r.grace(a); grace > 0 {
+		until = max(until, a.answered+grace)
+	}
 	return until
+}
+
+// grace is how long a waits for an attempt at its address by a transport before its
+// own, which has been repeated together with a's beginning: as long as a's
+// handshake took, within bounds. An answer means that a packet was lost, silence
+// that something on the way drops that transport.
+func (r *running) grace(a *attempt) time.Duration {
+	if r.NoRetry {
+		return 0
+	}
+	for b := a.before; b != nil; b = b.before {
+		if b.pending() {
+			return max(minGrace, min(a.handshake, maxGrace))
+		}
+	}
+	return 0
 }
 
 // hold has a wait with its ACK unsent.
@@ -132,8 +155,8 @@ func (r *running) renewAt(a *attempt) time.Duration {
 	return a.answered + ackRenew
 }
 
-// due is when the gate has something to do, unless news comes first.
-func (r *running) gateDue(now time.Duration) time.Duration {
+// gateDue is when the gate has something to do, unless news comes first.
+func (r *running) gateDue() time.Duration {
 	due := never
 	for _, a := range r.gate.held {
 		due = min(due, r.waitUntil(a), r.renewAt(a))

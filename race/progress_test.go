@@ -46,8 +46,9 @@ var exhaustRaces = []raceCase{
 		name: "exhaust: the banner of the winner is waited for, and no other is acknowledged", targets: "10.0.0.1 10.0.0.2 10.0.0.3",
 		dialer: Dialer{Exhaust: true, Banner: "SSH-", Timeout: 2000 * ms},
 		hosts:  hosts{"10.0.0.1": {rtt: 20 * ms, mute: true}, "10.0.0.2": {rtt: 300 * ms, banner: 20 * ms}, "10.0.0.3": {rtt: 400 * ms, banner: 20 * ms}},
-		want: "0 syn 10.0.0.1; 0 syn 10.0.0.2; 0 syn 10.0.0.3; 20 ack 10.0.0.1; 300 ack 10.0.0.2; 320 reset 10.0.0.2; 320 reset 10.0.0.1; " +
-			"400 reset 10.0.0.3; 400 3 of 3 tried, by 10.0.0.2:22",
+		want: "0 syn 10.0.0.1; 0 syn 10.0.0.2; 0 syn 10.0.0.3; 20 ack 10.0.0.1; 270 syn 10.0.0.2; 270 syn 10.0.0.3; 300 close 10.0.0.2; " +
+			"300 ack 10.0.0.2; 320 reset 10.0.0.2; 320 reset 10.0.0.1; 400 close 10.0.0.3; 400 reset 10.0.0.3; " +
+			"400 3 of 3 tried, by 10.0.0.2:22; 400 attempt 1 of 2",
 	},
 	{
 		name: "exhaust: MPTCP is given up when the race is won, and the twin shows the rest", targets: "10.0.0.1 10.0.0.2",

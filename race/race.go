@@ -87,6 +87,11 @@ type Transport struct {
 	// asked.
 	Check func(fd int) error
 
+	// MaxAge returns how long a connection may wait for an answer, or 0 for no
+	// limit. It is then closed, and another begun. It is called once, when a
+	// connection has waited for one Delay. Default: no limit.
+	MaxAge func() time.Duration
+
 	// EagerACK says that the kernel completes each handshake by itself, as it
 	// does with MPTCP: a server sees every connection, also one that is closed at
 	// once because another has won. Such attempts start 10 ms apart where they
@@ -126,8 +131,12 @@ type Dialer struct {
 	Transports []Transport
 
 	// NoRetry has the race open one connection for each address and transport, for
-	// firewalls that count connections. Default: where nobody answers it opens
-	// another one.
+	// firewalls that count connections. Default: where a target has no new address
+	// to try, the race opens another connection to one that has not answered: one
+	// Delay after the last attempt, then two, four and so on, with at most four
+	// open at a time. The first that is answered wins. With several Transports, one
+	// that is silent for a Delay is also tried again when the next one starts; if
+	// the next one connects first, it waits a moment (10 to 50 ms) for the other.
 	NoRetry bool
 
 	// Bind is the local address of every socket; it restricts Family to its

@@ -71,7 +71,8 @@ var races = []raceCase{
 	{
 		name: "v6 late, while v4 is under way: it may still win", targets: "box", zone: dual,
 		hosts: hosts{"fd99::5": {rtt: 600 * ms}, "10.0.0.5": {rtt: 600 * ms}},
-		want:  "0 syn fd99::5; 250 syn 10.0.0.5; 600 close 10.0.0.5; 600 wins fd99::5; 600 2 of 2 tried, by box:22",
+		want: "0 syn fd99::5; 250 syn 10.0.0.5; 500 syn fd99::5; 600 close fd99::5; 600 close 10.0.0.5; 600 wins fd99::5; " +
+			"600 2 of 2 tried, by box:22; 600 attempt 1 of 2",
 	},
 	{
 		name: "v6 refused: next at once", targets: "box", zone: dual,
@@ -188,7 +189,8 @@ var races = []raceCase{
 		zone: zone{"box AAAA": {addrs: "fd99::5"}, "box A": {err: nxdomain},
 			"alias AAAA": {after: 10 * ms, addrs: "fd99::5"}, "alias A": {after: 10 * ms, addrs: "10.0.0.5"}},
 		hosts: hosts{"10.0.0.5": {rtt: 20 * ms}},
-		want:  "0 syn fd99::5; 250 syn 10.0.0.5; 270 close fd99::5; 270 wins 10.0.0.5; 270 2 of 2 tried, by alias:22",
+		want: "0 syn fd99::5; 250 syn 10.0.0.5; 250 syn fd99::5; 270 close fd99::5; 270 close fd99::5; 270 wins 10.0.0.5; " +
+			"270 2 of 2 tried, by alias:22",
 	},
 	{
 		name: "one address by two targets, refused before the second came to it", targets: "10.0.0.5 box",
@@ -217,7 +219,7 @@ var races = []raceCase{
 	{
 		name: "ready at the deadline has won", targets: "10.0.0.5", dialer: Dialer{Timeout: 300 * ms},
 		hosts: hosts{"10.0.0.5": {rtt: 300 * ms}},
-		want:  "0 syn 10.0.0.5; 300 wins 10.0.0.5; 300 1 of 1 tried, by 10.0.0.5:22",
+		want:  "0 syn 10.0.0.5; 250 syn 10.0.0.5; 300 close 10.0.0.5; 300 wins 10.0.0.5; 300 1 of 1 tried, by 10.0.0.5:22; 300 attempt 1 of 2",
 	},
 	{
 		name: "everything fails: in a round trip, each reason once", targets: "box nowhere 10.0.0.9", zone: zone{
@@ -268,8 +270,9 @@ var races = []raceCase{
 	{
 		name: "two transports: the first dropped on the way", targets: "box", dialer: Dialer{Transports: twoTransports}, zone: dual,
 		hosts: hosts{"fd99::5": {rtt: 20 * ms}, "10.0.0.5": {rtt: 20 * ms}},
-		want: "0 syn fd99::5 mptcp; 250 syn fd99::5; 250 syn 10.0.0.5 mptcp; " +
-			"270 close fd99::5 mptcp; 270 close 10.0.0.5 mptcp; 270 wins fd99::5; 270 2 of 2 tried, by box:22; 270 before it mptcp: no answer",
+		want: "0 syn fd99::5 mptcp; 250 syn fd99::5 mptcp; 250 syn fd99::5; 260 syn 10.0.0.5 mptcp; 290 close fd99::5 mptcp; " +
+			"290 close fd99::5 mptcp; 290 close 10.0.0.5 mptcp; 290 wins fd99::5; 290 2 of 2 tried, by box:22; " +
+			"290 before it mptcp: no answer",
 	},
 	{
 		name: "two transports: the first refused", targets: "10.0.0.5", dialer: Dialer{Transports: twoTransports},
@@ -298,7 +301,7 @@ var races = []raceCase{
 }
 
 func TestRaces(t *testing.T) {
-	for _, tt := range slices.Concat(races, bannerRaces, interfaceRaces, targetRaces, exhaustRaces) {
+	for _, tt := range slices.Concat(races, bannerRaces, interfaceRaces, targetRaces, exhaustRaces, retryRaces) {
 		t.Run(tt.name, func(t *testing.T) {
 			f := &fake{dns: tt.zone, hosts: tt.hosts}
 			got := f.race(t, tt.dialer, tt.targets)

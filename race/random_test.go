@@ -30,11 +30,16 @@ func drawWorld(r *rand.Rand) *world {
 			Family:    Family(r.IntN(8) % 3),
 			Timeout:   time.Duration(r.IntN(3000)+1) * ms,
 			HeadStart: time.Duration(max(0, r.IntN(400)-200)) * ms,
+			NoRetry:   r.IntN(4) == 0,
 		},
 	}
 	names := []string{""}
 	if r.IntN(2) == 0 {
 		w.dialer.Transports = twoTransports
+		if r.IntN(2) == 0 {
+			age := time.Duration(r.IntN(1000)+100) * ms
+			w.dialer.Transports = []Transport{{Name: "mptcp", EagerACK: true, MaxAge: func() time.Duration { return age }}, {}}
+		}
 		names = []string{" mptcp", ""}
 	}
 	if r.IntN(4) == 0 {
@@ -108,6 +113,10 @@ func drawPeer(r *rand.Rand) peer {
 		inside: r.IntN(8) == 0,
 		banner: time.Duration(r.IntN(400)) * ms,
 		mute:   r.IntN(4) == 0,
+		lost:   max(0, r.IntN(6)-3),
+	}
+	if r.IntN(16) == 0 {
+		p.gone = time.Duration(r.IntN(1000)) * ms
 	}
 	if r.IntN(2) == 0 {
 		p.err = []error{unix.ECONNREFUSED, unix.EHOSTUNREACH, unix.ENETUNREACH}[r.IntN(3)]

@@ -81,8 +81,10 @@ type running struct {
 	attempts []*attempt       // all of them, in order
 	byFD     map[int]*attempt // by their connections under way
 	gate     gate
-	waits    *attempt // has its turn, but there was no descriptor left ...
-	full     error    // ... says this
+	ageing   bool            // some transport has a MaxAge ...
+	ages     []time.Duration // ... which are these; 0: not asked for yet
+	waits    *attempt        // has its turn, but there was no descriptor left ...
+	full     error           // ... says this
 	asked    []question
 	lookups  map[question]time.Duration // those under way, since when
 	nat64    nat64
@@ -112,10 +114,12 @@ func (d *Dialer) run(sys system, targets []Target) (*Winner, error) {
 	}
 	r.schedule = newSchedule(delay, d.HeadStart, len(r.transports), targets)
 	r.schedule.interfaces = r.otherWays
+	r.schedule.noRetry = r.NoRetry
 	for i := range r.transports {
 		if r.transports[i].EagerACK {
 			r.schedule.setEager(i)
 		}
+		r.ageing = r.ageing || r.transports[i].MaxAge != nil
 	}
 	for _, l := range r.schedule.lanes {
 		r.prepare(l)
@@ -188,7 +192,7 @@ func (r *running) loop() (cause error) {
 				tick = now + tickEvery
 			}
 		}
-		until := min(r.timeout, tick, r.gateDue(now))
+		until := min(r.timeout, tick, r.gateDue(), r.expireDue(now))
 		switch {
 		case r.gate.closed(now):
 			until = min(until, r.gate.quiet)
@@ -216,6 +220,7 @@ func (r *running) start(now time.Duration) (over bool) {
 	if over := r.renew(now); over {
 		return true
 	}
+	r.expire(now)
 	if r.gate.closed(now) {
 		return false
 	}
@@ -243,6 +248,9 @@ func (r *running) connect(a *attempt) (over bool) {
 		return false
 	}
 	fd, done, err := r.sys.Connect(&r.transports[a.transport], a.addr, r.via(a))
+	if err != nil && a.n > 0 {
+		return false // the tries before it are still there
+	}
 	if err != nil {
 		// Out of descriptors: a waits for one that this race will give back.
 		full := errors.Is(err, unix.EMFILE) || errors.Is(err, unix.ENFILE)
@@ -251,14 +259,22 @@ func (r *running) connect(a *attempt) (over bool) {
 			return false
 		}
 	}
-	a.tries++
-	r.report(r.event(Start, a, nil))
-	if err != nil {
+	busy := a.addr.Socket.Path != "" && errors.Is(err, unix.EAGAIN)
+	if a.err == nil { // or it waits since its first try for room
+		a.tries++
+		r.report(r.event(Start, a, nil))
+	}
+	switch {
+	case busy:
+		a.err = err
+		r.schedule.again(a, r.sys.Now()+backlogWait)
+		return false
+	case err != nil:
 		r.failed(a, err)
 		return false
 	}
-	a.add(try{fd, a.tries, r.sys.Now()})
-	r.byFD[fd] = a
+	a.err = nil
+	r.addTry(a, fd)
 	return done && r.ended(fd, nil)
 }
 
@@ -269,14 +285,18 @@ func (r *running) ended(fd int, err error) (over bool) {
 	switch {
 	case a == nil:
 		return false // closed by what came before it in the same batch
-	case a.fd >= 0 && a.fd != fd:
-		r.close(a, fd) // another try has been answered
-		return false
 	case err != nil:
 		r.failed(a, err)
 		return false
 	case a.fd < 0:
 		a.answer(fd, r.sys.Now())
+		for a.n > 1 { // the other tries are of no use
+			i := 0
+			if a.open[0].fd == fd {
+				i = 1
+			}
+			r.close(a, a.open[i].fd)
+		}
 		if r.waitUntil(a) > a.answered && r.won == nil {
 			r.hold(a)
 			return false
@@ -373,8 +393,11 @@ func (r *running) clear(cause error) {
 			r.closeTries(a)
 		}
 		why := cause
-		if cause != nil && a.connected {
+		switch {
+		case cause != nil && a.connected:
 			why = fmt.Errorf("%w: %w", ErrNoBanner, cause)
+		case cause != nil && a.err != nil:
+			why = fmt.Errorf("%w: %w", a.err, cause)
 		}
 		a.ended = true
 		r.report(r.event(Cancelled, a, why))

@@ -15,6 +15,7 @@ const never = time.Duration(1<<63 - 1)
 type schedule struct {
 	delay      time.Duration
 	transports int
+	noRetry    bool // see Dialer.NoRetry
 
 	root  order
 	lanes []*lane // all there are, those inside others included
@@ -54,6 +55,8 @@ type candidate struct {
 	via    string       // the interface; "" for the kernel's choice
 	clones []*candidate // the same address by each other interface
 	lanes  []*lane      // every lane it came from; the first has started it
+	next   *candidate   // of that lane
+	rounds int          // how often its attempts were repeated
 
 	nextTransport int
 	last          *attempt      // by the transport before that
@@ -88,7 +91,7 @@ func (s *schedule) newLane(t Target) *lane {
 func (s *schedule) due() time.Duration {
 	d := s.root.due()
 	for _, l := range s.open {
-		d = min(d, l.due())
+		d = min(d, l.due(), s.retryDue(l))
 		if l.inner != nil {
 			d = min(d, l.inner.due())
 		}
@@ -117,9 +120,13 @@ func (s *schedule) starts(now time.Duration) iter.Seq[*attempt] {
 		waiting := s.waiting
 		s.waiting, s.spare = s.spare[:0], waiting
 		for i, c := range waiting {
-			if c.due > now || s.tooSoon(c, now) {
+			switch {
+			case c.due > now || s.tooSoon(c, now):
 				s.waiting = append(s.waiting, c)
-			} else if !yield(s.attempt(c, now)) {
+			case c.last != nil && c.rounds == 0 && !s.noRetry && !s.retry(c, now, yield):
+				s.waiting = append(s.waiting, waiting[i:]...)
+				return
+			case !yield(s.attempt(c, now)):
 				s.waiting = append(s.waiting, waiting[i+1:]...)
 				return
 			}
@@ -142,6 +149,11 @@ func (s *schedule) starts(now time.Duration) iter.Seq[*attempt] {
 						return
 					}
 				}
+			}
+		}
+		for _, l := range s.open {
+			if s.retryDue(l) <= now && !s.retry(l.silent(s.transports), now, yield) {
+				return
 			}
 		}
 	}
@@ -231,9 +243,11 @@ func (s *schedule) enter(l *lane, a Addr, now time.Duration) *candidate {
 	if known {
 		return nil
 	}
+	l.adopt(c)
 	for _, name := range s.interfaces(a) {
 		clone := &candidate{addr: a, via: name, due: now + s.delay}
 		clone.join(l)
+		l.adopt(clone)
 		c.clones = append(c.clones, clone)
 	}
 	s.waiting = append(s.waiting, c.clones...)
@@ -266,6 +280,7 @@ func (s *schedule) attempt(c *candidate, now time.Duration) *attempt {
 		c.started = now
 	}
 	c.last = a
+	c.lanes[0].last = now
 	c.nextTransport++
 	c.latest = 0
 	c.live++

@@ -69,14 +69,12 @@ func (l *login) lost(err error, targets []race.Target, d *race.Dialer) finding {
 	return f
 }
 
-// checkMPTCPPath connects by MPTCP alone, and looks whether it stays that. It
-// ends before the kernel would try without, 3 s after the first SYN, and then do
-// so with every connection for an hour (net.mptcp.blackhole_timeout).
+// checkMPTCPPath connects by MPTCP alone, and looks whether it stays that.
 func (l *login) checkMPTCPPath(rules *race.Dialer, targets []race.Target) finding {
 	wanted := l.options.MPTCP || l.options.RequireMPTCP
 	d := *rules
 	d.Timeout = min(d.Timeout, 2500*time.Millisecond)
-	d.Transports = []race.Transport{{Name: "mptcp", Socket: mptcp.Socket, EagerACK: true}}
+	d.Transports = []race.Transport{helper.MPTCP}
 	f := finding{Check: "MPTCP path", Status: ok}
 	w, err := d.Dial(context.Background(), targets...)
 	if err != nil {

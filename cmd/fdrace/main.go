@@ -113,6 +113,7 @@ func texts() map[string]string {
 		"interface":       "Connect through this network interface.",
 		"every-interface": "Try each address from each interface that is up, too, --delay after the normal route.",
 		"banner":          `Only accept a connection once the server has sent "SSH-": passes over boxes that accept for a server that is not there, for one round trip more.`,
+		"no-retry":        "Open one connection to each address: for firewalls that count connections (ufw limit), where silent addresses would be tried again after --delay, and then more and more rarely.",
 		"verbose":         "Say what won; twice, say every step.",
 		"log":             "Append every step, what won and each error to this file; so does the environment variable FDRACE_LOG.",
 		"explain":         "Race to the end, show what became of each candidate, and pass nothing: for people.",

@@ -38,6 +38,8 @@ func (e *raceError) hint(lost *race.Error) string {
 		return fmt.Sprintf("%s: %q ends that", whyPaused, "sudo "+Resume)
 	case e.onlyMPTCP() && all(attempts, func(f race.Failure) bool { return errors.Is(f.Err, errNoMPTCP) }):
 		return "plain TCP has connected: --mptcp in place of --require-mptcp takes it"
+	case e.plain.IsValid():
+		return "plain TCP connects: --mptcp in place of --require-mptcp takes it"
 	case e.onlyMPTCP() && has(attempts, timedOut):
 		return "if something on the way drops Multipath TCP, --mptcp in place of --require-mptcp gets through by plain TCP"
 	case all(lost.Failures, noNameServer):

@@ -73,7 +73,7 @@ func TestExplain(t *testing.T) {
 			`fdrace: no connection to box:22: poll: cannot allocate memory`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			got := explain(&raceError{fmt.Errorf("wrapped: %w", &tt.lost), tt.targets, &race.Dialer{Timeout: 3 * time.Second}})
+			got := explain(&raceError{error: fmt.Errorf("wrapped: %w", &tt.lost), targets: tt.targets, dialer: &race.Dialer{Timeout: 3 * time.Second}})
 			if got != tt.want {
 				t.Errorf("got:\n%s\nwant:\n%s", got, tt.want)
 			}

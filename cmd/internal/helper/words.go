@@ -1,6 +1,7 @@
 package helper
 
 import (
+	"context"
 	"errors"
 	"runtime"
 	"strings"
@@ -20,7 +21,7 @@ func Explain(err error, targets []race.Target, d *race.Dialer) (what, hint strin
 	if !errors.As(err, &lost) {
 		return err.Error(), ""
 	}
-	e := &raceError{err, targets, d}
+	e := newRaceError(context.Background(), err, targets, d)
 	what = e.headline(lost)
 	if len(lost.Failures) > 1 {
 		what += "; " + strings.Join(e.fold(lost.Failures), "; ")
