@@ -9,6 +9,10 @@
 // addresses of one name follow RFC 8305 (Happy Eyeballs): A and AAAA are asked
 // together, families alternate, an attempt starts 250 ms after the one before
 // or at once when one fails, and every attempt stays open until somebody wins.
+// When there is no new address, one that has not answered is tried again.
+//
+// A server sees the winner: the ACK that completes a handshake is held back until
+// all other attempts are closed, where the system can do that.
 //
 // One goroutine runs the race, over raw non-blocking sockets and one poll.
 // Lookups of names are the only others: a race of literal addresses starts

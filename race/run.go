@@ -288,6 +288,8 @@ func (r *running) ended(fd int, err error) (over bool) {
 	case err != nil:
 		r.failed(a, err)
 		return false
+	case a.fd >= 0 && !a.shown:
+		return false // an ICMP error came for one that is held: no more than a hint
 	case a.fd < 0:
 		a.answer(fd, r.sys.Now())
 		for a.n > 1 { // the other tries are of no use

@@ -210,6 +210,13 @@ func (t *tale) tell(w *race.Winner, lost *race.Error, d *race.Dialer) {
 
 // what says what became of r.
 func (r *row) what() string {
+	if r.attempts > 1 {
+		return fmt.Sprintf("%s, %d attempts", r.outcome(), r.attempts)
+	}
+	return r.outcome()
+}
+
+func (r *row) outcome() string {
 	switch {
 	case r.ended < 0:
 		return "" // cannot be: all have an end
