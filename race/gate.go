@@ -83,6 +83,55 @@ func (r *running) hold(a *attempt) {
 	r.reportConnected(a)
 }
 
+// admit shows a to its server, if that must be for it to win.
+func (r *running) admit(a *attempt) (over bool) {
+	t := &r.transports[a.transport]
+	var err error
+	if !a.shown {
+		err = r.sys.Verify(t, a.fd)
+	}
+	if err == nil && r.won != nil {
+		r.cancel(a, nil)
+		return false
+	}
+	if err == nil && r.Banner != "" {
+		err = r.sys.Look(t, a.fd)
+	}
+	switch err {
+	case nil:
+		r.win(a)
+		return !r.Exhaust
+	case errNotYet:
+		r.show(a)
+		return false
+	}
+	r.reportConnected(a)
+	r.failed(a, err)
+	return false
+}
+
+// win takes a as the winner. The others are closed before anything else: those
+// that have connected meanwhile are not to be acknowledged.
+func (r *running) win(a *attempt) {
+	if r.Exhaust {
+		r.winExhaust(a)
+		return
+	}
+	for _, b := range r.attempts {
+		for _, t := range b.open[:b.n] {
+			if t.fd != a.fd {
+				r.sys.Close(&r.transports[b.transport], t.fd)
+			}
+		}
+	}
+	r.sys.Release(a.fd)
+	clear(r.byFD)
+	r.reportConnected(a)
+	r.won = r.winner(a)
+	a.ended = true
+	r.report(r.event(Won, a, nil))
+}
+
 // show notes that the server of a sees it, and is silent. It has one Delay, and
 // as long as an answer takes to come.
 func (r *running) show(a *attempt) {
