@@ -67,6 +67,8 @@ type peer struct {
 // is acknowledged, or if it is eager at once.
 type conn struct {
 	name   string
+	began  time.Duration
+	age    time.Duration // that it may reach unanswered, 0 for any
 	eager  bool
 	up     bool
 	at     time.Duration
@@ -179,7 +181,10 @@ func (f *fake) Connect(t *Transport, to Addr, via string) (int, bool, error) {
 	}
 	f.say("syn %s", name)
 	f.nextFD++
-	c := &conn{name: name, eager: t.EagerACK || to.isSocket()}
+	c := &conn{name: name, began: f.now, eager: t.EagerACK || to.isSocket()}
+	if t.MaxAge != nil {
+		c.age = t.MaxAge()
+	}
 	f.open[f.nextFD] = c
 	if p.inside {
 		f.connected(c)
@@ -198,6 +203,22 @@ func (f *fake) connected(c *conn) {
 	}
 }
 
+// checkOpen: no more are open to one address than may be, and none is too old.
+func (f *fake) checkOpen() {
+	open := map[string]int{}
+	for _, c := range f.open {
+		open[c.name]++
+		if c.age > 0 && !c.up && f.now > max(c.began+c.age, c.began+f.delay) {
+			f.t.Errorf("at %v the attempt at %s of %v is not closed", f.now, c.name, c.began)
+		}
+	}
+	for name, n := range open {
+		if n > maxOpen {
+			f.t.Errorf("at %v %d are open to %s", f.now, n, name)
+		}
+	}
+}
+
 func (f *fake) Wait(until time.Duration) (n news, err error) {
 	if until < f.now {
 		until = f.now // what is overdue is due now
@@ -210,6 +231,7 @@ func (f *fake) Wait(until time.Duration) (n news, err error) {
 		return n, f.end
 	}
 	f.now = until
+	f.checkOpen()
 	for len(f.queue) > 0 && f.queue[0].at <= until {
 		e := heap.Pop(&f.queue).(event)
 		switch {
