@@ -22,6 +22,9 @@ func InUseFD(fd int) (bool, error) { return false, errors.ErrUnsupported }
 // Paused returns errors.ErrUnsupported.
 func Paused() (bool, error) { return false, errors.ErrUnsupported }
 
+// GrowReceiveBuffer returns errors.ErrUnsupported.
+func GrowReceiveBuffer(fd int) error { return errors.ErrUnsupported }
+
 // ReadInfo returns errors.ErrUnsupported.
 func ReadInfo(c syscall.Conn) (*Info, error) { return nil, errors.ErrUnsupported }
 
