@@ -1,7 +1,7 @@
 ## make            build bin/fdrace
 ## make demo       log in through fdrace to a throwaway sshd on this machine
 ## make test       every test; brings what is missing, or says how to get it
-## make e2e        only the stories with real ssh and sshd
+## make e2e        only the stories with real ssh and sshd (FDRACE_OPENSSH=DIR: those below DIR)
 ## make bench      time from exec to exit, logins, throughput, beside nc -F and ssh
 ## make size       how large the program is, and what each dependency adds
 ## make fuzz       each fuzz target for FUZZTIME (20s)
@@ -17,6 +17,7 @@ DESTDIR =
 FUZZTIME = 20s
 BENCH =
 VERSION = $(or $(if $(wildcard .git),$(shell git describe --tags --always --dirty 2>/dev/null)),dev)
+OPENSSH10 = $(CURDIR)/bin/openssh10
 ARCHS = amd64 arm64 riscv64
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 FREEZE = github.com/charmbracelet/freeze@v0.2.2
@@ -53,14 +54,20 @@ demo: bin/fdrace
 
 # The results depend on more than the files that go looks at: none is cached.
 # Some tests measure milliseconds: one package runs at a time.
+# The stories that may differ between versions of OpenSSH run once more, with the
+# one in OPENSSH10.
 test:
 	@sh .ci/need cc ssh sshd ip --or-skip ansible git mptcpize nc nft ping rsync
 	go vet ./...
 	CGO_ENABLED=1 go test -race -count=1 -p 1 ./...
+	@sh .ci/openssh10 $(OPENSSH10)
+	@test ! -x $(OPENSSH10)/usr/sbin/sshd || { set -x; \
+		FDRACE_OPENSSH=$(OPENSSH10) CGO_ENABLED=1 go test -race -count=1 -p 1 -short -run '$(OF_OPENSSH)' ./cmd/fdrace; }
 
+OF_OPENSSH = ^Test(EndToEnd|OnTheWire)$$
 e2e:
 	@sh .ci/need cc ssh sshd ip --or-skip ansible git mptcpize nc nft ping rsync
-	CGO_ENABLED=1 go test -race -count=1 -run '^Test(EndToEnd|OnTheWire)$$' ./cmd/fdrace
+	CGO_ENABLED=1 go test -race -count=1 -run '$(OF_OPENSSH)' ./cmd/fdrace
 
 bench:
 	@sh .ci/need nc --or-skip cc ssh sshd ip
