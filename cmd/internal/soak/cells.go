@@ -51,7 +51,7 @@ func matrix(runs int) (cells []cell) {
 				for _, kind := range []struct {
 					how how
 					n   int
-				}{{inTurn, runs}, {atOnce, runs * 60 / 100}, {explains, runs / 5}, {doctors, runs / 5}} {
+				}{{inTurn, runs}, {atOnce, runs * 60 / 100}, {explains, min(runs, 20)}, {doctors, min(runs, 20)}} {
 					cells = append(cells, cell{addrs, rtt, flags, kind.how, kind.n})
 				}
 			}

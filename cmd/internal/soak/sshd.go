@@ -33,8 +33,8 @@ func runSSHD(dir, fdrace string, cells []cell, wanted *regexp.Regexp) error {
 		return err
 	}
 	noMPTCP := mptcp.Supported()
-	if _, err := exec.LookPath("mptcpize"); noMPTCP == nil {
-		noMPTCP = err
+	if noMPTCP == nil {
+		_, noMPTCP = exec.LookPath("mptcpize")
 	}
 	fmt.Printf("\n%s\n\n%-52s  %7s %7s %12s %9s\n", version, "addresses, RTT, flags, and what", "logins", "refused", "connections", "penalties")
 	var missed, skipped int
