@@ -83,9 +83,9 @@ func sshdArgs(h *Host, dir string) (args []string, err error) {
 		return nil, err
 	}
 	args = []string{path, "-e", "-f", os.DevNull}
-	for _, option := range []string{
-		"HostKey=" + filepath.Join(dir, "host_key"),
-		"AuthorizedKeysFile=" + filepath.Join(dir, "authorized_keys"),
+	for _, option := range append(sessionOptions(),
+		"HostKey="+filepath.Join(dir, "host_key"),
+		"AuthorizedKeysFile="+filepath.Join(dir, "authorized_keys"),
 		"StrictModes=no", // dir is in /tmp
 		"PermitRootLogin=yes",
 		"PermitTunnel=yes",
@@ -93,7 +93,7 @@ func sshdArgs(h *Host, dir string) (args []string, err error) {
 		"PidFile=none",
 		"MaxStartups=200", // a story may have a hundred clients at once
 		"LogLevel=VERBOSE",
-	} {
+	) {
 		args = append(args, "-o", option)
 	}
 	return args, nil
@@ -179,17 +179,6 @@ func (s *SSHD) Wait() error {
 	case <-time.After(sshdPatience):
 		return errors.New("sshd: a session is still there")
 	}
-}
-
-// FindSSHD returns the absolute path of sshd, by which it has to be started. It
-// looks also where the PATH of an ordinary user does not.
-func FindSSHD() (string, error) {
-	for _, name := range []string{"sshd", "/usr/sbin/sshd", "/usr/local/sbin/sshd"} {
-		if path, err := exec.LookPath(name); err == nil {
-			return filepath.Abs(path)
-		}
-	}
-	return "", errors.New("sshd: not found: run `apt-get install openssh-server`")
 }
 
 // makeKeys fills dir, unless it has been filled before.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -76,7 +77,7 @@ type lossRow struct {
 
 // runLoss prints how long a race takes on lossy networks. It fails if a target
 // of the network with 10 % and 20 ms is missed.
-func runLoss(_, fdrace string, races, jobs int) error {
+func runLoss(fdrace string, races, jobs int, wanted *regexp.Regexp) error {
 	nc, err := exec.LookPath("nc")
 	if err != nil {
 		return fmt.Errorf("%w: run `apt-get install netcat-openbsd`", err)
@@ -89,7 +90,7 @@ func runLoss(_, fdrace string, races, jobs int) error {
 	}
 	var failed error
 	for _, network := range lossNetworks {
-		if only := os.Getenv("LOSS"); only != "" && only != fmt.Sprintf("%d/%v", network.percent, network.rtt) {
+		if !wanted.MatchString(network.String()) {
 			continue
 		}
 		rows, paused, err := raceOn(network, lossCases(fdrace, nc), races, min(jobs, races))

@@ -1,9 +1,15 @@
 //go:build linux
 
-// Command soak runs the measurements that take minutes: what a lossy network does
-// to a race, and what a lost path does to a session.
+// Command soak runs the measurements that take minutes.
 //
-//	go run ./cmd/internal/soak [-only loss,logins,stale,harm] [-runs N] [-jobs N] [-fdrace FILE]
+//	go run ./cmd/internal/soak [-only PART,...] [-runs N] [-jobs N] [-cells REGEXP] [-fdrace FILE]
+//
+// The parts are sshd, which counts what sshd sees of races, and load, which does
+// so on a busy machine; loss, which times races on networks that lose packets, and
+// logins, which counts what sshd sees of them there; stale, which cuts a path of
+// sessions whose output never pauses, and harm, which measures what the remedy for
+// that costs. The environment variable FDRACE_OPENSSH names another OpenSSH than
+// the system's.
 //
 // It exits with 1 if a target is missed. It needs what the lab needs: root, or a
 // user namespace.
@@ -16,6 +22,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 
 	"fdrace/cmd/internal/early"
@@ -23,18 +30,23 @@ import (
 )
 
 func main() {
-	only := flag.String("only", "loss,logins,stale,harm", "the parts to run")
+	only := flag.String("only", "sshd,load,loss,logins,stale,harm", "the parts to run")
 	runs := flag.Int("runs", 0, "runs of each kind; 0: as many as the part's targets ask for")
-	jobs := flag.Int("jobs", 0, "runs at a time; 0: as many as do not disturb each other")
-	other := flag.String("fdrace", "", "measure this program, not the one that is built here")
+	jobs := flag.Int("jobs", 0, "runs at a time, of loss and what follows; 0: as many as do not disturb each other")
+	cells := flag.String("cells", "", "the cells to run, of those that have any: a regexp of the row, as in 'both +2ms .*banner'")
+	fdrace := flag.String("fdrace", "", "measure this program, not the one that is built here")
 	flag.Parse()
-	if err := soak(strings.Split(*only, ","), *other, *runs, *jobs); err != nil {
+	if err := soak(strings.Split(*only, ","), *fdrace, *runs, *jobs, *cells); err != nil {
 		fmt.Fprintln(os.Stderr, "soak:", err)
 		os.Exit(1)
 	}
 }
 
-func soak(parts []string, other string, runs, jobs int) error {
+func soak(parts []string, fdrace string, runs, jobs int, cells string) error {
+	wanted, err := regexp.Compile(cells)
+	if err != nil {
+		return fmt.Errorf("-cells: %w", err)
+	}
 	if err := lab.Reexec(); err != nil {
 		return err
 	}
@@ -43,20 +55,20 @@ func soak(parts []string, other string, runs, jobs int) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	fdrace := other
 	if fdrace == "" {
-		fdrace = filepath.Join(dir, "fdrace")
-		build := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w "+early.Link, "-o", fdrace, "fdrace/cmd/fdrace")
-		build.Env = append(os.Environ(), "CGO_ENABLED=0")
-		if out, err := build.CombinedOutput(); err != nil {
-			return fmt.Errorf("go build: %w\n%s", err, out)
+		if fdrace, err = build(dir); err != nil {
+			return err
 		}
 	}
 	var failed error
 	for _, part := range parts {
 		switch part {
+		case "sshd":
+			err = runSSHD(dir, fdrace, matrix(runs), wanted)
+		case "load":
+			err = runSSHD(dir, fdrace, underLoad(runs), wanted)
 		case "loss":
-			err = runLoss(dir, fdrace, runs, jobs)
+			err = runLoss(fdrace, runs, jobs, wanted)
 		case "logins":
 			err = runLossLogins(dir, fdrace, runs, jobs)
 		case "stale":
@@ -69,4 +81,15 @@ func soak(parts []string, other string, runs, jobs int) error {
 		failed = errors.Join(failed, err)
 	}
 	return failed
+}
+
+// build makes the program as it is installed.
+func build(dir string) (path string, err error) {
+	path = filepath.Join(dir, "fdrace")
+	cmd := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w "+early.Link, "-o", path, "fdrace/cmd/fdrace")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("go build: %w\n%s", err, out)
+	}
+	return path, nil
 }
