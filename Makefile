@@ -73,7 +73,7 @@ e2e:
 # Each is run though the other has missed a target. Not by go run, which a signal
 # would part from what it runs.
 soak:
-	@sh .ci/need ssh sshd ip --or-skip mptcpize
+	@sh .ci/need nc ssh sshd ip --or-skip mptcpize
 	@sh .ci/openssh10 $(OPENSSH10)
 	@CGO_ENABLED=0 go build -o bin/soak ./cmd/internal/soak
 	@status=0; bin/soak $(SOAK) || status=1; \

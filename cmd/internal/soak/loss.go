@@ -3,6 +3,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -77,7 +78,7 @@ type lossRow struct {
 
 // runLoss prints how long a race takes on lossy networks. It fails if a target
 // of the network with 10 % and 20 ms is missed.
-func runLoss(fdrace string, races, jobs int, wanted *regexp.Regexp) error {
+func runLoss(fdrace string, races, jobs int, wanted *regexp.Regexp, slowest int) error {
 	nc, err := exec.LookPath("nc")
 	if err != nil {
 		return fmt.Errorf("%w: run `apt-get install netcat-openbsd`", err)
@@ -98,6 +99,7 @@ func runLoss(fdrace string, races, jobs int, wanted *regexp.Regexp) error {
 			return fmt.Errorf("%v: %w", network, err)
 		}
 		showLoss(network, rows, paused)
+		showSlowest(rows, slowest)
 		if network.percent == 10 && network.rtt == 20*time.Millisecond {
 			failed = errors.Join(failed, checkLoss(rows))
 		}
@@ -157,6 +159,10 @@ func raceOn(network lossNetwork, cases []lossCase, races, jobs int) (rows []*los
 	return rows, paused, err
 }
 
+func (r *lossRow) sort() {
+	slices.SortFunc(r.races, func(a, b lossRace) int { return cmp.Compare(a.took, b.took) })
+}
+
 // percentile is by the nearest rank. The races are sorted by time.
 func (r *lossRow) percentile(p int) time.Duration {
 	return r.races[(len(r.races)*p+99)/100-1].took
@@ -185,11 +191,11 @@ func showLoss(network lossNetwork, rows []*lossRow, paused int) {
 	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintf(w, "\n%v: ms to the descriptor\tmean\tp50\tp90\tp99\tfailed\tMPTCP\t\n", network)
 	for _, r := range rows {
-		slices.SortFunc(r.races, func(a, b lossRace) int { return int(a.took - b.took) })
+		r.sort()
 		failed := int(r.share(func(race lossRace) bool { return race.failed })*float64(len(r.races)) + .5)
 		kept := ""
 		if strings.HasPrefix(r.title, "--mptcp") {
-			kept = fmt.Sprintf("%.1f %%", 100*r.share(func(race lossRace) bool { return race.mptcp || race.claimed }))
+			kept = fmt.Sprintf("%.1f %%", 100*r.share(staysMultipath))
 		}
 		fmt.Fprintf(w, "%s: %s\t%d\t%d\t%d\t%d\t%d\t%s\t\n", r.title, r.helper, r.mean().Milliseconds(),
 			r.percentile(50).Milliseconds(), r.percentile(90).Milliseconds(), r.percentile(99).Milliseconds(), failed, kept)
@@ -200,17 +206,19 @@ func showLoss(network lossNetwork, rows []*lossRow, paused int) {
 		fmt.Printf("; the kernel has paused MPTCP in %d networks", paused)
 	}
 	fmt.Println()
-	if os.Getenv("LOSS_SLOWEST") == "" {
-		return
-	}
+}
+
+// showSlowest prints what the wire saw of fdrace's slowest races of each case:
+// which packets were lost, and what was waited for.
+func showSlowest(rows []*lossRow, n int) {
 	for _, r := range rows {
 		if r.helper != "fdrace" {
 			continue
 		}
-		for _, race := range r.races[max(0, len(r.races)-5):] {
-			fmt.Printf("\n%s: %v %v\n%s", r.title, race.took, race.failed, race.told)
+		for _, race := range r.races[max(0, len(r.races)-n):] {
+			fmt.Printf("\n%s: %v\n%s", r.title, race.took.Round(time.Millisecond), race.told)
 			for _, p := range race.packets {
-				fmt.Println("    ", p)
+				fmt.Println("   ", p)
 			}
 		}
 	}
@@ -233,12 +241,8 @@ const keptMPTCP = 0.95
 
 func checkLoss(rows []*lossRow) (missed error) {
 	miss := func(format string, a ...any) { missed = errors.Join(missed, fmt.Errorf(format, a...)) }
-	find := func(title, helper string) *lossRow {
-		i := slices.IndexFunc(rows, func(r *lossRow) bool { return r.title == title && r.helper == helper })
-		return rows[i]
-	}
 	for _, t := range lossTargets {
-		r, control := find(t.title, "fdrace"), find(t.title, "nc -F")
+		r, control := findRow(rows, t.title, "fdrace"), findRow(rows, t.title, "nc -F")
 		if p := r.percentile(90); p > t.p90 {
 			miss("%s: p90 is %v, must be at most %v", t.title, p.Round(time.Millisecond), t.p90)
 		}
@@ -249,12 +253,26 @@ func checkLoss(rows []*lossRow) (missed error) {
 			miss("%s: the mean is %.2f of that of nc -F, must be at most %.2f", t.title, of, t.ofNC)
 		}
 	}
-	if kept := find("--mptcp", "fdrace").share(func(r lossRace) bool { return r.mptcp }); kept < keptMPTCP {
-		miss("--mptcp: %.1f %% stay MPTCP, must be at least %.0f %%", 100*kept, 100*keptMPTCP)
+	for _, err := range missedMPTCP(rows) {
+		missed = errors.Join(missed, err)
 	}
-	boxed := find("--mptcp, and a box drops it", "fdrace")
+	return missed
+}
+
+func findRow(rows []*lossRow, title, helper string) *lossRow {
+	return rows[slices.IndexFunc(rows, func(r *lossRow) bool { return r.title == title && r.helper == helper })]
+}
+
+func staysMultipath(r lossRace) bool { return r.mptcp }
+
+// missedMPTCP says which targets of --mptcp are missed.
+func missedMPTCP(rows []*lossRow) (missed []error) {
+	if kept := findRow(rows, "--mptcp", "fdrace").share(staysMultipath); kept < keptMPTCP {
+		missed = append(missed, fmt.Errorf("--mptcp: %.1f %% stay MPTCP, must be at least %.0f %%", 100*kept, 100*keptMPTCP))
+	}
+	boxed := findRow(rows, "--mptcp, and a box drops it", "fdrace")
 	if told := boxed.share(func(r lossRace) bool { return r.mptcp || r.claimed }); told > 0 {
-		miss("%s: reported as MPTCP in %.1f %%", boxed.title, 100*told)
+		missed = append(missed, fmt.Errorf("%s: reported as MPTCP in %.1f %%", boxed.title, 100*told))
 	}
 	return missed
 }
