@@ -59,8 +59,8 @@ const replyTo = (proxy, request) => new Promise((done) => {
 
 const netcat = (proxy, host, port) => new Promise((done) => {
 	const args = ['-X', '5', '-x', `127.0.0.1:${proxy}`, host, String(port)]
-	const child = execFile('root/usr/bin/nc.openbsd', args, { timeout: 5000 }, (error, stdout, stderr) => {
-		done(JSON.stringify(stdout + stderr))
+	const child = execFile('root/bin/nc.openbsd', args, { timeout: 5000 }, (error, stdout, stderr) => {
+		done(JSON.stringify(stdout + stderr || String(error)))
 	})
 	child.stdin.on('error', () => {})
 })
@@ -87,6 +87,6 @@ diff - seen >changed <<'EOF' || { echo "The behaviour has changed:"; cat changed
 by address, server: reply 0, address type 1
 by address, nc:     "SSH-2.0-box\r\n"
 by name, server:    reply 0, address type 3
-by name, nc:        "nc: connection failed, unsupported address type\n"
+by name, nc:        "nc.openbsd: connection failed, unsupported address type\n"
 EOF
 echo "As described."
