@@ -10,14 +10,14 @@
 #
 # Seen: it takes interface names from `ip -o link show`. That command prints an
 # interface that has a peer or a parent as "NAME@OTHER:" (veth, so the eth0 of
-# nearly every container; VLANs; macvlan; most tunnels). The package keeps
+# nearly every container; VLANs; macvlan; some tunnels). The package keeps
 # "NAME@OTHER" as the name, finds no such interface, and goes on with loopback
 # alone. advertise() resolves, and nothing is printed. Where `ip` is missing it
 # falls back on a list of its own and joins the very same interface.
 #
-# It matters to who looks for a host by its .local name: a host or service that
-# says it is announced is unreachable by that name, and the cure is to name the
-# interface in getResponder({ interface: ... }), or to have no `ip` in PATH.
+# It matters to anyone who looks for a host by its .local name: a host or service
+# that says it is announced is unreachable by that name, and the cure is to name
+# the interface in getResponder({ interface: ... }), or to have no `ip` in PATH.
 set -eu
 
 tmp=$(mktemp -d)

@@ -7,14 +7,15 @@
 # One would expect "CONNECT [2001:db8::1]:22", as RFC 9112, section 3.2.3 has it,
 # from any tool that takes a host and a port as two arguments.
 #
-# Seen: they put the two together with a colon: "CONNECT 2001:db8::1:22", which is
-# an IPv6 address of its own. tinyproxy takes that for address and port, and so the
-# tools seem to work; proxy-chain answers 400, of which they show nothing on stdout.
-# Both proxies take the form with brackets.
+# Seen: they put the two together with a colon: "CONNECT 2001:db8::1:22", which
+# is an IPv6 address of its own. tinyproxy takes that for address and port, and
+# so the tools seem to work; proxy-chain answers 400, of which they show nothing
+# on stdout. Both proxies take the form with brackets.
 #
-# It matters to who writes "ProxyCommand corkscrew PROXY 3128 %h %p": whether an
-# IPv6 address works depends on the proxy's parser, and "Bad Request" sounds like
-# a mistake in the configuration. "[%h]" is no way out, as names are then wrong.
+# It matters to anyone who writes "ProxyCommand corkscrew PROXY 3128 %h %p":
+# whether an IPv6 address works depends on the proxy's parser, and "Bad Request"
+# sounds like a mistake in the configuration. "[%h]" is no way out, as names are
+# then wrong.
 set -eu
 
 tmp=$(mktemp -d)

@@ -3,17 +3,18 @@
 #
 # corkscrew 2.0-14 (Debian), beside connect-proxy 1.105-1.3 (Debian).
 #
-# One would expect a client to read the response up to its empty line, however TCP
-# cuts it up. corkscrew has worked for ssh with many proxies for decades.
+# One would expect a client to read the response up to its empty line, however
+# TCP cuts it up.
 #
-# Seen: cut within the status line, a "200 OK" is reported as "Proxy could not open
-# connection", and corkscrew fails. Cut after the status line, the rest of the
-# header ("Via: ...", or the empty line alone) is taken for the server's data and
-# handed to ssh in front of the banner. connect-proxy gets both right.
+# Seen: cut within the status line, a "200 OK" is reported as "Proxy could not
+# open connection", and corkscrew fails. Cut after the status line, the rest of
+# the header ("Via: ...", or the empty line alone) is taken for the server's data
+# and handed to ssh in front of the banner. connect-proxy gets both right.
 #
-# It matters on paths that lose or delay packets, and with proxies that write line
-# by line: logins fail now and then with an error that blames the proxy. ssh skips
-# lines before the banner, so the second case shows only in programs that do not.
+# It matters on paths that lose or delay packets, and with proxies that write
+# line by line: logins fail now and then with an error that blames the proxy. ssh
+# skips lines before the banner, so the second case shows only in programs that
+# do not.
 set -eu
 
 tmp=$(mktemp -d)
@@ -47,7 +48,7 @@ const run = (tool, args) => new Promise((done) => {
 const responses = {
 	'whole:                 ': ['HTTP/1.1 200 OK\r\nVia: 1.1 proxy\r\n\r\n', 'SSH-2.0-box\r\n'],
 	'cut in the status line:': ['HTTP/1.1 ', '200 OK\r\nVia: 1.1 proxy\r\n\r\n', 'SSH-2.0-box\r\n'],
-	'cut behind it:         ': ['HTTP/1.1 200 OK\r\n', 'Via: 1.1 proxy\r\n\r\n', 'SSH-2.0-box\r\n'],
+	'cut after it:          ': ['HTTP/1.1 200 OK\r\n', 'Via: 1.1 proxy\r\n\r\n', 'SSH-2.0-box\r\n'],
 }
 for (const [name, segments] of Object.entries(responses)) {
 	const proxy = net.createServer(async (socket) => {
@@ -75,7 +76,7 @@ whole:                  corkscrew:     "SSH-2.0-box\r\n"
 whole:                  connect-proxy: "SSH-2.0-box\r\n"
 cut in the status line: corkscrew:     could not open connection
 cut in the status line: connect-proxy: "SSH-2.0-box\r\n"
-cut behind it:          corkscrew:     "Via: 1.1 proxy\r\n\r\nSSH-2.0-box\r\n"
-cut behind it:          connect-proxy: "SSH-2.0-box\r\n"
+cut after it:           corkscrew:     "Via: 1.1 proxy\r\n\r\nSSH-2.0-box\r\n"
+cut after it:           connect-proxy: "SSH-2.0-box\r\n"
 EOF
 echo "As described."

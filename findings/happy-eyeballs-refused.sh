@@ -1,22 +1,22 @@
 #!/bin/sh
-# A Happy Eyeballs package waits out its timer after a refusal, and is slower than
-# Node without it.
+# A Happy Eyeballs package waits out its timer after a refusal, and is slower
+# than Node without it.
 #
 # @balena/happy-eyeballs 0.0.6 (npm), on Node 20.
 #
 # One would expect a failed attempt to start the next one at once: the delay of
 # Happy Eyeballs is for attempts that are still pending. The package says that it
-# implements RFC 8305, and Node's own connect (since Node 20, without any package)
-# goes on at once.
+# implements RFC 8305, and Node's own connect (since Node 20, without any
+# package) goes on at once.
 #
 # Seen, for a name with three IPv4 addresses of which the first two refuse: Node
 # alone connects in a few milliseconds. With the package's agent it takes 600 ms,
 # 300 for each refusal. Its attempts all start by the clock, and nothing that
 # happens to one moves the next.
 #
-# It matters to who adds such a package to be fast where a host has dead addresses:
-# refusals, the cheapest failures, are made to cost as much as silence. Measure
-# with refused addresses, not only with silent ones.
+# It matters to anyone who adds such a package to be fast where a host has dead
+# addresses: refusals, the cheapest failures, are made to cost as much as
+# silence. Measure with refused addresses, not only with silent ones.
 set -eu
 
 tmp=$(mktemp -d)

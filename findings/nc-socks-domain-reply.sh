@@ -1,6 +1,6 @@
 #!/bin/sh
-# OpenBSD netcat breaks off every connection by name through a SOCKS server that
-# keeps to the RFC.
+# OpenBSD netcat breaks off every connection by name through a SOCKS server whose
+# replies hold a name, as the RFC allows.
 #
 # netcat-openbsd 1.219-1 (Debian), simple-socks 3.6.0 (npm).
 #
@@ -10,11 +10,10 @@
 # client that only connects has no use for it.
 #
 # Seen: asked for a name, simple-socks answers "succeeded" with that name as
-# BND.ADDR. nc knows replies with an IPv4 or IPv6 address only: it says
+# BND.ADDR. nc accepts only IPv4 and IPv6 addresses in replies: it says
 # "unsupported address type" and closes a connection that is already open. Asked
 # for an address, the same server answers with an address, and nc works. So
-# `ssh 192.0.2.1` works and `ssh box` does not, and the proxy's log has a success
-# for both.
+# `ssh 192.0.2.1` works and `ssh box` does not.
 #
 # It matters to writers of SOCKS servers (reply with an address, 0.0.0.0 if there
 # is none) and of clients (read the domain form, and skip it).

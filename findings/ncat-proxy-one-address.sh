@@ -12,8 +12,8 @@
 # the same program, answers "504 Gateway Timeout", at once too, so nothing timed
 # out. The SOCKS server microsocks gives up after the first address as well.
 #
-# It matters to who has a proxy resolve names, as with "nc -X" and "%h" in a
-# ProxyCommand: one dead IPv6 address hides a healthy host, for the proxy's
+# It matters to anyone who has a proxy resolve names, as with "nc -X" and "%h" in
+# a ProxyCommand: one dead IPv6 address hides a healthy host, for the proxy's
 # clients alone, and the error names neither the address nor the cause. To be
 # safe, resolve on the client, and ask the proxy for one address after the other.
 set -eu

@@ -7,12 +7,13 @@
 # section 15.6.3: 502). The package's README has a list of its own, 590 to 599,
 # with 593 for a lookup that failed and 594 for a refused connection.
 #
-# Seen: those are for its upstream proxies. Where it connects by itself, a refused
-# connection and a name that cannot be looked up both end the client's connection
-# after zero bytes, which looks like a proxy that crashed.
+# Seen: where it makes the tunnel by itself, with no upstream proxy, none of them
+# is sent. A refused connection and a name that cannot be looked up both end the
+# client's connection after zero bytes, which looks like a proxy that crashed.
 #
-# It matters to who connects through HTTP proxies: a close without a status can be
-# about this one destination. Go on to the next address, not to the next proxy.
+# It matters to anyone who connects through HTTP proxies: a close without a
+# status can be about this one destination. Go on to the next address, not to the
+# next proxy.
 set -eu
 
 tmp=$(mktemp -d)

@@ -4,9 +4,9 @@
 # proxychains4 4.16-2 and microsocks 1.0.3-2 (Debian).
 #
 # One would expect connect(2) on a non-blocking socket to return EINPROGRESS at
-# once, also when a proxy stands between, and a host that does not answer to end in
-# ETIMEDOUT. One would expect getaddrinfo(3), asked for AF_INET6, to return AF_INET6
-# or nothing.
+# once, also when a proxy stands between, and a host that does not answer to end
+# in ETIMEDOUT. One would expect getaddrinfo(3), asked for AF_INET6, to return
+# AF_INET6 or nothing.
 #
 # Seen: connect() returns only when the proxy has answered, with 0, never with
 # EINPROGRESS. For a host that does not answer it blocks until
@@ -14,10 +14,11 @@
 # getaddrinfo() for AF_INET6 returns an AF_INET address, one of 224/8 that stands
 # for the name.
 #
-# It matters to programs that race connections (Happy Eyeballs): under proxychains
-# their attempts run one after the other, the first silent address holds up all
-# the rest and every timer of the program, and its separate lookups for IPv6 and
-# IPv4 both return IPv4. Such a program does better to speak SOCKS itself.
+# It matters to programs that race connections (Happy Eyeballs): under
+# proxychains their attempts run one after the other, the first silent address
+# holds up all the rest and every timer of the program, and its separate lookups
+# for IPv6 and IPv4 both return IPv4. Such a program does better to speak SOCKS
+# itself.
 set -eu
 
 tmp=$(mktemp -d)

@@ -15,8 +15,9 @@
 # says "Socket closed". A success is answered in full, so nothing is noticed
 # while all goes well.
 #
-# It matters to who tries several addresses by a proxy: "refused" means to try
-# the next one at once, and "the proxy hung up" looks like a proxy that is down.
+# It matters to anyone who tries several addresses by a proxy: "refused" means to
+# try the next one at once, and "the proxy hung up" looks like a proxy that is
+# down.
 set -eu
 
 tmp=$(mktemp -d)
