@@ -269,11 +269,11 @@ func TestSearch(t *testing.T) {
 		lookup:  "box.lan",
 		want: `
 			0 ask 1 AAAA box.lan
-			250 ask 1 AAAA box.lan
 			250 ask 1 A box.lan
 			270 found A box.lan 192.0.2.5
-			500 ask 1 AAAA box.lan
-			520 end AAAA box.lan`,
+			375 ask 1 AAAA box.lan
+			625 ask 1 AAAA box.lan
+			645 end AAAA box.lan`,
 	}, {
 		name:    "single-request walks the list, too",
 		conf:    "search a.example\noptions single-request\n",
@@ -458,8 +458,8 @@ func TestTCP(t *testing.T) {
 			70 ask 2 tcp A box.lan
 			250 ask 1 A box.lan
 			290 ask 1 tcp A box.lan
-			540 found A box.lan 192.0.2.5 ...
-			1290 end A box.lan`,
+			320 found A box.lan 192.0.2.5 ...
+			1070 end A box.lan`,
 	}, {
 		name:    "use-vc",
 		conf:    "options use-vc\n",
