@@ -48,6 +48,8 @@ type client struct {
 	started     bool
 	l           Lookup
 	kept        map[[2]int][]byte
+	asked       map[[2]int]time.Duration // by question and server: when first, for this name
+	step        int
 	told        [2]told
 	finals      int
 }
@@ -146,6 +148,12 @@ func (n *network) drain(c *client) {
 		p, ok := c.l.Send(n.now)
 		if !ok {
 			break
+		}
+		if c.asked == nil || c.step != c.l.step {
+			c.asked, c.step = map[[2]int]time.Duration{}, c.l.step
+		}
+		if _, ok := c.asked[[2]int{p.Question, p.Server}]; !ok {
+			c.asked[[2]int{p.Question, p.Server}] = n.now
 		}
 		if steps > 10 {
 			n.t.Fatalf("sends without end at %v:\n%s", n.now, strings.Join(n.log, "\n"))
@@ -301,6 +309,7 @@ func (n *network) result(c *client, r Result) {
 	var addrs []string
 	switch {
 	case r.Server >= 0:
+		n.mayUse(c, r)
 		addrs = n.records(c, r)
 		if len(addrs) == 0 {
 			n.t.Errorf("%v: result without records for %s", n.now, what)
@@ -312,6 +321,7 @@ func (n *network) result(c *client, r Result) {
 	case c.l.NotFound():
 		verb = "not found"
 	default:
+		n.askedAll(c, r.Question)
 		verb = "failed"
 		for j := range n.conf.NServers {
 			what += fmt.Sprintf(" %d:%s", j+1, verdicts[c.l.Blame(r.Question, j)])
@@ -330,6 +340,38 @@ func (n *network) result(c *client, r Result) {
 		addrs = append(addrs, "...")
 	}
 	n.logf("%s", strings.Join(append([]string{verb, what}, addrs...), " "))
+}
+
+// mayUse checks that each server before r.Server has failed, or has been silent
+// for 100 ms, now or before.
+func (n *network) mayUse(c *client, r Result) {
+	q := &c.l.questions[r.Question]
+	for k := range r.Server {
+		s := &q.servers[k]
+		asked, ok := c.asked[[2]int{r.Question, k}]
+		switch {
+		case !ok:
+			n.t.Errorf("%v: server %d used before %d was asked", n.now, r.Server+1, k+1)
+		case s.verdict == Positive || s.verdict == NoData || s.verdict == NXDomain:
+			n.t.Errorf("%v: server %d used, but %d has answered", n.now, r.Server+1, k+1)
+		case s.verdict == NoAnswer && n.now < asked+100*ms && !n.health.slow[k]:
+			n.t.Errorf("%v: server %d used too soon: %d was asked at %v", n.now, r.Server+1, k+1, asked)
+		}
+	}
+}
+
+// askedAll checks that every server was asked before a question failed.
+func (n *network) askedAll(c *client, question int) {
+	for j := range n.conf.NServers {
+		switch c.l.Blame(question, j) {
+		case NoData, NXDomain, Positive:
+			return
+		case Ignored:
+			if !c.l.questions[question].off {
+				n.t.Errorf("%v: %s has failed, but server %d was not asked", n.now, c.name, j+1)
+			}
+		}
+	}
 }
 
 func (n *network) records(c *client, r Result) (list []string) {
