@@ -45,6 +45,9 @@ func (s *server) state() state {
 // without a message: never, or later than now.
 func (l *Lookup) decide(i int, now time.Duration) (due time.Duration) {
 	q := &l.questions[i]
+	if q.told == last {
+		return never
+	}
 	if q.off {
 		q.state, q.settled = negative, true
 		return never

@@ -50,6 +50,7 @@ type client struct {
 	kept        map[[2]int][]byte
 	asked       map[[2]int]time.Duration // by question and server: when first, for this name
 	step        int
+	answered    bool // by a whole message with records
 	told        [2]told
 	finals      int
 }
@@ -290,6 +291,7 @@ func (n *network) deliver() {
 		}
 		if question, keep := e.c.l.Answer(e.server, e.m, e.tcp, n.now); keep {
 			e.c.kept[[2]int{question, e.server}] = e.m
+			e.c.answered = e.c.answered || e.c.l.Blame(question, e.server) == Positive
 		}
 	}
 }

@@ -306,7 +306,7 @@ func (l *Lookup) Answer(from int, m []byte, tcp bool, now time.Duration) (questi
 	for i := range l.n {
 		q := &l.questions[i]
 		s := &q.servers[from]
-		if s.verdict != NoAnswer || s.tcp && !tcp {
+		if s.verdict != NoAnswer || s.tcp && !tcp || q.told == last {
 			continue
 		}
 		waiting = true
