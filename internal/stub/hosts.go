@@ -125,8 +125,6 @@ func skipWord(b []byte, i int) int {
 	return i
 }
 
-func endsWord(c byte) bool { return c <= '#' && (isBlank(c) || c == '\n' || c == '#') }
-
 // isName reports whether word is the name, with or without a trailing dot.
 func (h *Hosts) isName(word []byte) bool {
 	n := len(h.name)
@@ -177,4 +175,11 @@ func (h *Hosts) scanByte(c byte) (found bool) {
 	return found
 }
 
-func isBlank(c byte) bool { return c == ' ' || c == '\t' || c == '\r' || c == '\v' || c == '\f' }
+// blanks and wordEnds are sets of bytes below 64.
+const (
+	blanks   = 1<<' ' | 1<<'\t' | 1<<'\r' | 1<<'\v' | 1<<'\f'
+	wordEnds = blanks | 1<<'\n' | 1<<'#'
+)
+
+func isBlank(c byte) bool  { return c < 64 && uint64(blanks)>>c&1 != 0 }
+func endsWord(c byte) bool { return c < 64 && uint64(wordEnds)>>c&1 != 0 }

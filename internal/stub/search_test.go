@@ -1,13 +1,10 @@
 package stub
 
-import (
-	"strings"
-	"testing"
-)
+import "testing"
 
 const wildcard = "20 192.0.2.66"
 
-// TestSearch walks a search list in each row.
+// TestSearch looks up names with a search list and other options.
 func TestSearch(t *testing.T) {
 	for _, c := range []struct {
 		name     string
@@ -74,7 +71,7 @@ func TestSearch(t *testing.T) {
 			40 failed AAAA box.lan 1:SERVFAIL (search list not used)
 			40 failed A box.lan 1:SERVFAIL (search list not used)`,
 	}, {
-		name:    "nor one for which they fail for one family",
+		name:    "nor does one for which they fail for one family",
 		conf:    "search corp.example\n",
 		servers: []script{{"A box.lan": "20 nodata", "AAAA box.lan": "20 refused", "A *": wildcard}},
 		lookup:  "box.lan",
@@ -84,7 +81,7 @@ func TestSearch(t *testing.T) {
 			20 failed AAAA box.lan 1:REFUSED (search list not used)
 			20 failed A box.lan 1:NODATA (search list not used)`,
 	}, {
-		name:    "a full name that does not exist does",
+		name:    "a full name that does not exist reaches it",
 		conf:    "search corp.example\n",
 		servers: []script{{"A box.lan.corp.example": "20 192.0.2.5", "AAAA box.lan.corp.example": "20 nodata"}},
 		lookup:  "box.lan",
@@ -119,7 +116,7 @@ func TestSearch(t *testing.T) {
 			60 end AAAA box
 			60 found A box 192.0.2.5`,
 	}, {
-		name:    "a short name that nobody knows, and a domain whose server fails",
+		name:    "a short name that does not exist elsewhere, and a domain whose server fails",
 		conf:    "search a.example b.example\n",
 		servers: []script{{"A box.a.example": "20 refused", "AAAA box.a.example": "20 refused"}},
 		lookup:  "box",
@@ -133,7 +130,7 @@ func TestSearch(t *testing.T) {
 			60 failed AAAA box 1:REFUSED in a.example
 			60 failed A box 1:REFUSED in a.example`,
 	}, {
-		name:    "a domain for which one server fails and the other is silent, once a second",
+		name:    "search domains for which one server fails and the other is silent: one second in all",
 		conf:    "search a.example b.example c.example\n",
 		servers: []script{{"A *": "silent", "A box": "20 192.0.2.5"}, {"*": "20 refused"}},
 		lookup:  "box",
@@ -211,7 +208,7 @@ func TestSearch(t *testing.T) {
 			0 not found AAAA box.Onion
 			0 not found A box.Onion`,
 	}, {
-		name:    "nor below a search domain",
+		name:    "a search domain below .onion is skipped",
 		conf:    "search x.onion corp.example\n",
 		servers: []script{{"A *": "20 192.0.2.5", "AAAA *": "20 nodata"}},
 		lookup:  "box",
@@ -221,7 +218,7 @@ func TestSearch(t *testing.T) {
 			20 end AAAA box
 			20 found A box 192.0.2.5`,
 	}, {
-		name:    "a name that is too long below one domain",
+		name:    "a search domain that is no valid name is skipped",
 		conf:    "search a234567890123456789012345678901234567890123456789012345678901234.example corp.example\n",
 		servers: []script{{"A *": "20 192.0.2.5", "AAAA *": "20 nodata"}},
 		lookup:  "box",
@@ -312,257 +309,4 @@ func TestSearch(t *testing.T) {
 			expect(t, n.run(), c.want)
 		})
 	}
-}
-
-// TestTCP has truncated answers.
-func TestTCP(t *testing.T) {
-	for _, c := range []struct {
-		name    string
-		conf    string
-		servers []script
-		want    string
-	}{{
-		name:    "the whole answer by TCP",
-		servers: []script{{"*": "20 tc 192.0.2.5 > 40 192.0.2.5 192.0.2.6"}, up},
-		want: `
-			0 ask 1 A box.lan
-			20 ask 1 tcp A box.lan
-			60 found A box.lan 192.0.2.5 192.0.2.6`,
-	}, {
-		name:    "TCP fails, the next server has it",
-		servers: []script{{"*": "20 tc 192.0.2.5 > 40 fail"}, up},
-		want: `
-			0 ask 1 A box.lan
-			20 ask 1 tcp A box.lan
-			60 ask 2 A box.lan
-			80 found A box.lan 192.0.2.5`,
-	}, {
-		name:    "TCP is slower than the next server",
-		servers: []script{{"*": "20 tc 192.0.2.5 > 200 192.0.2.5 192.0.2.6"}, {"*": "20 192.0.2.7"}},
-		want: `
-			0 ask 1 A box.lan
-			20 ask 1 tcp A box.lan
-			70 ask 2 A box.lan
-			120 found A box.lan 192.0.2.7 ...
-			220 replaced A box.lan 192.0.2.5 192.0.2.6`,
-	}, {
-		name:    "TCP fails, no other server",
-		servers: []script{{"*": "20 tc 192.0.2.5 > 40 fail"}},
-		want: `
-			0 ask 1 A box.lan
-			20 ask 1 tcp A box.lan
-			60 found A box.lan 192.0.2.5`,
-	}, {
-		name:    "TCP fails, the next server fails",
-		servers: []script{{"*": "20 tc 192.0.2.5 > 40 fail"}, {"*": "20 servfail"}},
-		want: `
-			0 ask 1 A box.lan
-			20 ask 1 tcp A box.lan
-			60 ask 2 A box.lan
-			80 found A box.lan 192.0.2.5`,
-	}, {
-		name:    "TCP fails, the next server knows nothing",
-		servers: []script{{"*": "20 tc 192.0.2.5 > 40 fail"}, {"*": "20 nxdomain"}},
-		want: `
-			0 ask 1 A box.lan
-			20 ask 1 tcp A box.lan
-			60 ask 2 A box.lan
-			80 found A box.lan 192.0.2.5`,
-	}, {
-		name:    "TCP fails, the next server is silent",
-		servers: []script{{"*": "20 tc 192.0.2.5 > 40 fail"}, silent},
-		want: `
-			0 ask 1 A box.lan
-			20 ask 1 tcp A box.lan
-			60 ask 2 A box.lan
-			310 ask 2 A box.lan
-			310 found A box.lan 192.0.2.5 ...
-			560 ask 2 A box.lan
-			1060 end A box.lan`,
-	}, {
-		name:    "TCP is silent",
-		servers: []script{{"*": "20 tc 192.0.2.5 > silent"}},
-		want: `
-			0 ask 1 A box.lan
-			20 ask 1 tcp A box.lan
-			270 found A box.lan 192.0.2.5 ...
-			1020 end A box.lan`,
-	}, {
-		name:    "TCP is silent, and the next server late",
-		servers: []script{{"*": "20 tc 192.0.2.5 > silent"}, {"*": "400 192.0.2.7"}},
-		want: `
-			0 ask 1 A box.lan
-			20 ask 1 tcp A box.lan
-			70 ask 2 A box.lan
-			270 found A box.lan 192.0.2.5 ...
-			320 ask 2 A box.lan
-			470 replaced A box.lan 192.0.2.7 ...
-			1000 end A box.lan`,
-	}, {
-		name:    "TCP is late",
-		servers: []script{{"*": "20 tc 192.0.2.5 > 600 192.0.2.5 192.0.2.6"}},
-		want: `
-			0 ask 1 A box.lan
-			20 ask 1 tcp A box.lan
-			270 found A box.lan 192.0.2.5 ...
-			620 replaced A box.lan 192.0.2.5 192.0.2.6`,
-	}, {
-		name:    "TCP is late, and says that there is nothing",
-		servers: []script{{"*": "20 tc 192.0.2.5 > 600 nodata"}},
-		want: `
-			0 ask 1 A box.lan
-			20 ask 1 tcp A box.lan
-			270 found A box.lan 192.0.2.5 ...
-			620 withdrew A box.lan`,
-	}, {
-		name:    "TCP is late, and malformed",
-		servers: []script{{"*": "20 tc 192.0.2.5 > 600 malformed"}},
-		want: `
-			0 ask 1 A box.lan
-			20 ask 1 tcp A box.lan
-			270 found A box.lan 192.0.2.5 ...
-			620 end A box.lan`,
-	}, {
-		name:    "nothing in a truncated answer",
-		conf:    "options timeout:1 attempts:1\n",
-		servers: []script{{"*": "20 tc > silent"}},
-		want: `
-			0 ask 1 A box.lan
-			20 ask 1 tcp A box.lan
-			1000 failed A box.lan 1:silent`,
-	}, {
-		name:    "nothing in a truncated answer, TCP fails",
-		servers: []script{{"*": "20 tc > 40 fail"}, up},
-		want: `
-			0 ask 1 A box.lan
-			20 ask 1 tcp A box.lan
-			60 ask 2 A box.lan
-			80 found A box.lan 192.0.2.5`,
-	}, {
-		name:    "a truncated answer of the second server, the first is silent",
-		servers: []script{silent, {"*": "20 tc 192.0.2.5 > 40 192.0.2.5 192.0.2.6"}},
-		want: `
-			0 ask 1 A box.lan
-			50 ask 2 A box.lan
-			70 ask 2 tcp A box.lan
-			110 found A box.lan 192.0.2.5 192.0.2.6 ...
-			250 ask 1 A box.lan
-			500 ask 1 A box.lan
-			1000 end A box.lan`,
-	}, {
-		name:    "two truncated answers",
-		servers: []script{{"*": "290 tc 192.0.2.5 > silent"}, {"*": "20 tc 192.0.2.7 > silent"}},
-		want: `
-			0 ask 1 A box.lan
-			50 ask 2 A box.lan
-			70 ask 2 tcp A box.lan
-			250 ask 1 A box.lan
-			290 ask 1 tcp A box.lan
-			320 found A box.lan 192.0.2.5 ...
-			1070 end A box.lan`,
-	}, {
-		name:    "use-vc",
-		conf:    "options use-vc\n",
-		servers: []script{{"*": "40 192.0.2.5"}},
-		want: `
-			0 ask 1 tcp A box.lan
-			40 found A box.lan 192.0.2.5`,
-	}, {
-		name:    "use-vc, and nobody listens",
-		conf:    "options use-vc\n",
-		servers: []script{{"*": "20 fail"}, {"*": "20 closed"}},
-		want: `
-			0 ask 1 tcp A box.lan
-			20 ask 2 tcp A box.lan
-			40 failed A box.lan 1:TCP failed 2:closed`,
-	}} {
-		t.Run(c.name, func(t *testing.T) {
-			n := newNetwork(t, c.conf, c.servers...)
-			n.lookUp(0, "box.lan", "A", true)
-			expect(t, n.run(), c.want)
-		})
-	}
-}
-
-// TestLocalRefusal: systemd-resolved's stub refuses single labels.
-func TestLocalRefusal(t *testing.T) {
-	for server, want := range map[string]string{
-		"127.0.0.53": "0 ask 1 A box\n20 not found A box",
-		"192.0.2.1":  "0 ask 1 A box\n20 failed A box 1:REFUSED",
-	} {
-		n := newNetwork(t, "", script{"*": "20 refused"})
-		n.conf.Parse("nameserver "+server, "", "", "")
-		n.lookUp(0, "box", "A", false)
-		expect(t, n.run(), want)
-	}
-	n := newNetwork(t, "", script{"*": "20 refused"})
-	n.conf.Parse("", "", "", "") // without a name server, it is this machine
-	n.lookUp(0, "box.lan", "A", false)
-	expect(t, n.run(), "0 ask 1 A box.lan\n20 failed A box.lan 1:REFUSED")
-}
-
-// TestHealth has several lookups in one race.
-func TestHealth(t *testing.T) {
-	t.Run("negative answers wait a second once", func(t *testing.T) {
-		n := newNetwork(t, "", silent, script{"*": "20 nxdomain"})
-		n.lookUp(0, "a.lan", "A", true)
-		n.lookUp(300*ms, "b.lan", "A", true)
-		n.lookUp(2000*ms, "c.lan", "A", true)
-		expect(t, n.run(), `
-			0 ask 1 A a.lan
-			50 ask 2 A a.lan
-			250 ask 1 A a.lan
-			300 ask 1 A b.lan
-			350 ask 2 A b.lan
-			500 ask 1 A a.lan
-			550 ask 1 A b.lan
-			800 ask 1 A b.lan
-			1000 not found A a.lan
-			1000 not found A b.lan
-			2000 ask 1 A c.lan
-			2000 ask 2 A c.lan
-			2020 not found A c.lan`)
-	})
-	t.Run("a server that is silent is not waited for again", func(t *testing.T) {
-		n := newNetwork(t, "", silent, script{"*": "20 192.0.2.5"})
-		n.lookUp(0, "a.lan", "A", true)
-		n.lookUp(200*ms, "b.lan", "A", true)
-		expect(t, n.run(), `
-			0 ask 1 A a.lan
-			50 ask 2 A a.lan
-			100 found A a.lan 192.0.2.5 ...
-			200 ask 1 A b.lan
-			200 ask 2 A b.lan
-			220 found A b.lan 192.0.2.5 ...
-			250 ask 1 A a.lan
-			450 ask 1 A b.lan
-			500 ask 1 A a.lan
-			700 ask 1 A b.lan
-			1000 end A a.lan
-			1000 end A b.lan`)
-	})
-	t.Run("a server that answers again is", func(t *testing.T) {
-		n := newNetwork(t, "", script{"A a.lan": "150 192.0.2.1", "*": "60 192.0.2.2"}, script{"*": "20 192.0.2.5"})
-		n.lookUp(0, "a.lan", "A", true)
-		n.lookUp(200*ms, "b.lan", "A", true)
-		expect(t, n.run(), `
-			0 ask 1 A a.lan
-			50 ask 2 A a.lan
-			100 found A a.lan 192.0.2.5 ...
-			150 replaced A a.lan 192.0.2.1
-			200 ask 1 A b.lan
-			250 ask 2 A b.lan
-			260 found A b.lan 192.0.2.2`)
-	})
-}
-
-// TestLate has a caller that was stopped for a while.
-func TestLate(t *testing.T) {
-	n := newNetwork(t, "", script{"*": "silent, 20 192.0.2.5"})
-	n.lookUp(0, "box.lan", "A", true)
-	n.lookups[0].start(n, 1)
-	n.drain(n.lookups[0])
-	n.now = 1700 * ms
-	n.drain(n.lookups[0])
-	expect(t, strings.Join(n.log, "\n")+"\n", "0 ask 1 A box.lan\n1700 ask 1 A box.lan")
 }

@@ -10,7 +10,8 @@ var up = script{"AAAA box.lan": "20 2001:db8::5", "A box.lan": "20 192.0.2.5"}
 
 var silent = script{"*": "silent"}
 
-// TestServers has a race of name servers in each row.
+// TestServers asks one to three name servers for a name. "..." marks a provisional
+// answer.
 func TestServers(t *testing.T) {
 	for _, c := range []struct {
 		name    string
@@ -80,14 +81,14 @@ func TestServers(t *testing.T) {
 			100 found A box.lan 192.0.2.5 ...
 			180 replaced A box.lan 192.0.2.1`,
 	}, {
-		name:    "the first server's answer in time is the only one",
+		name:    "the first server answers before 100 ms",
 		servers: []script{{"*": "90 192.0.2.1"}, {"*": "20 192.0.2.5"}},
 		want: `
 			0 ask 1 A box.lan
 			50 ask 2 A box.lan
 			90 found A box.lan 192.0.2.1`,
 	}, {
-		name:    "the first server knows better that there is nothing",
+		name:    "the first server says late that the name does not exist",
 		servers: []script{{"*": "180 nxdomain"}, {"*": "20 192.0.2.5"}},
 		want: `
 			0 ask 1 A box.lan
@@ -95,7 +96,7 @@ func TestServers(t *testing.T) {
 			100 found A box.lan 192.0.2.5 ...
 			180 withdrew A box.lan`,
 	}, {
-		name:    "the second of three replaces the third's",
+		name:    "the second of three servers answers late",
 		servers: []script{silent, {"*": "200 192.0.2.1"}, {"*": "20 192.0.2.5"}},
 		want: `
 			0 ask 1 A box.lan
@@ -107,7 +108,7 @@ func TestServers(t *testing.T) {
 			500 ask 1 A box.lan
 			1000 end A box.lan`,
 	}, {
-		name:    "failures lead to the next server at once",
+		name:    "SERVFAIL and REFUSED lead to the next server at once",
 		servers: []script{{"*": "20 servfail"}, {"*": "20 refused"}, up},
 		want: `
 			0 ask 1 A box.lan
@@ -115,7 +116,7 @@ func TestServers(t *testing.T) {
 			40 ask 3 A box.lan
 			60 found A box.lan 192.0.2.5`,
 	}, {
-		name:    "so do these",
+		name:    "FORMERR and NOTIMP do",
 		servers: []script{{"*": "20 formerr"}, {"*": "20 notimp"}, up},
 		want: `
 			0 ask 1 A box.lan
@@ -123,7 +124,7 @@ func TestServers(t *testing.T) {
 			40 ask 3 A box.lan
 			60 found A box.lan 192.0.2.5`,
 	}, {
-		name:    "and these",
+		name:    "a lame server and a closed port do",
 		servers: []script{{"*": "20 lame"}, {"*": "1 closed"}, up},
 		want: `
 			0 ask 1 A box.lan
@@ -131,7 +132,7 @@ func TestServers(t *testing.T) {
 			21 ask 3 A box.lan
 			41 found A box.lan 192.0.2.5`,
 	}, {
-		name:    "and these two",
+		name:    "a malformed answer and an unreachable server do",
 		servers: []script{{"*": "20 malformed"}, {"*": "0 noroute"}, up},
 		want: `
 			0 ask 1 A box.lan
@@ -139,7 +140,7 @@ func TestServers(t *testing.T) {
 			20 ask 3 A box.lan
 			40 found A box.lan 192.0.2.5`,
 	}, {
-		name:    "the wrong ID and another name are no answers",
+		name:    "a wrong ID or another name is not an answer",
 		servers: []script{{"*": "20 wrong-id"}, {"*": "20 other-name"}, up},
 		want: `
 			0 ask 1 A box.lan
@@ -152,7 +153,7 @@ func TestServers(t *testing.T) {
 			550 ask 2 A box.lan
 			1000 end A box.lan`,
 	}, {
-		name:    "SERVFAIL is asked again once",
+		name:    "after SERVFAIL the question is asked once more",
 		conf:    "options timeout:1 attempts:2\n",
 		servers: []script{{"*": "20 servfail"}},
 		want: `
@@ -160,7 +161,7 @@ func TestServers(t *testing.T) {
 			20 ask 1 A box.lan
 			40 failed A box.lan 1:SERVFAIL`,
 	}, {
-		name:    "SERVFAIL that passes",
+		name:    "a temporary SERVFAIL",
 		servers: []script{{"*": "20 servfail, 20 192.0.2.5"}},
 		want: `
 			0 ask 1 A box.lan
@@ -174,14 +175,14 @@ func TestServers(t *testing.T) {
 			0 ask 1 A box.lan
 			20 failed A box.lan 1:SERVFAIL`,
 	}, {
-		name:    "REFUSED is not asked again",
+		name:    "after REFUSED it is not asked again",
 		servers: []script{{"*": "20 refused"}, {"*": "20 refused"}},
 		want: `
 			0 ask 1 A box.lan
 			20 ask 2 A box.lan
 			40 failed A box.lan 1:REFUSED 2:REFUSED`,
 	}, {
-		name:    "no such name, says a later server: the first may know it",
+		name:    "NXDOMAIN from the second server, an address from the first 550 ms later",
 		servers: []script{{"*": "600 192.0.2.5"}, {"*": "20 nxdomain"}},
 		want: `
 			0 ask 1 A box.lan
@@ -190,7 +191,7 @@ func TestServers(t *testing.T) {
 			500 ask 1 A box.lan
 			600 found A box.lan 192.0.2.5`,
 	}, {
-		name:    "no such name, says a later server: the first one is dead",
+		name:    "NXDOMAIN from the second server, the first is dead",
 		servers: []script{silent, {"*": "20 nxdomain"}},
 		want: `
 			0 ask 1 A box.lan
@@ -199,14 +200,14 @@ func TestServers(t *testing.T) {
 			500 ask 1 A box.lan
 			1000 not found A box.lan`,
 	}, {
-		name:    "an earlier server fails, a later one says no such name",
+		name:    "NXDOMAIN from the second server, the first has failed",
 		servers: []script{{"*": "20 servfail"}, {"*": "20 nxdomain"}},
 		want: `
 			0 ask 1 A box.lan
 			20 ask 2 A box.lan
 			40 not found A box.lan`,
 	}, {
-		name:    "no bound is passed: timeout times attempts comes before a hold",
+		name:    "timeout × attempts ends before the first server's 100 ms do",
 		conf:    "options timeout:1 attempts:1\n",
 		servers: []script{{"*": "20 tc > silent"}, {"*": "930 192.0.2.5"}},
 		want: `
@@ -224,7 +225,7 @@ func TestServers(t *testing.T) {
 			250 ask 1 A box.lan
 			270 found A box.lan 192.0.2.5`,
 	}, {
-		name:    "questions that come together are mixed up",
+		name:    "the server mixes up questions that arrive together",
 		servers: []script{{"AAAA *": "20 swap nodata, 20 nodata", "A *": "20 swap 192.0.2.5, 20 192.0.2.5"}},
 		types:   "AAAA A",
 		want: `
@@ -235,7 +236,7 @@ func TestServers(t *testing.T) {
 			395 end AAAA box.lan
 			395 found A box.lan 192.0.2.5`,
 	}, {
-		name:    "rotate: the caller's random number",
+		name:    "rotate by one",
 		conf:    "options rotate\n",
 		servers: []script{silent, up},
 		want: `
@@ -266,4 +267,89 @@ func expect(t *testing.T, got, want string) {
 	if got != b.String() {
 		t.Errorf("got\n%swant\n%s", got, b.String())
 	}
+}
+
+// TestLocalRefusal asks servers that refuse, as systemd-resolved's stub does for a
+// single label.
+func TestLocalRefusal(t *testing.T) {
+	for server, want := range map[string]string{
+		"127.0.0.53": "0 ask 1 A box\n20 not found A box",
+		"192.0.2.1":  "0 ask 1 A box\n20 failed A box 1:REFUSED",
+	} {
+		n := newNetwork(t, "", script{"*": "20 refused"})
+		n.conf.Parse("nameserver "+server, "", "", "")
+		n.lookUp(0, "box", "A", false)
+		expect(t, n.run(), want)
+	}
+	n := newNetwork(t, "", script{"*": "20 refused"})
+	n.conf.Parse("", "", "", "") // without a name server, it is this machine
+	n.lookUp(0, "box.lan", "A", false)
+	expect(t, n.run(), "0 ask 1 A box.lan\n20 failed A box.lan 1:REFUSED")
+}
+
+// TestHealth runs several lookups of one race.
+func TestHealth(t *testing.T) {
+	t.Run("negative answers wait a second once", func(t *testing.T) {
+		n := newNetwork(t, "", silent, script{"*": "20 nxdomain"})
+		n.lookUp(0, "a.lan", "A", true)
+		n.lookUp(300*ms, "b.lan", "A", true)
+		n.lookUp(2000*ms, "c.lan", "A", true)
+		expect(t, n.run(), `
+			0 ask 1 A a.lan
+			50 ask 2 A a.lan
+			250 ask 1 A a.lan
+			300 ask 1 A b.lan
+			350 ask 2 A b.lan
+			500 ask 1 A a.lan
+			550 ask 1 A b.lan
+			800 ask 1 A b.lan
+			1000 not found A a.lan
+			1000 not found A b.lan
+			2000 ask 1 A c.lan
+			2000 ask 2 A c.lan
+			2020 not found A c.lan`)
+	})
+	t.Run("a server that is silent is not waited for again", func(t *testing.T) {
+		n := newNetwork(t, "", silent, script{"*": "20 192.0.2.5"})
+		n.lookUp(0, "a.lan", "A", true)
+		n.lookUp(200*ms, "b.lan", "A", true)
+		expect(t, n.run(), `
+			0 ask 1 A a.lan
+			50 ask 2 A a.lan
+			100 found A a.lan 192.0.2.5 ...
+			200 ask 1 A b.lan
+			200 ask 2 A b.lan
+			220 found A b.lan 192.0.2.5 ...
+			250 ask 1 A a.lan
+			450 ask 1 A b.lan
+			500 ask 1 A a.lan
+			700 ask 1 A b.lan
+			1000 end A a.lan
+			1000 end A b.lan`)
+	})
+	t.Run("a server that answers again is", func(t *testing.T) {
+		n := newNetwork(t, "", script{"A a.lan": "150 192.0.2.1", "*": "60 192.0.2.2"}, script{"*": "20 192.0.2.5"})
+		n.lookUp(0, "a.lan", "A", true)
+		n.lookUp(200*ms, "b.lan", "A", true)
+		expect(t, n.run(), `
+			0 ask 1 A a.lan
+			50 ask 2 A a.lan
+			100 found A a.lan 192.0.2.5 ...
+			150 replaced A a.lan 192.0.2.1
+			200 ask 1 A b.lan
+			250 ask 2 A b.lan
+			260 found A b.lan 192.0.2.2`)
+	})
+}
+
+// TestLate makes sure that a caller which was stopped for a while sends a question
+// once.
+func TestLate(t *testing.T) {
+	n := newNetwork(t, "", script{"*": "silent, 20 192.0.2.5"})
+	n.lookUp(0, "box.lan", "A", true)
+	n.lookups[0].start(n, 1)
+	n.drain(n.lookups[0])
+	n.now = 1700 * ms
+	n.drain(n.lookups[0])
+	expect(t, strings.Join(n.log, "\n")+"\n", "0 ask 1 A box.lan\n1700 ask 1 A box.lan")
 }
