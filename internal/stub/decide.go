@@ -58,9 +58,9 @@ func (l *Lookup) decide(i int, now time.Duration) (due time.Duration) {
 	}
 	best := -1              // the first server that has an answer; those after it do not count
 	partial := -1           // the first one before it that has part of an answer
-	var since time.Duration // the first partial answer is there since then, or TCP has failed since then
+	var since time.Duration // when the first partial answer came, or its TCP failed
 	var waiting, failed int
-	var addrsUntil, noneUntil time.Duration // addresses, or their lack, must wait for servers before best
+	var addrsUntil, noneUntil time.Duration // when best's addresses, or their lack, count despite pending servers
 	unasked := false
 	for j := range l.conf.NServers {
 		s := &q.servers[j]
@@ -132,7 +132,9 @@ func (l *Lookup) decide(i int, now time.Duration) (due time.Duration) {
 // use makes server j's records the answer to q. Until then a better answer may
 // come, from a server before j or, if j's is truncated, from any.
 func (l *Lookup) use(q *question, j int, until, now time.Duration) (due time.Duration) {
-	l.health.markSlow(q, j)
+	if q.told == nothing { // else a server that has answered other questions since would count as slow again
+		l.health.markSlow(q, j)
+	}
 	q.state, q.from = positive, j
 	if until > now {
 		return until

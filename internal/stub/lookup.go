@@ -92,10 +92,10 @@ const (
 
 // Init prepares a lookup of name's records of type first and, unless it is 0, of
 // type second. conf, health and name remain the caller's, which must not change
-// them. Lookups of one race share health, and l writes to it. The search list is not used if
-// absolute is set or name ends in a dot. seed makes the identifiers of the
-// questions hard to guess (RFC 5452). Names below .onion are not looked up (RFC
-// 7686): they are not found.
+// them. l writes to health, which the lookups of one race share. The search list
+// is not used if absolute is set or name ends in a dot. seed makes the identifiers
+// of the questions hard to guess (RFC 5452). A name below .onion is not found: no
+// server is asked for it (RFC 7686).
 func (l *Lookup) Init(conf *Config, health *Health, name string, absolute bool, first, second uint16, seed uint64, now time.Duration) {
 	*l = Lookup{conf: conf, health: health, name: trimDot(name), ids: seed | 1, step: -1}
 	l.only = absolute || len(l.name) < len(name)

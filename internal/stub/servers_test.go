@@ -342,6 +342,29 @@ func TestHealth(t *testing.T) {
 	})
 }
 
+// TestHealthAfterAnswer: a server that has answered since it kept a question
+// waiting is well, although that question is still open there.
+func TestHealthAfterAnswer(t *testing.T) {
+	n := newNetwork(t, "", script{"AAAA *": "silent", "*": "120 192.0.2.1"}, script{"AAAA *": "20 2001:db8::5", "*": "20 192.0.2.5"})
+	n.lookUp(0, "a.lan", "AAAA A", true)
+	n.lookUp(150*ms, "b.lan", "A", true)
+	expect(t, n.run(), `
+		0 ask 1 AAAA a.lan
+		0 ask 1 A a.lan
+		50 ask 2 AAAA a.lan
+		50 ask 2 A a.lan
+		100 found AAAA a.lan 2001:db8::5 ...
+		100 found A a.lan 192.0.2.5 ...
+		120 replaced A a.lan 192.0.2.1
+		150 ask 1 A b.lan
+		200 ask 2 A b.lan
+		250 ask 1 AAAA a.lan
+		250 found A b.lan 192.0.2.5 ...
+		270 replaced A b.lan 192.0.2.1
+		500 ask 1 AAAA a.lan
+		1000 end AAAA a.lan`)
+}
+
 // TestLate makes sure that a caller which was stopped for a while sends a question
 // once.
 func TestLate(t *testing.T) {
