@@ -114,7 +114,7 @@ func (l *Lookup) Init(conf *Config, health *Health, name string, absolute bool, 
 		q.kind, q.off = t, t == TypeAAAA && conf.NoAAAA
 		l.n++
 	}
-	if l.over = isBelow(l.name, "onion"); !l.over {
+	if l.over = IsOnion(l.name); !l.over {
 		l.nextName(now)
 	}
 }
