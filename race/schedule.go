@@ -40,6 +40,7 @@ type candidate struct {
 	started       time.Duration // its first attempt
 	live          int           // attempts under way
 	dead          bool
+	synthesized   bool // it is tried by IPv6 as well (NAT64)
 }
 
 // An attempt is one socket: a candidate by one transport.
