@@ -148,6 +148,10 @@ func setup(env *testscript.Env, program string) error {
 
 // condition is what a script may ask, beyond testscript's own.
 func condition(name string) (bool, error) {
+	if path, ok := strings.CutPrefix(name, "exists:"); ok {
+		_, err := os.Stat(path)
+		return err == nil, nil
+	}
 	switch name {
 	case "tun":
 		tun, err := os.OpenFile("/dev/net/tun", os.O_RDWR, 0)
