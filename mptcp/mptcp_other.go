@@ -5,6 +5,7 @@ package mptcp
 import (
 	"errors"
 	"syscall"
+	"time"
 )
 
 // Socket returns errors.ErrUnsupported: MPTCP sockets are Linux's.
@@ -21,6 +22,9 @@ func InUseFD(fd int) (bool, error) { return false, errors.ErrUnsupported }
 
 // Paused returns errors.ErrUnsupported.
 func Paused() (bool, error) { return false, errors.ErrUnsupported }
+
+// ConnectLimit returns 0: there is no limit.
+func ConnectLimit() time.Duration { return 0 }
 
 // ReadInfo returns errors.ErrUnsupported.
 func ReadInfo(c syscall.Conn) (*Info, error) { return nil, errors.ErrUnsupported }

@@ -241,7 +241,8 @@ func (s *story) listen(_ *testscript.TestScript, args []string) error {
 
 // parseManner reads how a server treats its clients: silent (as without a
 // word), banner, lines (some, before the banner), late D (with the banner),
-// client (the banner, but the client first), echo; and mptcp, which it speaks.
+// client (the banner, but the client first), refuses (as sshd that penalizes the
+// client), echo; and mptcp, which it speaks.
 func parseManner(words []string) (m Manner, err error) {
 	for ; len(words) > 0 && err == nil; words = words[1:] {
 		switch words[0] {
@@ -257,6 +258,8 @@ func parseManner(words []string) (m Manner, err error) {
 			m.Says = Banner
 			m.After, err = time.ParseDuration(words[1])
 			words = words[1:]
+		case "refuses":
+			m.Says, m.Closes = "Not allowed at this time\r\n", true
 		case "client":
 			m.Says, m.ClientFirst = Banner, true
 		case "echo":
