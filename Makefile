@@ -2,7 +2,7 @@
 ## make demo       log in through fdrace to a throwaway sshd on this machine
 ## make test       every test; brings what is missing, or says how to get it
 ## make e2e        only the stories with real ssh and sshd (FDRACE_OPENSSH=DIR: those below DIR)
-## make soak       what sshd sees of thousands of logins, with both OpenSSHs (40 minutes)
+## make soak       what sshd sees of thousands of logins, lossy networks, lost paths (90 minutes)
 ## make bench      time from exec to exit, logins, throughput, beside nc -F and ssh
 ## make size       how large the program is, and what each dependency adds
 ## make fuzz       each fuzz target for FUZZTIME (20s)
@@ -73,7 +73,7 @@ e2e:
 # Each is run though the other has missed a target. Not by go run, which a signal
 # would part from what it runs.
 soak:
-	@sh .ci/need ssh sshd ip --or-skip mptcpize
+	@sh .ci/need nc ssh sshd ip --or-skip mptcpize
 	@sh .ci/openssh10 $(OPENSSH10)
 	@CGO_ENABLED=0 go build -o bin/soak ./cmd/internal/soak
 	@status=0; bin/soak $(SOAK) || status=1; \
