@@ -5,6 +5,7 @@ package mptcp
 import (
 	"errors"
 	"syscall"
+	"time"
 )
 
 // Socket returns errors.ErrUnsupported: MPTCP sockets are Linux's.
@@ -21,6 +22,9 @@ func InUseFD(fd int) (bool, error) { return false, errors.ErrUnsupported }
 
 // Paused returns errors.ErrUnsupported.
 func Paused() (bool, error) { return false, errors.ErrUnsupported }
+
+// ConnectLimit returns 0: there is no limit.
+func ConnectLimit() time.Duration { return 0 }
 
 // GrowReceiveBuffer returns errors.ErrUnsupported.
 func GrowReceiveBuffer(fd int) error { return errors.ErrUnsupported }

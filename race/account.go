@@ -13,14 +13,16 @@ func (r *running) winner(a *attempt) *Winner {
 		Interface: r.via(a),
 		Transport: r.name(a),
 		Elapsed:   r.sys.Now(),
-		Tried:     len(r.schedule.known),
+		Tried:     r.schedule.tried(),
 		Of:        r.schedule.size(),
+		Attempt:   a.number,
+		Attempts:  a.tries,
 	}
 	if r.Exhaust {
 		w.FD = -1
 	}
 	for _, b := range r.attempts {
-		if b.candidate != a.candidate || b == a {
+		if b.candidate != a.candidate || b.transport >= a.transport {
 			continue
 		}
 		err := b.err
@@ -31,7 +33,7 @@ func (r *running) winner(a *attempt) *Winner {
 		default:
 			err = ErrNoAnswer
 		}
-		w.Before = append(w.Before, Failure{Target: w.Target, Addr: b.addr, Interface: w.Interface, Transport: r.name(b), Err: err})
+		w.Before = append(w.Before, Failure{Target: w.Target, Addr: b.addr, Interface: w.Interface, Transport: r.name(b), Attempts: b.tries, Err: err})
 	}
 	return w
 }
@@ -43,8 +45,17 @@ func (r *running) report(e Event) {
 	}
 }
 
-func (r *running) reportAttempt(k EventKind, a *attempt, err error) {
-	r.report(Event{Kind: k, Target: a.lanes[0].target, Addr: a.addr, Interface: r.via(a), Transport: r.name(a), Err: err})
+// event is one of a.
+func (r *running) event(k EventKind, a *attempt, err error) Event {
+	return Event{Kind: k, Target: a.lanes[0].target, Addr: a.addr, Interface: r.via(a), Transport: r.name(a), Attempt: a.tries, Err: err}
+}
+
+// reportConnected reports, once, that a has connected.
+func (r *running) reportConnected(a *attempt) {
+	if !a.connected {
+		a.connected = true
+		r.report(r.event(Connected, a, nil))
+	}
 }
 
 // failure is a Failure, and the attempt that it is of, if it is of one: later
@@ -66,7 +77,7 @@ func (r *running) note(f Failure) {
 }
 
 func (r *running) noteAttempt(a *attempt, err error) {
-	f := Failure{Target: a.lanes[0].target, Addr: a.addr, Interface: r.via(a), Transport: r.name(a), Err: err, At: r.sys.Now()}
+	f := Failure{Target: a.lanes[0].target, Addr: a.addr, Interface: r.via(a), Transport: r.name(a), Attempts: a.tries, Err: err, At: r.sys.Now()}
 	r.failures = append(r.failures, failure{f, a})
 }
 

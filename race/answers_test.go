@@ -12,15 +12,15 @@ var targetRaces = []raceCase{
 		name: "a Unix socket and a virtual machine are lanes like any other", targets: "unix:/run/box vsock:3 10.0.0.1",
 		dialer: Dialer{Transports: twoTransports},
 		hosts:  hosts{"10.0.0.1 mptcp": {rtt: 20 * ms}},
-		want: "0 syn unix:/run/box; 0 syn vsock:3:22; 0 syn 10.0.0.1 mptcp; 20 wins 10.0.0.1 mptcp; 20 close unix:/run/box; 20 close vsock:3:22; " +
-			"20 3 of 3 tried, by 10.0.0.1:22",
+		want: "0 syn unix:/run/box; 0 syn vsock:3:22; 0 syn 10.0.0.1 mptcp; 20 close unix:/run/box; 20 close vsock:3:22; " +
+			"20 wins 10.0.0.1 mptcp; 20 3 of 3 tried, by 10.0.0.1:22",
 	},
 	{
 		name: "a link-local address without a zone: every link at once", targets: "fe80::1",
 		zone:  zone{"fe80::1 LINKS": {addrs: "fe80::1%eth0 fe80::1%eth1 fe80::1%wlan0"}},
 		hosts: hosts{"fe80::1%wlan0": {rtt: 1 * ms}},
-		want: "0 syn fe80::1%eth0; 0 syn fe80::1%eth1; 0 syn fe80::1%wlan0; 1 wins fe80::1%wlan0; " +
-			"1 close fe80::1%eth0; 1 close fe80::1%eth1; 1 3 of 3 tried, by [fe80::1]:22",
+		want: "0 syn fe80::1%eth0; 0 syn fe80::1%eth1; 0 syn fe80::1%wlan0; " +
+			"1 close fe80::1%eth0; 1 close fe80::1%eth1; 1 wins fe80::1%wlan0; 1 3 of 3 tried, by [fe80::1]:22",
 	},
 	{
 		name: "a name that is a link-local address and another", targets: "box",
@@ -37,8 +37,8 @@ var targetRaces = []raceCase{
 			"00:00:07:cf:10:0a MAC":       {after: 2 * ms, addrs: "fe80::200:7ff:fecf:100a%eth0 10.0.0.1", more: true},
 			"00:00:07:cf:10:0a MAC again": {after: 100 * ms, addrs: "10.0.0.1 10.0.0.2"}},
 		hosts: hosts{"10.0.0.2": {rtt: 1 * ms}},
-		want: "2 syn fe80::200:7ff:fecf:100a%eth0; 2 syn 10.0.0.1; 100 syn 10.0.0.2; 101 wins 10.0.0.2; " +
-			"101 close fe80::200:7ff:fecf:100a%eth0; 101 close 10.0.0.1; 101 3 of 3 tried, by 00:00:07:cf:10:0a port 22",
+		want: "2 syn fe80::200:7ff:fecf:100a%eth0; 2 syn 10.0.0.1; 100 syn 10.0.0.2; " +
+			"101 close fe80::200:7ff:fecf:100a%eth0; 101 close 10.0.0.1; 101 wins 10.0.0.2; 101 3 of 3 tried, by 00:00:07:cf:10:0a port 22",
 	},
 	{
 		name: "a MAC: none waits for another, also where both answers are there at once", targets: "00:00:07:cf:10:0a",
@@ -46,17 +46,18 @@ var targetRaces = []raceCase{
 			"00:00:07:cf:10:0a MAC":       {after: 2 * ms, addrs: "fe80::200:7ff:fecf:100a%eth0", more: true},
 			"00:00:07:cf:10:0a MAC again": {after: 2 * ms, addrs: "10.0.0.2"}},
 		hosts: hosts{"10.0.0.2": {rtt: 1 * ms}},
-		want: "2 syn fe80::200:7ff:fecf:100a%eth0; 2 syn 10.0.0.2; 3 wins 10.0.0.2; 3 close fe80::200:7ff:fecf:100a%eth0; " +
-			"3 2 of 2 tried, by 00:00:07:cf:10:0a port 22",
+		want: "2 syn fe80::200:7ff:fecf:100a%eth0; 2 syn 10.0.0.2; 3 close fe80::200:7ff:fecf:100a%eth0; " +
+			"3 wins 10.0.0.2; 3 2 of 2 tried, by 00:00:07:cf:10:0a port 22",
 	},
 	{
 		name: "a MAC: nothing shows itself", targets: "00:00:07:cf:10:0a", dialer: Dialer{Timeout: 300 * ms},
 		zone: zone{
 			"00:00:07:cf:10:0a MAC":       {after: 2 * ms, addrs: "fe80::200:7ff:fecf:100a%eth0", more: true},
 			"00:00:07:cf:10:0a MAC again": {after: 100 * ms, err: errors.New("no answer from IPv6 on eth0")}},
-		want: "2 syn fe80::200:7ff:fecf:100a%eth0; 300 close fe80::200:7ff:fecf:100a%eth0; " +
-			"300 race: context deadline exceeded;   00:00:07:cf:10:0a: no answer from IPv6 on eth0 at 100; " +
-			"  connect tcp [fe80::200:7ff:fecf:100a%eth0]:22: context deadline exceeded at 300",
+		want: "2 syn fe80::200:7ff:fecf:100a%eth0; 252 syn fe80::200:7ff:fecf:100a%eth0; 300 close fe80::200:7ff:fecf:100a%eth0; " +
+			"300 close fe80::200:7ff:fecf:100a%eth0; 300 race: context deadline exceeded; " +
+			"  00:00:07:cf:10:0a: no answer from IPv6 on eth0 at 100; " +
+			"  connect tcp [fe80::200:7ff:fecf:100a%eth0]:22: context deadline exceeded at 300;   in 2 attempts",
 	},
 	{
 		name: "a MAC that nobody knows", targets: "00-00-07-CF-10-0A",
@@ -68,8 +69,8 @@ var targetRaces = []raceCase{
 		zone: zone{"_ssh._tcp.lab SRV": {after: 5 * ms, addrs: "a:2022 b:2023"},
 			"a AAAA": {err: nxdomain}, "a A": {addrs: "10.0.0.1"}, "b AAAA": {addrs: "fd99::2"}, "b A": {err: nxdomain}},
 		hosts: hosts{"[fd99::2]:2023": {rtt: 20 * ms}},
-		want: "5 syn 10.0.0.1:2022; 255 syn [fd99::2]:2023; 275 wins [fd99::2]:2023; 275 close 10.0.0.1:2022; " +
-			"275 2 of 2 tried, by b:2023",
+		want: "5 syn 10.0.0.1:2022; 255 syn [fd99::2]:2023; 255 syn 10.0.0.1:2022; 275 close 10.0.0.1:2022; 275 close 10.0.0.1:2022; " +
+			"275 wins [fd99::2]:2023; 275 2 of 2 tried, by b:2023",
 	},
 	{
 		name: "SRV: the next at once when the one before has failed; other lanes wait for both", targets: "_ssh._tcp.lab 10.0.0.9",
@@ -83,8 +84,9 @@ var targetRaces = []raceCase{
 		dialer: Dialer{HeadStart: 400 * ms},
 		zone:   zone{"_ssh._tcp.lab SRV": {after: 5 * ms, addrs: "10.0.0.2 10.0.0.3"}},
 		hosts:  hosts{"10.0.0.9": {rtt: 20 * ms}},
-		want: "0 syn 10.0.0.1; 400 syn 10.0.0.2; 650 syn 10.0.0.3; 800 syn 10.0.0.9; 820 wins 10.0.0.9; 820 close 10.0.0.1; " +
-			"820 close 10.0.0.2; 820 close 10.0.0.3; 820 4 of 4 tried, by 10.0.0.9:22",
+		want: "0 syn 10.0.0.1; 250 syn 10.0.0.1; 400 syn 10.0.0.2; 650 syn 10.0.0.3; 650 syn 10.0.0.2; 750 syn 10.0.0.1; 800 syn 10.0.0.9; " +
+			"820 close 10.0.0.1; 820 close 10.0.0.1; 820 close 10.0.0.1; 820 close 10.0.0.2; 820 close 10.0.0.2; 820 close 10.0.0.3; " +
+			"820 wins 10.0.0.9; 820 4 of 4 tried, by 10.0.0.9:22",
 	},
 	{
 		name: "SRV: a name that looks like a MAC is a name", targets: "_ssh._tcp.lab",
@@ -103,9 +105,10 @@ var targetRaces = []raceCase{
 		zone: zone{"NAT64": {after: 10 * ms, addrs: "64:ff9b::/96"}},
 		hosts: hosts{"192.0.2.1 mptcp": {inside: true, err: noRoute}, "192.0.2.1": {inside: true, err: noRoute},
 			"64:ff9b::c000:201": {rtt: 20 * ms}},
-		want: "0 try 192.0.2.1 mptcp: network is unreachable; 0 try 192.0.2.1: network is unreachable; " +
-			"10 syn 64:ff9b::c000:201 mptcp; 260 syn 64:ff9b::c000:201; 280 wins 64:ff9b::c000:201; " +
-			"280 close 64:ff9b::c000:201 mptcp; 280 2 of 2 tried, by 192.0.2.1:22; 280 before it mptcp: no answer",
+		want: "0 try 192.0.2.1 mptcp: network is unreachable; 0 try 192.0.2.1: network is unreachable; 10 syn 64:ff9b::c000:201 mptcp; " +
+			"260 syn 64:ff9b::c000:201 mptcp; 260 syn 64:ff9b::c000:201; 300 close 64:ff9b::c000:201 mptcp; " +
+			"300 close 64:ff9b::c000:201 mptcp; 300 wins 64:ff9b::c000:201; 300 2 of 2 tried, by 192.0.2.1:22; " +
+			"300 before it mptcp: no answer",
 	},
 	{
 		name: "NAT64: two targets are one address, that has no route", targets: "192.0.2.1 box",
@@ -114,7 +117,7 @@ var targetRaces = []raceCase{
 		hosts: hosts{"192.0.2.1": {inside: true, err: noRoute}, "192.0.2.2": {inside: true, err: noRoute},
 			"64:ff9b::c000:201": {rtt: 200 * ms, err: refused}, "64:ff9b::c000:202": {rtt: 20 * ms}},
 		want: "0 try 192.0.2.1: network is unreachable; 10 syn 64:ff9b::c000:201; 20 try 192.0.2.2: network is unreachable; " +
-			"20 syn 64:ff9b::c000:202; 40 wins 64:ff9b::c000:202; 40 close 64:ff9b::c000:201; 40 4 of 4 tried, by box:22",
+			"20 syn 64:ff9b::c000:202; 40 close 64:ff9b::c000:201; 40 wins 64:ff9b::c000:202; 40 4 of 4 tried, by box:22",
 	},
 	{
 		name: "NAT64: its answer is the last, and the name's failure is said", targets: "box",
@@ -128,8 +131,8 @@ var targetRaces = []raceCase{
 		name: "NAT64: a literal without a route is mapped into each prefix", targets: "192.0.2.1",
 		zone:  zone{"NAT64": {after: 10 * ms, addrs: "64:ff9b::/96 2001:db8:64::/96"}},
 		hosts: hosts{"192.0.2.1": {inside: true, err: noRoute}, "2001:db8:64::c000:201": {rtt: 20 * ms}},
-		want: "0 try 192.0.2.1: network is unreachable; 10 syn 64:ff9b::c000:201; 260 syn 2001:db8:64::c000:201; 280 wins 2001:db8:64::c000:201; " +
-			"280 close 64:ff9b::c000:201; 280 3 of 3 tried, by 192.0.2.1:22",
+		want: "0 try 192.0.2.1: network is unreachable; 10 syn 64:ff9b::c000:201; 260 syn 2001:db8:64::c000:201; " +
+			"280 close 64:ff9b::c000:201; 280 wins 2001:db8:64::c000:201; 280 3 of 3 tried, by 192.0.2.1:22",
 	},
 	{
 		name: "NAT64: the prefix is asked for with a name's first queries", targets: "box",

@@ -25,9 +25,11 @@ func (k *kernel) banner(fd int) error {
 	case err != nil:
 		return fmt.Errorf("%w: %w", ErrNoBanner, err)
 	case hasLine(buf[:n], k.dialer.Banner):
-		_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVLOWAT, 1)
-		return unix.SetsockoptLinger(fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{})
+		return nil
 	case n == 0 || again && n == before:
+		if err := refusal(buf[:n]); err != nil {
+			return err
+		}
 		return fmt.Errorf("%w: closed by the server", ErrNoBanner)
 	case n == len(buf):
 		return fmt.Errorf("%w: %d bytes of something else", ErrNoBanner, n)

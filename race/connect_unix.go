@@ -16,6 +16,7 @@ func (k *kernel) Connect(t *Transport, to Addr, via string) (fd int, done bool, 
 	fd, begun := k.dialer.Begun[to.AddrPort]
 	if begun {
 		delete(k.dialer.Begun, to.AddrPort)
+		holdAck(fd)
 		err = underWay(fd)
 		if _, e := unix.Getpeername(fd); e == nil {
 			err = unix.EINPROGRESS // it has connected: an error is a hint, as in Wait
@@ -23,7 +24,7 @@ func (k *kernel) Connect(t *Transport, to Addr, via string) (fd int, done bool, 
 	} else if fd, err = k.open(t, to); err != nil {
 		return -1, false, errSocket{err}
 	} else {
-		err = k.connect(fd, to, via)
+		err = k.connect(t, fd, to, via)
 	}
 	if (err == nil || err == unix.EINPROGRESS) && via == "" && k.isNoWayOut(fd, to) {
 		err = localErrno{unix.ENETUNREACH}
@@ -54,16 +55,16 @@ func (k *kernel) open(t *Transport, to Addr) (fd int, err error) {
 	return open(domain)
 }
 
-func (k *kernel) connect(fd int, to Addr, via string) error {
+func (k *kernel) connect(t *Transport, fd int, to Addr, via string) error {
 	if via != "" && !to.isSocket() {
 		if err := bindToDevice(fd, via); err != nil {
 			return fmt.Errorf("bind to interface %s: %w", via, err)
 		}
 	}
-	if k.dialer.Banner != "" {
+	if k.dialer.Banner != "" && !t.EagerACK {
 		// A connection may now last without being handed over: should this
 		// process die meanwhile, the peer hears of a reset.
-		_ = unix.SetsockoptLinger(fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
+		resetOnClose(fd)
 	}
 	if local := k.dialer.Bind; local.IsValid() && !to.isSocket() {
 		sa, err := sockaddr(Addr{AddrPort: netip.AddrPortFrom(local, 0)})

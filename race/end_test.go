@@ -52,7 +52,7 @@ func TestNoDescriptorLeft(t *testing.T) {
 		{"an attempt's", "10.0.0.1 10.0.0.2 10.0.0.3 10.0.0.4", nil,
 			hosts{"10.0.0.1": {rtt: 20 * ms, err: refused}, "10.0.0.2": {rtt: 30 * ms, err: refused}, "10.0.0.4": {rtt: 5 * ms}},
 			"0 syn 10.0.0.1; 0 syn 10.0.0.2; 20 close 10.0.0.1; 20 syn 10.0.0.3; " +
-				"30 close 10.0.0.2; 30 syn 10.0.0.4; 35 wins 10.0.0.4; 35 close 10.0.0.3; 35 4 of 4 tried, by 10.0.0.4:22"},
+				"30 close 10.0.0.2; 30 syn 10.0.0.4; 35 close 10.0.0.3; 35 wins 10.0.0.4; 35 4 of 4 tried, by 10.0.0.4:22"},
 		{"a lookup's", "10.0.0.5 box", zone{"box A": {after: 30 * ms, err: nxdomain}, "box AAAA": {after: 40 * ms, err: nxdomain}},
 			hosts{"10.0.0.5": {rtt: 20 * ms}},
 			"30 syn 10.0.0.5; 50 wins 10.0.0.5; 50 1 of 1 tried, by 10.0.0.5:22"},
@@ -73,7 +73,7 @@ func TestNoDescriptorLeft(t *testing.T) {
 }
 
 func TestErrorIs(t *testing.T) {
-	f := &fake{open: map[int]*conn{}, t: t, hosts: hosts{"10.0.0.1": {rtt: ms, err: refused}}}
+	f := &fake{open: map[int]*conn{}, given: map[int]*conn{}, syns: map[string]int{}, t: t, hosts: hosts{"10.0.0.1": {rtt: ms, err: refused}}}
 	_, err := (&Dialer{Timeout: 20 * ms}).run(f, []Target{{"10.0.0.1", 22}, {"10.0.0.2", 22}})
 	for _, target := range []error{unix.ECONNREFUSED, context.DeadlineExceeded} {
 		if !errors.Is(err, target) {
@@ -109,7 +109,7 @@ func TestReport(t *testing.T) {
 		hosts: hosts{"fd99::1": {rtt: 20 * ms, err: refused}, "fd99::5": {rtt: 300 * ms}}}
 	f.race(t, d, "box")
 	want := "resolve IPv6; resolve IPv4; resolved fd99::1 fd99::5; resolved 10.0.0.5; start fd99::1; " +
-		"failed fd99::1: connection refused; start 10.0.0.5; start fd99::5; " +
+		"failed fd99::1: connection refused; start 10.0.0.5; start fd99::5; start 10.0.0.5; " +
 		"connected fd99::5; won fd99::5; cancelled 10.0.0.5"
 	if got := strings.Join(story, "; "); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
@@ -123,7 +123,7 @@ func TestEveryWay(t *testing.T) {
 		dns: zone{"box AAAA": {err: nxdomain}, "box A": {after: 40 * ms, addrs: "10.0.0.1"},
 			"alias AAAA": {err: nxdomain}, "alias A": {addrs: "10.0.0.9 10.0.0.1"}},
 		hosts: hosts{"10.0.0.1": {rtt: 20 * ms, err: refused}},
-		open:  map[int]*conn{}, t: t,
+		open:  map[int]*conn{}, given: map[int]*conn{}, syns: map[string]int{}, t: t,
 	}
 	_, err := (&Dialer{Timeout: 100 * ms}).run(f, []Target{{"10.0.0.1", 22}, {"box", 22}, {"alias", 22}})
 	var lost *Error

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"fdrace/race/resolve"
+
+	"golang.org/x/sys/unix"
 )
 
 // fake is a system whose clock moves in Wait alone, and there at once: a queue
@@ -33,11 +35,13 @@ type fake struct {
 	nextFD           int
 	open             map[int]*conn
 	given            map[int]*conn // released
-	banner           bool          // the race asks for one
-	worse            string        // addresses that RFC 6724 has last
-	noRoute6, route4 bool          // there is no IPv6; there is IPv4 beside NAT64
+	syns             map[string]int
+	delay            time.Duration // the race's
+	noRetry          bool
 	log              []string
 	release          map[string]error // by peer
+	worse            string           // addresses that RFC 6724 has last
+	noRoute6, route4 bool             // there is no IPv6; there is IPv4 beside NAT64
 }
 
 type reply struct {
@@ -49,19 +53,31 @@ type reply struct {
 
 // A peer answers a SYN: with err, and after a round trip. inside says that the
 // answer comes from within connect. Its banner comes banner after that, if it
-// is not mute.
+// is not mute. Some of the first SYNs may be lost.
 type peer struct {
 	rtt    time.Duration
 	err    error
 	inside bool
 	banner time.Duration
 	mute   bool
+	said   string        // in place of the banner, and closes
+	lost   int           // so many of the first SYNs
+	busy   time.Duration // until then its backlog is full
+	gone   time.Duration // from then on there is no route
 }
 
+// A conn is up at some time, and from some time on its server sees it: when it
+// is acknowledged, or if it is eager at once.
 type conn struct {
-	name  string
-	up    bool
-	spoke bool
+	name   string
+	began  time.Duration
+	age    time.Duration // that it may reach unanswered, 0 for any
+	eager  bool
+	up     bool
+	at     time.Duration
+	shown  bool
+	since  time.Duration
+	looked bool
 }
 
 type event struct {
@@ -184,13 +200,51 @@ func (f *fake) Connect(t *Transport, to Addr, via string) (int, bool, error) {
 		f.say("try %s: %v", name, p.err)
 		return -1, false, p.err
 	}
+	if p.gone > 0 && f.now >= p.gone {
+		return -1, false, noRoute
+	}
+	if f.now < p.busy {
+		f.say("try %s: %v", name, unix.EAGAIN)
+		return -1, false, unix.EAGAIN
+	}
 	f.say("syn %s", name)
 	f.nextFD++
-	f.open[f.nextFD] = &conn{name: name, up: p.inside}
-	if known && !p.inside {
+	c := &conn{name: name, began: f.now, eager: t.EagerACK || to.isSocket()}
+	if t.MaxAge != nil {
+		c.age = t.MaxAge()
+	}
+	f.open[f.nextFD] = c
+	if p.inside {
+		f.connected(c)
+	}
+	f.syns[name]++
+	if known && !p.inside && f.syns[name] > p.lost {
 		f.after(p.rtt, event{ended: &ended{f.nextFD, p.err}})
 	}
 	return f.nextFD, p.inside, nil
+}
+
+func (f *fake) connected(c *conn) {
+	c.up, c.at = true, f.now
+	if c.eager {
+		f.show(c)
+	}
+}
+
+// checkOpen: no more are open to one address than may be, and none is too old.
+func (f *fake) checkOpen() {
+	open := map[string]int{}
+	for _, c := range f.open {
+		open[c.name]++
+		if c.age > 0 && !c.up && f.now > max(c.began+c.age, c.began+f.delay) {
+			f.t.Errorf("at %v the attempt at %s of %v is not closed", f.now, c.name, c.began)
+		}
+	}
+	for name, n := range open {
+		if n > maxOpen {
+			f.t.Errorf("at %v %d are open to %s", f.now, n, name)
+		}
+	}
 }
 
 func (f *fake) Wait(until time.Duration) (n news, err error) {
@@ -205,6 +259,7 @@ func (f *fake) Wait(until time.Duration) (n news, err error) {
 		return n, f.end
 	}
 	f.now = until
+	f.checkOpen()
 	for len(f.queue) > 0 && f.queue[0].at <= until {
 		e := heap.Pop(&f.queue).(event)
 		switch {
@@ -214,37 +269,93 @@ func (f *fake) Wait(until time.Duration) (n news, err error) {
 				f.asks--
 			}
 		case f.open[e.ended.fd] != nil:
-			f.open[e.ended.fd].up = e.ended.err == nil
+			if c := f.open[e.ended.fd]; e.ended.err == nil && !c.up {
+				f.connected(c)
+			}
 			n.ended = append(n.ended, *e.ended)
 		}
 	}
+	f.leak()
 	return n, nil
 }
 
-func (f *fake) Release(t *Transport, fd int) error {
-	c := f.open[fd]
-	if err := f.release[c.name]; err != nil {
+func (f *fake) Verify(t *Transport, fd int) error {
+	if err := f.release[f.open[fd].name]; err != nil {
 		return err
 	}
 	if t.Check != nil {
-		if err := t.Check(fd); err != nil {
-			return err
-		}
+		return t.Check(fd)
 	}
-	if p := f.hosts[c.name]; f.banner && !c.spoke {
-		if !p.mute {
-			c.spoke = true
+	return nil
+}
+
+func (f *fake) Hold(fd int) {
+	if c := f.open[fd]; !c.up || c.shown {
+		f.t.Errorf("Hold of %s: connected %v, shown %v", c.name, c.up, c.shown)
+	}
+}
+
+func (f *fake) Look(t *Transport, fd int) error {
+	c := f.open[fd]
+	p := f.hosts[c.name]
+	if !c.looked {
+		c.looked = true
+		f.say("ack %s", c.name)
+		f.show(c)
+		if p.said != "" {
+			f.after(p.banner, event{ended: &ended{fd, nil}})
+		} else if !p.mute {
 			f.after(p.banner, event{ended: &ended{fd, nil}})
 		}
 		return errNotYet
 	}
-	f.say("wins %s", c.name)
-	delete(f.open, fd)
-	f.given[fd] = c
+	if p.said != "" {
+		return &Refusal{p.said}
+	}
 	return nil
 }
 
-func (f *fake) Close(fd int) {
+// show has the server see c. It sees one connection at a time, but for those
+// that had a whole delay to speak, and those whose ACK cannot be held back.
+func (f *fake) show(c *conn) {
+	if c.shown {
+		return
+	}
+	c.shown, c.since = true, f.now
+	for _, other := range f.open {
+		if other != c && other.shown && !other.eager && !c.eager && f.now-other.since < f.delay {
+			f.t.Errorf("at %v a server sees %s, and since %v %s", f.now, c.name, other.since, other.name)
+		}
+	}
+}
+
+// leak shows what was held for longer than a kernel holds it, as it is where
+// nothing can be begun anew.
+func (f *fake) leak() {
+	if f.noRetry || f.limit > 0 {
+		return
+	}
+	for _, c := range f.open {
+		if c.up && !c.shown && f.now > c.at+ackDelay {
+			f.show(c)
+		}
+	}
+}
+
+func (f *fake) Release(fd int) {
+	c := f.open[fd]
+	f.say("wins %s", c.name)
+	for _, other := range f.open {
+		if other != c {
+			f.t.Errorf("%s is acknowledged before %s is closed", c.name, other.name)
+		}
+	}
+	f.show(c)
+	delete(f.open, fd)
+	f.given[fd] = c
+}
+
+func (f *fake) Close(t *Transport, fd int) {
 	c := f.open[fd]
 	if c == nil {
 		c = f.given[fd]
@@ -262,10 +373,19 @@ func (f *fake) Close(fd int) {
 	delete(f.given, fd)
 }
 
+// start is ready for d's race.
+func (f *fake) start(t *testing.T, d *Dialer) {
+	f.t, f.open, f.given, f.syns = t, map[int]*conn{}, map[int]*conn{}, map[string]int{}
+	f.noRetry = d.NoRetry
+	if f.delay = d.Delay; f.delay == 0 {
+		f.delay = DefaultDelay
+	}
+}
+
 // run runs d, and fails the test if a descriptor is left that is not the
 // winner's.
 func (f *fake) run(t *testing.T, d *Dialer, targets []Target) (*Winner, error) {
-	f.t, f.open, f.given, f.banner = t, map[int]*conn{}, map[int]*conn{}, d.Banner != ""
+	f.start(t, d)
 	w, err := d.run(f, targets)
 	if w != nil && !d.Exhaust {
 		if f.given[w.FD] == nil {
@@ -294,6 +414,9 @@ func (f *fake) race(t *testing.T, d Dialer, words string) string {
 	switch {
 	case err == nil:
 		f.say("%d of %d tried, by %s", w.Tried, w.Of, w.Target)
+		if w.Attempts > 1 {
+			f.say("attempt %d of %d", w.Attempt, w.Attempts)
+		}
 		for _, b := range w.Before {
 			f.say("before it %s: %v", b.Transport, b.Err)
 		}
@@ -301,6 +424,9 @@ func (f *fake) race(t *testing.T, d Dialer, words string) string {
 		f.say("%v", err)
 		for _, l := range lost.Failures {
 			f.log = append(f.log, fmt.Sprintf("  %v at %d", l, l.At.Milliseconds()))
+			if l.Attempts > 1 {
+				f.log = append(f.log, fmt.Sprintf("  in %d attempts", l.Attempts))
+			}
 		}
 	default:
 		f.say("%v", err)

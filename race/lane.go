@@ -28,6 +28,9 @@ type lane struct {
 	atOnce  bool          // none waits for another: all are on links of this machine
 	live    int           // candidates under way
 
+	own, ownEnd *candidate    // those that it has started, in their order
+	last        time.Duration // its last attempt
+
 	inner *order // what the target stands for, where that is targets again
 }
 
@@ -58,6 +61,16 @@ func (l *lane) remove(addrs []netip.Addr) {
 	for f := range l.queue {
 		l.queue[f] = slices.DeleteFunc(l.queue[f], func(g group) bool { return len(g) == 1 && slices.Contains(addrs, g[0].Addr()) })
 	}
+}
+
+// adopt makes c one of those that l has started.
+func (l *lane) adopt(c *candidate) {
+	if l.own == nil {
+		l.own = c
+	} else {
+		l.ownEnd.next = c
+	}
+	l.ownEnd = c
 }
 
 // due is when the next group of l may start.

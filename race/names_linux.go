@@ -300,7 +300,7 @@ func (s *names) read1(a *answer, l *lookup, question int, m []byte) {
 			a.addrs = append(a.addrs, toNetip(&records.Addr))
 			continue
 		}
-		host, ok := stub.AppendName(nil, m, records.SRV.Target)
+		host, ok := stub.AppendName(make([]byte, 0, 254), m, records.SRV.Target)
 		if ok {
 			services = append(services, resolve.Service{Host: string(host), Port: records.SRV.Port, Priority: records.SRV.Priority, Weight: records.SRV.Weight})
 		}

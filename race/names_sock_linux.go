@@ -19,7 +19,8 @@ import (
 // two questions that come from one port (single-request-reopen of
 // resolv.conf(5)).
 
-const dnsPort = 53
+// dnsPort is where name servers listen. Tests have no privilege to.
+var dnsPort uint16 = 53
 
 // send sends what is due.
 func (s *names) send(k *kernel, l *lookup, now time.Duration) {
@@ -204,22 +205,26 @@ func (s *names) readTCP(k *kernel, sock *nameSock, now time.Duration) {
 // failure puts into words why a question has no answer.
 func (s *names) failure(l *lookup, question int) error {
 	q := l.questions[question]
-	if l.NotFound() || l.Found() {
-		if q.kind == askSRV {
-			return resolve.NotFound(q.host, resolve.NoService)
-		}
-		return resolve.NotFound(q.host, "no such host")
-	}
 	var said, silent []string
+	none := l.NotFound()
 	for i := range s.conf.NServers {
 		server := toNetip(&s.conf.Servers[i]).String()
 		switch why := l.Blame(question, i); why {
+		case stub.NoData, stub.NXDomain:
+			none = none || l.Found()
 		case stub.Ignored: // not asked
 		case stub.NoAnswer:
 			silent = append(silent, server)
 		default:
 			said = append(said, fmt.Sprintf("name server %s %s", server, verdicts[why]))
 		}
+	}
+	switch {
+	case !none && len(said)+len(silent) > 0:
+	case q.kind == askSRV:
+		return resolve.NotFound(q.host, resolve.NoService)
+	default:
+		return resolve.NotFound(q.host, "no such host")
 	}
 	e := &net.DNSError{Name: q.host, Server: strings.Join(silent, ", ")}
 	if len(said) == 0 {
@@ -250,8 +255,6 @@ func nameServers(addrs []string) string {
 
 // verdicts are what name servers have done instead of an answer.
 var verdicts = [...]string{
-	stub.NoData:      "has no such records",
-	stub.NXDomain:    "knows no such name",
 	stub.Refused:     "refused (REFUSED)",
 	stub.ServFail:    "failed (SERVFAIL)",
 	stub.FormErr:     "did not understand the question (FORMERR)",

@@ -50,7 +50,7 @@ func (r *running) mayNeedNAT64(a *attempt) bool {
 
 // awaitNAT64 has a's address tried by IPv6 if it is silent for one delay.
 func (r *running) awaitNAT64(a *attempt) {
-	if a.transport == 0 && r.mayNeedNAT64(a) {
+	if a.transport == 0 && a.tries <= 1 && r.mayNeedNAT64(a) {
 		r.nat64.later = append(r.nat64.later, stranded{a.candidate, r.sys.Now() + r.schedule.delay, nil})
 	}
 }

@@ -26,8 +26,10 @@ func (r *running) progress(now time.Duration) Progress {
 		}
 	}
 	for _, a := range r.attempts {
-		if r.byFD[a.fd] == a {
-			p.Trying = append(p.Trying, Event{At: a.began, Kind: Start, Target: a.lanes[0].target, Addr: a.addr, Interface: r.via(a), Transport: r.name(a)})
+		if !a.ended && a.tries > 0 {
+			e := r.event(Start, a, nil)
+			e.At = a.began
+			p.Trying = append(p.Trying, e)
 		}
 	}
 	return p

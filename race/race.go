@@ -9,6 +9,10 @@
 // addresses of one name follow RFC 8305 (Happy Eyeballs): A and AAAA are asked
 // together, families alternate, an attempt starts 250 ms after the one before
 // or at once when one fails, and every attempt stays open until somebody wins.
+// When there is no new address, one that has not answered is tried again.
+//
+// A server sees the winner: the ACK that completes a handshake is held back until
+// all other attempts are closed, where the system can do that.
 //
 // One goroutine runs the race, over raw non-blocking sockets and one poll.
 // Lookups of names are the only others: a race of literal addresses starts
@@ -86,6 +90,18 @@ type Transport struct {
 	// makes it a failed attempt. It must not close fd. Default: no question
 	// asked.
 	Check func(fd int) error
+
+	// MaxAge returns how long a connection may wait for an answer, or 0 for no
+	// limit. It is then closed, and another begun. It is called once, when a
+	// connection has waited for one Delay. Default: no limit.
+	MaxAge func() time.Duration
+
+	// EagerACK says that the kernel completes each handshake by itself, as it
+	// does with MPTCP: a server sees every connection, also one that is closed at
+	// once because another has won. Such attempts start 10 ms apart where they
+	// would start together. Default: the race sends the winner's ACK alone, where
+	// the system can hold it back (Linux).
+	EagerACK bool
 }
 
 func (t *Transport) name() string {
@@ -118,6 +134,15 @@ type Dialer struct {
 	// apart, or at once when the one before fails. Default: plain TCP.
 	Transports []Transport
 
+	// NoRetry has the race open one connection for each address and transport, for
+	// firewalls that count connections. Default: where a target has no new address
+	// to try, the race opens another connection to one that has not answered: one
+	// Delay after the last attempt, then two, four and so on, with at most four
+	// open at a time. The first that is answered wins. With several Transports, one
+	// that is silent for a Delay is also tried again when the next one starts; if
+	// the next one connects first, it waits a moment (10 to 50 ms) for the other.
+	NoRetry bool
+
 	// Bind is the local address of every socket; it restricts Family to its
 	// own. Default: the kernel's choice.
 	Bind netip.Addr
@@ -141,9 +166,15 @@ type Dialer struct {
 	// Exhaust has the race go on when it is won, until every candidate has
 	// ended or the time is out, to see what would have become of each. It
 	// keeps no connection: each is reset as soon as it is ready, the winner's
-	// too. The winner is the same as without. Default: a race ends when it is
-	// won.
+	// too, and no server sees more connections than in a race that ends.
+	// Attempts of which it would are given up when the race is won (ErrSeen).
+	// The winner is the same as without. Default: a race ends when it is won.
 	Exhaust bool
+
+	// Probe leaves the winner's handshake incomplete, where that can be: for a
+	// caller that resets the connection (SO_LINGER) within 100 ms, so that no
+	// server sees it. Default: the winner is for use.
+	Probe bool
 
 	// Hangup lists descriptors whose POLLHUP or POLLERR ends the race with
 	// ErrHangup. They stay the caller's.
@@ -180,6 +211,11 @@ type Winner struct {
 	Transport string        // its Transport's name
 	Elapsed   time.Duration // from the call of Dial, or Age before it, to the win
 	Tried, Of int           // candidates tried, candidates known, at the win
+
+	// Attempts is how many connections to Addr by Transport were begun, and
+	// Attempt which of them has won, from 1: if it is not the first, a packet of
+	// those before it was lost, or is late.
+	Attempt, Attempts int
 
 	// Before says, in their order, what had become of the attempts at Addr by
 	// the Transports before Transport: Err is ErrNoAnswer or ErrNoBanner where
@@ -268,8 +304,8 @@ func (k EventKind) String() string {
 
 // An Event is one step of a race. Failed without a Transport is of an address
 // that was not tried, and without an Addr of a target that has none; Cancelled
-// with a Family is of a lookup. Every attempt has one Start, and one of Failed,
-// Won and Cancelled.
+// with a Family is of a lookup. Attempts at one address by one transport are told
+// of as one: each has a Start, and all together one of Failed, Won and Cancelled.
 type Event struct {
 	At        time.Duration // since Dial was called, or Age before that
 	Kind      EventKind
@@ -279,6 +315,7 @@ type Event struct {
 	Addr      Addr         // the attempt's peer
 	Interface string       // the interface it is bound to, if any
 	Transport string       // the attempt's transport
+	Attempt   int          // Start: which one it is at Addr by Transport, from 1; else how many there were
 	Err       error        // Resolved, Failed and Cancelled
 }
 
@@ -290,6 +327,7 @@ type Failure struct {
 	Family    Family        // of the name's addresses; AnyFamily for both
 	Interface string        // the interface it was bound to, if any
 	Transport string        // empty when nothing was tried
+	Attempts  int           // connections begun to Addr by Transport
 	Err       error         // the cause: an errno, a *net.DNSError, ...
 	At        time.Duration // since Dial was called, or Age before that
 }

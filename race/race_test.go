@@ -27,7 +27,7 @@ type (
 )
 
 // twoTransports is what --mptcp makes of a race.
-var twoTransports = []Transport{{Name: "mptcp"}, {}}
+var twoTransports = []Transport{{Name: "mptcp", EagerACK: true}, {}}
 
 // dual is a name with both families whose answers come at once.
 var dual = zone{"box AAAA": {addrs: "fd99::5"}, "box A": {addrs: "10.0.0.5"}}
@@ -56,12 +56,12 @@ var races = []raceCase{
 	{
 		name: "v6 silent", targets: "box", zone: dual,
 		hosts: hosts{"10.0.0.5": {rtt: 20 * ms}},
-		want:  "0 syn fd99::5; 250 syn 10.0.0.5; 270 wins 10.0.0.5; 270 close fd99::5; 270 2 of 2 tried, by box:22",
+		want:  "0 syn fd99::5; 250 syn 10.0.0.5; 270 close fd99::5; 270 wins 10.0.0.5; 270 2 of 2 tried, by box:22",
 	},
 	{
 		name: "v6 answers in the same batch as v4: the first begun is kept, the other reset", targets: "box", zone: dual,
 		hosts: hosts{"fd99::5": {rtt: 270 * ms}, "10.0.0.5": {rtt: 20 * ms}},
-		want:  "0 syn fd99::5; 250 syn 10.0.0.5; 270 wins fd99::5; 270 reset 10.0.0.5; 270 2 of 2 tried, by box:22",
+		want:  "0 syn fd99::5; 250 syn 10.0.0.5; 270 reset 10.0.0.5; 270 wins fd99::5; 270 2 of 2 tried, by box:22",
 	},
 	{
 		name: "v6 ready in the tick of v4's turn: readiness goes before the timer", targets: "box", zone: dual,
@@ -71,7 +71,8 @@ var races = []raceCase{
 	{
 		name: "v6 late, while v4 is under way: it may still win", targets: "box", zone: dual,
 		hosts: hosts{"fd99::5": {rtt: 600 * ms}, "10.0.0.5": {rtt: 600 * ms}},
-		want:  "0 syn fd99::5; 250 syn 10.0.0.5; 600 wins fd99::5; 600 close 10.0.0.5; 600 2 of 2 tried, by box:22",
+		want: "0 syn fd99::5; 250 syn 10.0.0.5; 500 syn fd99::5; 600 close fd99::5; 600 close 10.0.0.5; 600 wins fd99::5; " +
+			"600 2 of 2 tried, by box:22; 600 attempt 1 of 2",
 	},
 	{
 		name: "v6 refused: next at once", targets: "box", zone: dual,
@@ -92,15 +93,15 @@ var races = []raceCase{
 		name: "v4 bad, bad, good", targets: "box",
 		zone:  zone{"box AAAA": {err: nxdomain}, "box A": {addrs: "10.0.0.1 10.0.0.2 10.0.0.5"}},
 		hosts: hosts{"10.0.0.5": {rtt: 20 * ms}},
-		want: "0 syn 10.0.0.1; 250 syn 10.0.0.2; 500 syn 10.0.0.5; 520 wins 10.0.0.5; " +
-			"520 close 10.0.0.1; 520 close 10.0.0.2; 520 3 of 3 tried, by box:22",
+		want: "0 syn 10.0.0.1; 250 syn 10.0.0.2; 500 syn 10.0.0.5; " +
+			"520 close 10.0.0.1; 520 close 10.0.0.2; 520 wins 10.0.0.5; 520 3 of 3 tried, by box:22",
 	},
 	{
 		name: "v6 bad, good, v4 bad, bad: families alternate", targets: "box",
 		zone:  zone{"box AAAA": {addrs: "fd99::1 fd99::5"}, "box A": {addrs: "10.0.0.1 10.0.0.2"}},
 		hosts: hosts{"fd99::5": {rtt: 20 * ms}},
-		want: "0 syn fd99::1; 250 syn 10.0.0.1; 500 syn fd99::5; 520 wins fd99::5; " +
-			"520 close fd99::1; 520 close 10.0.0.1; 520 3 of 4 tried, by box:22",
+		want: "0 syn fd99::1; 250 syn 10.0.0.1; 500 syn fd99::5; " +
+			"520 close fd99::1; 520 close 10.0.0.1; 520 wins fd99::5; 520 3 of 4 tried, by box:22",
 	},
 	{
 		name: "AAAA 30 ms after A: v6 first", targets: "box",
@@ -112,13 +113,13 @@ var races = []raceCase{
 		name: "AAAA 300 ms late: v4 after 50, v6 joins", targets: "box",
 		zone:  zone{"box AAAA": {after: 300 * ms, addrs: "fd99::5"}, "box A": {addrs: "10.0.0.5"}},
 		hosts: hosts{"fd99::5": {rtt: 20 * ms}},
-		want:  "50 syn 10.0.0.5; 300 syn fd99::5; 320 wins fd99::5; 320 close 10.0.0.5; 320 2 of 2 tried, by box:22",
+		want:  "50 syn 10.0.0.5; 300 syn fd99::5; 320 close 10.0.0.5; 320 wins fd99::5; 320 2 of 2 tried, by box:22",
 	},
 	{
 		name: "AAAA 100 ms late: v6 has its turn 250 ms after v4's", targets: "box",
 		zone:  zone{"box AAAA": {after: 100 * ms, addrs: "fd99::5"}, "box A": {addrs: "10.0.0.5"}},
 		hosts: hosts{"fd99::5": {rtt: 20 * ms}},
-		want:  "50 syn 10.0.0.5; 300 syn fd99::5; 320 wins fd99::5; 320 close 10.0.0.5; 320 2 of 2 tried, by box:22",
+		want:  "50 syn 10.0.0.5; 300 syn fd99::5; 320 close 10.0.0.5; 320 wins fd99::5; 320 2 of 2 tried, by box:22",
 	},
 	{
 		name: "AAAA never: v4 after 50", targets: "box",
@@ -150,26 +151,26 @@ var races = []raceCase{
 	{
 		name: "several targets start together", targets: "10.0.0.1 fd99::1 10.0.0.5",
 		hosts: hosts{"10.0.0.5": {rtt: 20 * ms}},
-		want: "0 syn 10.0.0.1; 0 syn fd99::1; 0 syn 10.0.0.5; 20 wins 10.0.0.5; " +
-			"20 close 10.0.0.1; 20 close fd99::1; 20 3 of 3 tried, by 10.0.0.5:22",
+		want: "0 syn 10.0.0.1; 0 syn fd99::1; 0 syn 10.0.0.5; " +
+			"20 close 10.0.0.1; 20 close fd99::1; 20 wins 10.0.0.5; 20 3 of 3 tried, by 10.0.0.5:22",
 	},
 	{
 		name: "a name and a literal: one lane does not wait for the other", targets: "box 10.0.0.9",
 		zone:  zone{"box AAAA": {after: 30 * ms, addrs: "fd99::5"}, "box A": {after: 30 * ms, addrs: "10.0.0.5"}},
 		hosts: hosts{"fd99::5": {rtt: 20 * ms}},
-		want:  "0 syn 10.0.0.9; 30 syn fd99::5; 50 wins fd99::5; 50 close 10.0.0.9; 50 2 of 3 tried, by box:22",
+		want:  "0 syn 10.0.0.9; 30 syn fd99::5; 50 close 10.0.0.9; 50 wins fd99::5; 50 2 of 3 tried, by box:22",
 	},
 	{
 		name: "head start", targets: "10.0.0.1 10.0.0.2 10.0.0.3", dialer: Dialer{HeadStart: 100 * ms},
 		hosts: hosts{"10.0.0.3": {rtt: 20 * ms}},
-		want: "0 syn 10.0.0.1; 100 syn 10.0.0.2; 200 syn 10.0.0.3; 220 wins 10.0.0.3; " +
-			"220 close 10.0.0.1; 220 close 10.0.0.2; 220 3 of 3 tried, by 10.0.0.3:22",
+		want: "0 syn 10.0.0.1; 100 syn 10.0.0.2; 200 syn 10.0.0.3; " +
+			"220 close 10.0.0.1; 220 close 10.0.0.2; 220 wins 10.0.0.3; 220 3 of 3 tried, by 10.0.0.3:22",
 	},
 	{
 		name: "head start, all before refused: at once, and the next one after it again", targets: "10.0.0.1 10.0.0.2 10.0.0.3", dialer: Dialer{HeadStart: 100 * ms},
 		hosts: hosts{"10.0.0.1": {rtt: 20 * ms, err: refused}, "10.0.0.3": {rtt: 20 * ms}},
-		want: "0 syn 10.0.0.1; 20 close 10.0.0.1; 20 syn 10.0.0.2; 120 syn 10.0.0.3; 140 wins 10.0.0.3; " +
-			"140 close 10.0.0.2; 140 3 of 3 tried, by 10.0.0.3:22",
+		want: "0 syn 10.0.0.1; 20 close 10.0.0.1; 20 syn 10.0.0.2; 120 syn 10.0.0.3; " +
+			"140 close 10.0.0.2; 140 wins 10.0.0.3; 140 3 of 3 tried, by 10.0.0.3:22",
 	},
 	{
 		name: "head start, the name before does not resolve", targets: "box 10.0.0.2", dialer: Dialer{HeadStart: 500 * ms},
@@ -188,7 +189,8 @@ var races = []raceCase{
 		zone: zone{"box AAAA": {addrs: "fd99::5"}, "box A": {err: nxdomain},
 			"alias AAAA": {after: 10 * ms, addrs: "fd99::5"}, "alias A": {after: 10 * ms, addrs: "10.0.0.5"}},
 		hosts: hosts{"10.0.0.5": {rtt: 20 * ms}},
-		want:  "0 syn fd99::5; 250 syn 10.0.0.5; 270 wins 10.0.0.5; 270 close fd99::5; 270 2 of 2 tried, by alias:22",
+		want: "0 syn fd99::5; 250 syn 10.0.0.5; 250 syn fd99::5; 270 close fd99::5; 270 close fd99::5; 270 wins 10.0.0.5; " +
+			"270 2 of 2 tried, by alias:22",
 	},
 	{
 		name: "one address by two targets, refused before the second came to it", targets: "10.0.0.5 box",
@@ -199,8 +201,8 @@ var races = []raceCase{
 	{
 		name: "two ports of one address are two candidates", targets: "10.0.0.5 10.0.0.5:2222",
 		hosts: hosts{"10.0.0.5:2222": {rtt: 20 * ms}},
-		want: "0 syn 10.0.0.5; 0 syn 10.0.0.5:2222; 20 wins 10.0.0.5:2222; 20 close 10.0.0.5; " +
-			"20 2 of 2 tried, by 10.0.0.5:2222",
+		want: "0 syn 10.0.0.5; 0 syn 10.0.0.5:2222; 20 close 10.0.0.5; " +
+			"20 wins 10.0.0.5:2222; 20 2 of 2 tried, by 10.0.0.5:2222",
 	},
 	{
 		name: "timeout: every candidate is accounted for", targets: "box 10.0.0.9", dialer: Dialer{Timeout: 300 * ms},
@@ -217,7 +219,7 @@ var races = []raceCase{
 	{
 		name: "ready at the deadline has won", targets: "10.0.0.5", dialer: Dialer{Timeout: 300 * ms},
 		hosts: hosts{"10.0.0.5": {rtt: 300 * ms}},
-		want:  "0 syn 10.0.0.5; 300 wins 10.0.0.5; 300 1 of 1 tried, by 10.0.0.5:22",
+		want:  "0 syn 10.0.0.5; 250 syn 10.0.0.5; 300 close 10.0.0.5; 300 wins 10.0.0.5; 300 1 of 1 tried, by 10.0.0.5:22; 300 attempt 1 of 2",
 	},
 	{
 		name: "everything fails: in a round trip, each reason once", targets: "box nowhere 10.0.0.9", zone: zone{
@@ -268,8 +270,9 @@ var races = []raceCase{
 	{
 		name: "two transports: the first dropped on the way", targets: "box", dialer: Dialer{Transports: twoTransports}, zone: dual,
 		hosts: hosts{"fd99::5": {rtt: 20 * ms}, "10.0.0.5": {rtt: 20 * ms}},
-		want: "0 syn fd99::5 mptcp; 250 syn fd99::5; 250 syn 10.0.0.5 mptcp; 270 wins fd99::5; " +
-			"270 close fd99::5 mptcp; 270 close 10.0.0.5 mptcp; 270 2 of 2 tried, by box:22; 270 before it mptcp: no answer",
+		want: "0 syn fd99::5 mptcp; 250 syn fd99::5 mptcp; 250 syn fd99::5; 260 syn 10.0.0.5 mptcp; 290 close fd99::5 mptcp; " +
+			"290 close fd99::5 mptcp; 290 close 10.0.0.5 mptcp; 290 wins fd99::5; 290 2 of 2 tried, by box:22; " +
+			"290 before it mptcp: no answer",
 	},
 	{
 		name: "two transports: the first refused", targets: "10.0.0.5", dialer: Dialer{Transports: twoTransports},
@@ -278,7 +281,7 @@ var races = []raceCase{
 	},
 	{
 		name: "two transports: the machine has no such socket, and no address is blamed", targets: "box",
-		dialer: Dialer{Transports: []Transport{{Name: "mptcp", Socket: func(int) (int, error) { return -1, unix.ENOPROTOOPT }}, {}}},
+		dialer: Dialer{Transports: []Transport{{Name: "mptcp", EagerACK: true, Socket: func(int) (int, error) { return -1, unix.ENOPROTOOPT }}, {}}},
 		zone:   dual,
 		hosts:  hosts{"fd99::5": {rtt: 20 * ms}},
 		want:   "0 syn fd99::5; 20 wins fd99::5; 20 1 of 2 tried, by box:22; 20 before it mptcp: protocol not available",
@@ -298,7 +301,7 @@ var races = []raceCase{
 }
 
 func TestRaces(t *testing.T) {
-	for _, tt := range slices.Concat(races, bannerRaces, interfaceRaces, targetRaces, exhaustRaces) {
+	for _, tt := range slices.Concat(races, bannerRaces, interfaceRaces, targetRaces, exhaustRaces, retryRaces) {
 		t.Run(tt.name, func(t *testing.T) {
 			f := &fake{dns: tt.zone, hosts: tt.hosts}
 			got := f.race(t, tt.dialer, tt.targets)

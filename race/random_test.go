@@ -20,6 +20,7 @@ type world struct {
 	fake
 	dialer  Dialer
 	targets []string
+	begun   map[socket]bool // that have a Start, and no end yet
 }
 
 func drawWorld(r *rand.Rand) *world {
@@ -29,11 +30,16 @@ func drawWorld(r *rand.Rand) *world {
 			Family:    Family(r.IntN(8) % 3),
 			Timeout:   time.Duration(r.IntN(3000)+1) * ms,
 			HeadStart: time.Duration(max(0, r.IntN(400)-200)) * ms,
+			NoRetry:   r.IntN(4) == 0,
 		},
 	}
 	names := []string{""}
 	if r.IntN(2) == 0 {
 		w.dialer.Transports = twoTransports
+		if r.IntN(2) == 0 {
+			age := time.Duration(r.IntN(1000)+100) * ms
+			w.dialer.Transports = []Transport{{Name: "mptcp", EagerACK: true, MaxAge: func() time.Duration { return age }}, {}}
+		}
 		names = []string{" mptcp", ""}
 	}
 	if r.IntN(4) == 0 {
@@ -42,7 +48,7 @@ func drawWorld(r *rand.Rand) *world {
 			names = append(names, name+" via eth0", name+" via lte0")
 		}
 	}
-	if w.banner = r.IntN(4) == 0; w.banner {
+	if r.IntN(4) == 0 {
 		w.dialer.Banner = "SSH-"
 	}
 	if r.IntN(4) == 0 {
@@ -107,6 +113,10 @@ func drawPeer(r *rand.Rand) peer {
 		inside: r.IntN(8) == 0,
 		banner: time.Duration(r.IntN(400)) * ms,
 		mute:   r.IntN(4) == 0,
+		lost:   max(0, r.IntN(6)-3),
+	}
+	if r.IntN(16) == 0 {
+		p.gone = time.Duration(r.IntN(1000)) * ms
 	}
 	if r.IntN(2) == 0 {
 		p.err = []error{unix.ECONNREFUSED, unix.EHOSTUNREACH, unix.ENETUNREACH}[r.IntN(3)]
@@ -132,7 +142,16 @@ func drawReply(r *rand.Rand, addrs []string) reply {
 // check runs the race, holds it to what every race must keep to, and returns
 // what it came to.
 func (w *world) check(t *testing.T) (events []Event, winner *Winner, err error) {
-	w.dialer.Report = func(e Event) { events = append(events, e) }
+	w.begun = map[socket]bool{}
+	w.dialer.Report = func(e Event) {
+		events = append(events, e)
+		switch s := (socket{e.Addr, e.Transport, e.Interface}); {
+		case e.Kind == Start:
+			w.begun[s] = true
+		case e.Kind != Connected:
+			delete(w.begun, s)
+		}
+	}
 	var targets []Target
 	for _, word := range w.targets {
 		target, err := ParseTarget(word, 22)
@@ -210,13 +229,16 @@ func (w *world) checkProgress(t *testing.T) func(Progress) bool {
 		for _, e := range p.Trying {
 			if e.Kind == Start {
 				attempts++
+				if !w.begun[socket{e.Addr, e.Transport, e.Interface}] {
+					t.Errorf("%v is not under way", e)
+				}
 			}
 			if e.At > p.At {
 				t.Errorf("at %v something is under way that begins at %v", p.At, e.At)
 			}
 		}
-		if attempts != len(w.open) {
-			t.Errorf("%d attempts are under way, and it tells of %d", len(w.open), attempts)
+		if attempts != len(w.begun) {
+			t.Errorf("%d attempts are under way, and it tells of %d", len(w.begun), attempts)
 		}
 		return true
 	}
@@ -232,7 +254,7 @@ type socket struct {
 // attempt has one end.
 func (w *world) checkEvents(t *testing.T, events []Event, winner *Winner) {
 	started := map[socket]time.Duration{}
-	ends := map[socket]int{}
+	ends, tries := map[socket]int{}, map[socket]int{}
 	won, last := 0, time.Duration(0)
 	for _, e := range events {
 		if e.At < last {
@@ -245,9 +267,10 @@ func (w *world) checkEvents(t *testing.T, events []Event, winner *Winner) {
 		s := socket{e.Addr, e.Transport, e.Interface}
 		switch e.Kind {
 		case Start:
-			if _, again := started[s]; again {
-				t.Errorf("two SYNs to %v", s)
+			if e.Attempt != tries[s]+1 {
+				t.Errorf("SYN %d to %v after %d", e.Attempt, s, tries[s])
 			}
+			tries[s]++
 			if e.At >= w.dialer.Timeout {
 				t.Errorf("a SYN to %v at %v, the deadline", s, e.At)
 			}
@@ -280,16 +303,21 @@ func (w *world) checkPace(t *testing.T, events []Event) {
 		return // who waited for a descriptor starts when there is one
 	}
 	lastStart := map[Target]time.Duration{}
+	freed := time.Duration(-1)
 	for _, e := range events {
 		switch {
 		case e.Kind == Failed:
 			clear(lastStart) // a failure lets the next of any lane that shares it go
+			freed = e.At
 		case e.Interface != "":
 			// a clone has its address's time
 		case e.Addr.Addr().Zone() != "" || strings.Contains(e.Target.Host, "00:00:00"):
 			// all links at once
+		case e.Attempt > 1:
+			// has waited for its turn
 		case e.Kind == Start && e.Transport != "tcp" || e.Kind == Start && w.dialer.Transports == nil:
-			if before, ok := lastStart[e.Target]; ok && e.At-before < DefaultDelay {
+			gaps := w.dialer.Transports != nil && freed >= 0 && e.At < freed+DefaultDelay // which the next two had to wait for
+			if before, ok := lastStart[e.Target]; ok && e.At-before < DefaultDelay && !gaps {
 				t.Errorf("%v started %v after the one before", e.Addr, e.At-before)
 			}
 			lastStart[e.Target] = e.At

@@ -39,15 +39,24 @@ type system interface {
 	// ends the race: ErrHangup, or the context's.
 	Wait(until time.Duration) (news, error)
 
-	// Release takes a connected fd out of the system's hands and makes it
-	// what Winner.FD promises. After an error it is still the system's. After
-	// errNotYet it may be good later: Wait says when to ask again.
-	Release(t *Transport, fd int) error
+	// Verify returns what is wrong with fd, which has connected. It leaves the
+	// handshake incomplete where that can be.
+	Verify(t *Transport, fd int) error
 
-	// Close ends a connection, or the attempt at one, so that the peer hears
+	// Hold has Wait tell of fd, which has connected, only when it fails.
+	Hold(fd int)
+
+	// Look completes fd's handshake and looks for the banner. After errNotYet
+	// it may come later: Wait says when to look again.
+	Look(t *Transport, fd int) error
+
+	// Release completes fd's handshake, takes it out of the system's hands and
+	// makes it what Winner.FD promises.
+	Release(fd int)
+
+	// Close ends a connection of t, or the attempt at one, so that the peer hears
 	// of it no more than a reset.
-	// It may have been released.
-	Close(fd int)
+	Close(t *Transport, fd int)
 }
 
 // news is what came out of one Wait, the answers to be handled first, the
@@ -68,7 +77,7 @@ type errSocket struct{ error }
 
 func (e errSocket) Unwrap() error { return e.error }
 
-// errNotYet is Release's answer to a connection whose banner is not there yet.
+// errNotYet is Look's answer to a connection whose banner is not there yet.
 var errNotYet = errors.New("no banner yet")
 
 // running is one race under way.
@@ -80,10 +89,13 @@ type running struct {
 	family     Family
 	timeout    time.Duration
 
-	attempts []*attempt       // all of them, in order; fd is -1 when over
-	byFD     map[int]*attempt // those under way
-	waits    *attempt         // has its turn, but there was no descriptor left ...
-	full     error            // ... says this
+	attempts []*attempt       // all of them, in order
+	byFD     map[int]*attempt // by their connections under way
+	gate     gate
+	ageing   bool            // some transport has a MaxAge ...
+	ages     []time.Duration // ... which are these; 0: not asked for yet
+	waits    *attempt        // has its turn, but there was no descriptor left ...
+	full     error           // ... says this
 	asked    []question
 	lookups  map[question]time.Duration // those under way, since when
 	nat64    nat64
@@ -113,6 +125,13 @@ func (d *Dialer) run(sys system, targets []Target) (*Winner, error) {
 	}
 	r.schedule = newSchedule(delay, d.HeadStart, len(r.transports), targets)
 	r.schedule.interfaces = r.otherWays
+	r.schedule.noRetry = r.NoRetry
+	for i := range r.transports {
+		if r.transports[i].EagerACK {
+			r.schedule.setEager(i)
+		}
+		r.ageing = r.ageing || r.transports[i].MaxAge != nil
+	}
 	for _, l := range r.schedule.lanes {
 		r.prepare(l)
 	}
@@ -170,10 +189,13 @@ func (r *running) loop() (cause error) {
 	}
 	for now := time.Duration(0); ; now = r.sys.Now() { // the first attempts are of the beginning
 		if now >= r.timeout {
+			if r.Banner == "" && r.admitHeld(never) {
+				return nil
+			}
 			return context.DeadlineExceeded
 		}
 		r.startNAT64(now)
-		if over := r.start(now); over || r.schedule.over() {
+		if over := r.admitHeld(now) || r.start(now); over || r.schedule.over() {
 			return nil
 		}
 		if now >= tick {
@@ -182,8 +204,11 @@ func (r *running) loop() (cause error) {
 				tick = now + tickEvery
 			}
 		}
-		until := min(r.timeout, tick, r.nat64.due())
-		if r.waits == nil {
+		until := min(r.timeout, tick, r.gateDue(), r.expireDue(now), r.nat64.due())
+		switch {
+		case r.gate.closed(now):
+			until = min(until, r.gate.quiet)
+		case r.waits == nil:
 			until = min(until, r.schedule.due())
 		}
 		news, err := r.sys.Wait(until)
@@ -194,7 +219,7 @@ func (r *running) loop() (cause error) {
 			r.answered(a)
 		}
 		for _, e := range news.ended {
-			if over := r.ended(r.byFD[e.fd], e.err); over {
+			if over := r.ended(e.fd, e.err); over {
 				return nil
 			}
 		}
@@ -204,6 +229,13 @@ func (r *running) loop() (cause error) {
 // start begins every attempt that is due. It returns true if one of them has
 // ended the race, as connect and ended do.
 func (r *running) start(now time.Duration) (over bool) {
+	if over := r.renew(now); over {
+		return true
+	}
+	r.expire(now)
+	if r.gate.closed(now) {
+		return false
+	}
 	if a := r.waits; a != nil {
 		r.waits = nil
 		if over := r.connect(a); over || r.waits != nil {
@@ -211,16 +243,26 @@ func (r *running) start(now time.Duration) (over bool) {
 		}
 	}
 	for a := range r.schedule.starts(now) {
-		r.attempts = append(r.attempts, a)
-		if over := r.connect(a); over || r.waits != nil {
+		if a.tries == 0 {
+			r.attempts = append(r.attempts, a)
+		}
+		if over := r.connect(a); over || r.waits != nil || r.gate.closed(now) {
 			return over
 		}
 	}
 	return false
 }
 
+// connect begins a try of a.
 func (r *running) connect(a *attempt) (over bool) {
+	if r.won != nil && !r.holds(a) {
+		r.skip(a)
+		return false
+	}
 	fd, done, err := r.sys.Connect(&r.transports[a.transport], a.addr, r.via(a))
+	if err != nil && a.n > 0 {
+		return false // the tries before it are still there
+	}
 	if err != nil {
 		// Out of descriptors: a waits for one that this race will give back.
 		full := errors.Is(err, unix.EMFILE) || errors.Is(err, unix.ENFILE)
@@ -229,65 +271,61 @@ func (r *running) connect(a *attempt) (over bool) {
 			return false
 		}
 	}
-	r.reportAttempt(Start, a, nil)
-	if err != nil {
+	busy := a.addr.Socket.Path != "" && errors.Is(err, unix.EAGAIN)
+	if a.err == nil { // or it waits since its first try for room
+		a.tries++
+		r.report(r.event(Start, a, nil))
+	}
+	switch {
+	case busy:
+		a.err = err
+		r.schedule.again(a, r.sys.Now()+backlogWait)
+		return false
+	case err != nil:
 		r.failed(a, err)
 		return false
 	}
-	a.fd = fd
-	r.byFD[fd] = a
+	a.err = nil
+	r.addTry(a, fd)
 	r.awaitNAT64(a)
-	return done && r.ended(a, nil)
+	return done && r.ended(fd, nil)
 }
 
-// ended takes the end of a's connecting.
-func (r *running) ended(a *attempt, err error) (over bool) {
-	if err == nil {
-		if !a.connected {
-			a.connected = true
-			r.reportAttempt(Connected, a, nil)
+// ended takes the end of a try's connecting, or that a connection has more to
+// say.
+func (r *running) ended(fd int, err error) (over bool) {
+	a := r.byFD[fd]
+	switch {
+	case a == nil:
+		return false // closed by what came before it in the same batch
+	case err != nil:
+		r.failed(a, err)
+		return false
+	case a.fd >= 0 && !a.shown:
+		return false // an ICMP error came for one that is held: no more than a hint
+	case a.fd < 0:
+		a.answer(fd, r.sys.Now())
+		for a.n > 1 { // the other tries are of no use
+			i := 0
+			if a.open[0].fd == fd {
+				i = 1
+			}
+			r.close(a, a.open[i].fd)
 		}
-		switch err = r.sys.Release(&r.transports[a.transport], a.fd); err {
-		case nil:
-			r.ready(a)
-			return !r.Exhaust
-		case errNotYet:
+		if r.waitUntil(a) > a.answered && r.won == nil {
+			r.hold(a)
 			return false
 		}
 	}
-	r.drop(a)
-	r.failed(a, err)
-	return false
-}
-
-// ready takes a as the winner, if it is the first to be ready.
-func (r *running) ready(a *attempt) {
-	end := Cancelled
-	if r.won == nil {
-		end = Won
-		r.won = r.winner(a)
-	}
-	if r.Exhaust {
-		r.drop(a)
-		r.schedule.ready(a)
-	} else {
-		delete(r.byFD, a.fd)
-	}
-	r.reportAttempt(end, a, nil)
-}
-
-// drop closes a's socket.
-func (r *running) drop(a *attempt) {
-	r.sys.Close(a.fd)
-	delete(r.byFD, a.fd)
-	a.fd = -1
+	return r.admit(a)
 }
 
 func (r *running) failed(a *attempt, err error) {
+	r.closeTries(a)
 	var socket errSocket
-	a.err = err
+	a.err, a.ended = err, true
 	r.schedule.failed(a, r.sys.Now(), errors.As(err, &socket))
-	r.reportAttempt(Failed, a, err)
+	r.report(r.event(Failed, a, err))
 	r.noteAttempt(a, err)
 	r.failedIPv4(a, err)
 }
@@ -296,15 +334,21 @@ func (r *running) failed(a *attempt, err error) {
 // what became of everything that had not failed yet.
 func (r *running) clear(cause error) {
 	for _, a := range r.attempts {
-		if r.byFD[a.fd] != a {
+		if a.ended || a.tries == 0 {
 			continue
 		}
-		r.drop(a)
-		why := cause
-		if cause != nil && a.connected {
-			why = fmt.Errorf("%w: %w", ErrNoBanner, cause)
+		if r.won == nil || r.Exhaust {
+			r.closeTries(a)
 		}
-		r.reportAttempt(Cancelled, a, why)
+		why := cause
+		switch {
+		case cause != nil && a.connected:
+			why = fmt.Errorf("%w: %w", ErrNoBanner, cause)
+		case cause != nil && a.err != nil:
+			why = fmt.Errorf("%w: %w", a.err, cause)
+		}
+		a.ended = true
+		r.report(r.event(Cancelled, a, why))
 		if why != nil {
 			r.noteAttempt(a, why)
 		}
@@ -313,7 +357,7 @@ func (r *running) clear(cause error) {
 		return
 	}
 	why := ErrNotTried
-	if r.waits != nil {
+	if r.waits != nil && r.waits.tries == 0 {
 		why = fmt.Errorf("not tried: %w", r.full)
 		r.noteAttempt(r.waits, why)
 		r.report(Event{Kind: Failed, Target: r.waits.lanes[0].target, Addr: r.waits.addr, Err: why})

@@ -34,7 +34,7 @@ func BenchmarkTargets(b *testing.B) {
 				peers[last], peers[last+" mptcp"] = peer{rtt: 2 * time.Second}, peer{rtt: 2 * time.Second}
 				c.dialer.Timeout = time.Minute
 				for b.Loop() {
-					f := &fake{hosts: peers, open: map[int]*conn{}}
+					f := &fake{hosts: peers, open: map[int]*conn{}, given: map[int]*conn{}, syns: map[string]int{}}
 					if _, err := c.dialer.run(f, targets); err != nil {
 						b.Fatal(err)
 					}

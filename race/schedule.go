@@ -2,6 +2,7 @@ package race
 
 import (
 	"iter"
+	"slices"
 	"time"
 )
 
@@ -14,6 +15,7 @@ const never = time.Duration(1<<63 - 1)
 type schedule struct {
 	delay      time.Duration
 	transports int
+	noRetry    bool // see Dialer.NoRetry
 
 	root  order
 	lanes []*lane // all there are, those inside others included
@@ -26,7 +28,26 @@ type schedule struct {
 	// interfaces returns those from which an address is tried as well as by
 	// the kernel's own route.
 	interfaces func(Addr) []string
+
+	// Attempts at addresses by transports that are eager (Transport.EagerACK)
+	// begin eagerGap apart.
+	eager     []bool
+	nextEager time.Duration
+	later     []later
 }
+
+// later is an attempt whose next try begins at a time of its own.
+type later struct {
+	*attempt
+	at time.Duration
+}
+
+// eagerGap is between attempts whose ACK cannot be held back. What is nearer than
+// it answers the first before the second has begun; what is farther answers the
+// first while the second is in SYN_SENT, for a gap that is longer than the race
+// takes to wake up and close it: below 1 ms, and some on a busy machine. Addresses
+// whose round trips differ by just the gap may still connect at the same time.
+const eagerGap = 10 * time.Millisecond
 
 // A candidate is one address of the race, by one way out of this machine.
 type candidate struct {
@@ -34,23 +55,17 @@ type candidate struct {
 	via    string       // the interface; "" for the kernel's choice
 	clones []*candidate // the same address by each other interface
 	lanes  []*lane      // every lane it came from; the first has started it
+	next   *candidate   // of that lane
+	rounds int          // how often its attempts were repeated
 
 	nextTransport int
+	last          *attempt      // by the transport before that
 	due           time.Duration // when that one may start
+	latest        time.Duration // and when it does, be it too soon or not; 0: it is not
 	started       time.Duration // its first attempt
 	live          int           // attempts under way
 	dead          bool
 	synthesized   bool // it is tried by IPv6 as well (NAT64)
-}
-
-// An attempt is one socket: a candidate by one transport.
-type attempt struct {
-	*candidate
-	transport int
-	began     time.Duration
-	fd        int
-	connected bool
-	err       error // why it has failed
 }
 
 func newSchedule(delay, headStart time.Duration, transports int, targets []Target) *schedule {
@@ -77,13 +92,18 @@ func (s *schedule) newLane(t Target) *lane {
 func (s *schedule) due() time.Duration {
 	d := s.root.due()
 	for _, l := range s.open {
-		d = min(d, l.due())
+		d = min(d, l.due(), s.retryDue(l))
 		if l.inner != nil {
 			d = min(d, l.inner.due())
 		}
 	}
 	for _, c := range s.waiting {
 		d = min(d, c.due)
+	}
+	for _, a := range s.later {
+		if !a.ended {
+			d = min(d, a.at)
+		}
 	}
 	return d
 }
@@ -95,12 +115,19 @@ func (s *schedule) over() bool { return s.root.over() }
 // it takes the next, and tells failed at once if it fails there and then.
 func (s *schedule) starts(now time.Duration) iter.Seq[*attempt] {
 	return func(yield func(*attempt) bool) {
+		if !s.startLater(now, yield) {
+			return
+		}
 		waiting := s.waiting
 		s.waiting, s.spare = s.spare[:0], waiting
 		for i, c := range waiting {
-			if c.due > now {
+			switch {
+			case c.due > now || s.tooSoon(c, now):
 				s.waiting = append(s.waiting, c)
-			} else if !yield(s.attempt(c, now)) {
+			case c.last != nil && c.rounds == 0 && !s.noRetry && !s.retry(c, now, yield):
+				s.waiting = append(s.waiting, waiting[i:]...)
+				return
+			case !yield(s.attempt(c, now)):
 				s.waiting = append(s.waiting, waiting[i+1:]...)
 				return
 			}
@@ -110,7 +137,12 @@ func (s *schedule) starts(now time.Duration) iter.Seq[*attempt] {
 			for l.due() <= now {
 				g := l.take()
 				for i, a := range g {
-					if c := s.enter(l, a, now); c != nil && !yield(s.attempt(c, now)) {
+					c := s.enter(l, a, now)
+					switch {
+					case c == nil:
+					case s.tooSoon(c, now):
+						s.waiting = append(s.waiting, c)
+					case !yield(s.attempt(c, now)):
 						if i+1 < len(g) {
 							l.addGroup(g[i+1:])
 							l.next = now
@@ -120,7 +152,64 @@ func (s *schedule) starts(now time.Duration) iter.Seq[*attempt] {
 				}
 			}
 		}
+		for _, l := range s.open {
+			if s.retryDue(l) <= now && !s.retry(l.silent(s.transports), now, yield) {
+				return
+			}
+		}
 	}
+}
+
+// again has a's next try begin at a time of its own.
+func (s *schedule) again(a *attempt, at time.Duration) {
+	s.later = append(s.later, later{a, at})
+}
+
+// startLater yields what again has put off until now.
+func (s *schedule) startLater(now time.Duration, yield func(*attempt) bool) bool {
+	for i := 0; i < len(s.later); {
+		a := s.later[i]
+		if !a.ended && a.at > now {
+			i++
+			continue
+		}
+		if !a.ended && s.isEager(a.candidate, a.transport) {
+			if now < s.nextEager {
+				s.later[i].at = s.nextEager
+				continue
+			}
+			s.nextEager = now + eagerGap
+		}
+		s.later = slices.Delete(s.later, i, i+1)
+		if !a.ended && !yield(a.attempt) {
+			return false
+		}
+	}
+	return true
+}
+
+func (s *schedule) setEager(transport int) {
+	if s.eager == nil {
+		s.eager = make([]bool, s.transports)
+	}
+	s.eager[transport] = true
+}
+
+func (s *schedule) isEager(c *candidate, transport int) bool {
+	return transport < len(s.eager) && s.eager[transport] && !c.addr.isSocket()
+}
+
+// tooSoon reports whether c, whose turn it is, would start less than eagerGap
+// after another one. It waits for no longer than one delay: there may be many.
+func (s *schedule) tooSoon(c *candidate, now time.Duration) bool {
+	if now >= s.nextEager || c.latest > 0 && now >= c.latest || !s.isEager(c, c.nextTransport) {
+		return false
+	}
+	if c.latest == 0 {
+		c.latest = now + s.delay
+	}
+	c.due = s.nextEager
+	return true
 }
 
 // openLanes opens every lane whose time has come.
@@ -155,9 +244,11 @@ func (s *schedule) enter(l *lane, a Addr, now time.Duration) *candidate {
 	if known {
 		return nil
 	}
+	l.adopt(c)
 	for _, name := range s.interfaces(a) {
 		clone := &candidate{addr: a, via: name, due: now + s.delay}
 		clone.join(l)
+		l.adopt(clone)
 		c.clones = append(c.clones, clone)
 	}
 	s.waiting = append(s.waiting, c.clones...)
@@ -177,8 +268,22 @@ func (c *candidate) join(l *lane) {
 
 // attempt takes c's next transport.
 func (s *schedule) attempt(c *candidate, now time.Duration) *attempt {
-	a := &attempt{candidate: c, transport: c.nextTransport, began: now, fd: -1}
+	a := &attempt{candidate: c, transport: c.nextTransport, before: c.last, began: now, fd: -1}
+	if s.isEager(c, a.transport) {
+		s.nextEager = now + eagerGap
+	}
+	if c.latest > 0 && c.last == nil {
+		for _, l := range c.lanes {
+			if c.via == "" && !l.atOnce {
+				l.next = max(l.next, now+s.delay)
+			}
+		}
+		c.started = now
+	}
+	c.last = a
+	c.lanes[0].last = now
 	c.nextTransport++
+	c.latest = 0
 	c.live++
 	if c.nextTransport < s.transports {
 		c.due = now + s.delay
@@ -247,10 +352,35 @@ func (s *schedule) size() int {
 	return n
 }
 
+// begun reports whether a connection to c has been tried, or is about to be.
+func (c *candidate) begun() bool {
+	for a := c.last; a != nil; a = a.before {
+		if a.tries > 0 || !a.ended {
+			return true
+		}
+	}
+	return false
+}
+
+// tried counts the candidates that have had their turn.
+func (s *schedule) tried() (n int) {
+	for _, c := range s.known {
+		if c.last != nil {
+			n++
+		}
+	}
+	return n
+}
+
 // left ends the schedule: it yields every address that never had its turn, with
 // its first lane.
 func (s *schedule) left() iter.Seq2[*lane, Addr] {
 	return func(yield func(*lane, Addr) bool) {
+		for _, c := range s.waiting { // those that were too soon, or skipped
+			if c.via == "" && !c.begun() && !yield(c.lanes[0], c.addr) {
+				return
+			}
+		}
 		for _, l := range s.lanes {
 			for a := range l.queued() {
 				if c := s.known[a]; c != nil {

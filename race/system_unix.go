@@ -102,7 +102,11 @@ func (k *kernel) tell(answers ...answer) {
 // has not had its turn.
 func (k *kernel) shut() {
 	for to, fd := range k.dialer.Begun {
-		k.Close(fd)
+		first := &Transport{}
+		if len(k.dialer.Transports) > 0 {
+			first = &k.dialer.Transports[0]
+		}
+		k.Close(first, fd)
 		delete(k.dialer.Begun, to)
 	}
 	k.names.close(k)
@@ -226,7 +230,7 @@ func (k *kernel) heard() []answer {
 	return answers
 }
 
-func (k *kernel) Release(t *Transport, fd int) error {
+func (k *kernel) Verify(t *Transport, fd int) error {
 	peer, err := unix.Getpeername(fd)
 	if err != nil {
 		return os.NewSyscallError("getpeername", err)
@@ -236,33 +240,42 @@ func (k *kernel) Release(t *Transport, fd int) error {
 	if self, err := unix.Getsockname(fd); err == nil && same(peer, self) {
 		return fmt.Errorf("connected to itself: %w", unix.ECONNREFUSED)
 	}
+	return check(t, fd)
+}
+
+func (k *kernel) Hold(fd int) { k.polls[k.index[fd]].Events = 0 }
+
+func (k *kernel) Look(t *Transport, fd int) error {
+	if t.EagerACK {
+		resetOnClose(fd) // not before it has connected: see Close
+	}
 	sendAck(fd)
-	if err := check(t, fd); err != nil {
+	if err := k.banner(fd); err != nil {
 		return err
 	}
-	if k.dialer.Banner != "" {
-		if err := k.banner(fd); err != nil {
-			return err
-		}
-		// MPTCP falls back as late as with the first data: RFC 8684 section 3.7.
-		if err := check(t, fd); err != nil {
-			return err
-		}
+	// MPTCP falls back as late as with the first data: RFC 8684 section 3.7.
+	return check(t, fd)
+}
+
+// Release has no errors to tell of: what it sets is there on every stream socket,
+// or else does not matter.
+func (k *kernel) Release(fd int) {
+	if !k.dialer.Probe {
+		sendAck(fd)
 	}
 	// Keepalive with the kernel's intervals: ssh sets it on sockets of its
 	// own, but not on one that was passed to it.
-	if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_KEEPALIVE, 1); err != nil {
-		return os.NewSyscallError("setsockopt SO_KEEPALIVE", err)
-	}
+	_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_KEEPALIVE, 1)
 	// ssh sets it, too, but only when there is a session with a terminal. Until
 	// then a login's small packets wait for each other's acknowledgement (RFC
 	// 896), which the peer delays by 40 ms. Refused by what is not TCP.
 	_ = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)
-	if err := unix.SetNonblock(fd, false); err != nil {
-		return os.NewSyscallError("fcntl", err)
+	_ = unix.SetNonblock(fd, false)
+	if k.dialer.Banner != "" {
+		_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVLOWAT, 1)
+		_ = unix.SetsockoptLinger(fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{})
 	}
 	k.forget(fd)
-	return nil
 }
 
 func check(t *Transport, fd int) error {
@@ -286,11 +299,25 @@ func same(a, b unix.Sockaddr) bool {
 
 // Close resets fd if it has connected; one that is still in SYN_SENT goes
 // without a packet. A FIN instead would make sshd log the connection, and from
-// OpenSSH 9.8 count it towards PerSourcePenalties.
-func (k *kernel) Close(fd int) {
-	_ = unix.SetsockoptLinger(fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
+// OpenSSH 9.8 count it towards PerSourcePenalties. An MPTCP socket in SYN_SENT
+// sends a RST if it is to linger: it must not.
+func (k *kernel) Close(t *Transport, fd int) {
+	connected := true
+	if t.EagerACK {
+		_, err := unix.Getpeername(fd)
+		connected = err == nil
+	}
+	if connected {
+		resetOnClose(fd)
+	}
 	unix.Close(fd)
 	k.forget(fd)
+}
+
+// resetOnClose has the end of fd be a reset, be it by close(2) or by the end of
+// this process.
+func resetOnClose(fd int) {
+	_ = unix.SetsockoptLinger(fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
 }
 
 // forget takes fd out of polls, which keep their order, if it is there still.

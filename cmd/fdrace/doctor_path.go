@@ -19,7 +19,7 @@ import (
 // winner keeps MPTCP.
 func (l *login) checkPath(targets []race.Target, d *race.Dialer) []finding {
 	const most = 30 * time.Second // where --timeout is more
-	d.Report, d.Tick, d.Timeout = nil, nil, min(d.Timeout, most)
+	d.Report, d.Tick, d.Timeout, d.Probe = nil, nil, min(d.Timeout, most), true
 	w, err := d.Dial(context.Background(), targets...)
 	if err != nil {
 		f := l.lost(err, targets, d)
@@ -28,22 +28,26 @@ func (l *login) checkPath(targets []race.Target, d *race.Dialer) []finding {
 		}
 		return []finding{f}
 	}
-	found := []finding{{Check: "path", Status: ok, Found: helper.Describe(w)}}
 	multipath, err := mptcp.InUseFD(w.FD)
+	describe := helper.Describe(w)
 	abort(w.FD)
+	log := helper.ServerLog(w, d)
+	found := []finding{{Check: "path", Status: ok, Found: describe}}
 	switch {
 	case err == nil && multipath:
 		found = append(found, finding{Check: "MPTCP path", Status: ok, Found: "keeps MPTCP to the server"})
 	case !w.Addr.AddrPort.IsValid() || mptcp.Supported() != nil:
+	case d.Banner != "": // the server has seen one connection
 	default:
 		winner := race.Target{Host: w.Addr.Addr().String(), Port: w.Addr.Port()}
 		found = append(found, l.checkMPTCPPath(d, []race.Target{winner}))
+		log = helper.ServerLog(&race.Winner{Transport: "mptcp"}, d)
 	}
-	return found
+	return append(found, finding{Check: "server log", Status: ok, Found: log})
 }
 
-// abort ends a connection by a reset, before sshd has it: a FIN is a failed
-// login in sshd's log.
+// abort ends a connection by a reset, before sshd has it where that can be: a FIN
+// is a failed login in sshd's log.
 func abort(fd int) {
 	unix.SetsockoptLinger(fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
 	unix.Close(fd)
@@ -65,14 +69,12 @@ func (l *login) lost(err error, targets []race.Target, d *race.Dialer) finding {
 	return f
 }
 
-// checkMPTCPPath connects by MPTCP alone, and looks whether it stays that. It
-// ends before the kernel would try without, 3 s after the first SYN, and then do
-// so with every connection for an hour (net.mptcp.blackhole_timeout).
+// checkMPTCPPath connects by MPTCP alone, and looks whether it stays that.
 func (l *login) checkMPTCPPath(rules *race.Dialer, targets []race.Target) finding {
 	wanted := l.options.MPTCP || l.options.RequireMPTCP
 	d := *rules
 	d.Timeout = min(d.Timeout, 2500*time.Millisecond)
-	d.Transports = []race.Transport{{Name: "mptcp", Socket: mptcp.Socket}}
+	d.Transports = []race.Transport{helper.MPTCP}
 	f := finding{Check: "MPTCP path", Status: ok}
 	w, err := d.Dial(context.Background(), targets...)
 	if err != nil {

@@ -96,6 +96,9 @@ func (t *tale) draw(p paper) string {
 	if t.hint != "" {
 		fmt.Fprintln(&b, "hint: "+clean(t.hint))
 	}
+	if t.log != "" {
+		fmt.Fprintln(&b, t.log)
+	}
 	return b.String()
 }
 

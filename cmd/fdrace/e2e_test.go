@@ -178,6 +178,10 @@ func setup(env *testscript.Env, program string) error {
 
 // condition is what a script may ask, beyond testscript's own.
 func condition(name string) (bool, error) {
+	if path, ok := strings.CutPrefix(name, "exists:"); ok {
+		_, err := os.Stat(path)
+		return err == nil, nil
+	}
 	switch name {
 	case "openssh":
 		return lab.OpenSSH() != "", nil

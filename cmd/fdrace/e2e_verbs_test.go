@@ -247,7 +247,7 @@ func (s *state) races(ts *testscript.TestScript, args []string) error {
 	}
 	group.Wait()
 	slices.Sort(times)
-	for _, percent := range []int{50, 85, 99} {
+	for _, percent := range []int{50, 85, 95, 99} {
 		fmt.Fprintf(ts.Stdout(), "p%d %dms\n", percent, times[n*percent/100].Milliseconds())
 	}
 	return errors.Join(errs...)

@@ -66,9 +66,17 @@ type tale struct {
 	won     time.Duration // -1: not yet
 	end     time.Duration // of the race
 	verdict string        // the first line
-	hint    string        // the last one, if any
-	checked *row          // what a transport's Check is asked about next ...
-	byFD    map[int]*row  // ... and what it has been asked about
+	hint    string        // below the picture, if any
+	log     string        // the last one: what the server logs of it
+	checked *checked      // by a transport's Check, of what connects next
+	byFD    map[int]*row  // those that have connected
+}
+
+// checked is whether a connection speaks MPTCP.
+type checked struct {
+	fd       int
+	fellBack bool
+	unsure   error
 }
 
 // A row is one lookup or one candidate. Times are since the race began, -1 for
@@ -80,6 +88,7 @@ type row struct {
 	via, by   string        // the interface it is bound to; the transport
 	known     time.Duration // since when it waited for its turn
 	began     time.Duration
+	attempts  int
 	connected time.Duration
 	ended     time.Duration
 	end       race.EventKind
@@ -112,16 +121,20 @@ func (t *tale) note(e race.Event) {
 	t.open(e.Target)
 	t.end = max(t.end, e.At)
 	r := t.find(e)
-	t.checked = nil
 	switch e.Kind {
 	case race.Start:
-		r.began, r.late = e.At, t.won >= 0
+		if r.attempts = e.Attempt; r.began < 0 {
+			r.began, r.late = e.At, t.won >= 0
+		}
 	case race.Resolved:
 		r.ended, r.end, r.err = e.At, e.Kind, e.Err
 		r.answer = append(r.answer, e.Addrs...)
 	case race.Connected:
 		r.connected = e.At
-		t.checked = r // by what comes next
+		if c := t.checked; c != nil {
+			t.byFD[c.fd], t.checked = r, nil
+			r.fellBack, r.unsure = c.fellBack, c.unsure
+		}
 	case race.Won:
 		t.won = e.At
 		fallthrough
@@ -161,12 +174,12 @@ func (t *tale) ask(tr *race.Transport) {
 	}
 	check := tr.Check
 	tr.Check = func(fd int) error {
-		if t.checked != nil {
-			t.byFD[fd] = t.checked
-		}
-		if r := t.byFD[fd]; r != nil {
-			yes, err := mptcp.InUseFD(fd)
-			r.fellBack, r.unsure = err == nil && !yes, err
+		yes, err := mptcp.InUseFD(fd)
+		c := checked{fd, err == nil && !yes, err}
+		if r := t.byFD[fd]; r != nil && r.ended < 0 { // asked again, as its banner is there
+			r.fellBack, r.unsure = c.fellBack, c.unsure
+		} else {
+			t.checked = &c
 		}
 		if check != nil {
 			return check(fd)
@@ -177,6 +190,7 @@ func (t *tale) ask(tr *race.Transport) {
 
 // tell puts the outcome into words: of w, or else of lost.
 func (t *tale) tell(w *race.Winner, lost *race.Error, d *race.Dialer) {
+	t.log = helper.ServerLog(w, d)
 	if w == nil {
 		t.verdict, t.hint = helper.Lost(lost, t.targets, d)
 		return
@@ -196,6 +210,13 @@ func (t *tale) tell(w *race.Winner, lost *race.Error, d *race.Dialer) {
 
 // what says what became of r.
 func (r *row) what() string {
+	if r.attempts > 1 {
+		return fmt.Sprintf("%s, %d attempts", r.outcome(), r.attempts)
+	}
+	return r.outcome()
+}
+
+func (r *row) outcome() string {
 	switch {
 	case r.ended < 0:
 		return "" // cannot be: all have an end
@@ -215,6 +236,8 @@ func (r *row) what() string {
 		return "connects, too late"
 	case r.end == race.Cancelled && r.connected >= 0:
 		return "connects, no banner"
+	case errors.Is(r.err, race.ErrSeen):
+		return "given up"
 	case errors.Is(r.err, race.ErrNotTried):
 		return "not tried"
 	}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"fdrace/cmd/internal/golden"
+	"fdrace/cmd/internal/helper"
 	"fdrace/race"
 
 	"golang.org/x/sys/unix"
@@ -187,7 +188,9 @@ func TestReadme(t *testing.T) {
 	l.add(274300*us, race.Connected, v4)
 	l.add(274300*us, race.Won, v4)
 	l.add(10000300*us, race.Cancelled, failedBy(v6, late))
-	drawn := told(l, "ssh would get 192.0.2.5:22 over TCP, after 274.3 ms and 3 of 3 tried", "", box, other).draw(paper{width: 80})
+	picture := told(l, "ssh would get 192.0.2.5:22 over TCP, after 274.3 ms and 3 of 3 tried", "", box, other)
+	picture.log = helper.ServerLog(&race.Winner{Transport: "tcp"}, &race.Dialer{})
+	drawn := picture.draw(paper{width: 80})
 	want := "    $ fdrace --explain box 192.0.2.9\n"
 	for line := range strings.Lines(drawn) {
 		if strings.TrimSpace(line) != "" {

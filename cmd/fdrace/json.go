@@ -19,6 +19,7 @@ type object struct {
 	Addr      string  `json:"addr,omitempty"`      // not of a lookup, nor of a name that has failed
 	Interface string  `json:"interface,omitempty"` // that it is bound to
 	Protocol  string  `json:"protocol,omitempty"`  // tcp, mptcp, unix, vsock; that of won is what it really speaks
+	Attempt   int     `json:"attempt,omitempty"`   // start: which one it is, if not the first; else how many there were, if several
 	Error     string  `json:"error,omitempty"`     // why it failed, or was cancelled though nobody had won
 
 	Family string   `json:"family,omitempty"` // ipv4, ipv6: of a lookup
@@ -46,6 +47,9 @@ func (t *tale) object(e race.Event) object {
 		Protocol:  e.Transport,
 		Family:    [...]string{"", "ipv4", "ipv6"}[e.Family],
 		Late:      r.late,
+	}
+	if e.Attempt > 1 {
+		o.Attempt = e.Attempt
 	}
 	if e.Kind == race.Resolved {
 		o.Event = race.Resolve.String()

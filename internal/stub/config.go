@@ -10,8 +10,8 @@ const (
 	maxSearch = 32
 )
 
-// A Config is what resolv.conf(5) says. Its texts point into what it was read
-// from.
+// A Config is the content of resolv.conf(5). Its strings point into the text that
+// Parse was given.
 type Config struct {
 	Servers  [MaxServers]Addr // asked at port 53
 	NServers int
@@ -19,27 +19,27 @@ type Config struct {
 	Search  [maxSearch]string // without the last dot
 	NSearch int
 
-	Ndots    int           // so many dots make a name that is first tried as it is
-	Timeout  time.Duration // times Attempts: the longest that one question may take
+	Ndots    int           // a name with that many dots is first tried as it is
+	Timeout  time.Duration // Timeout × Attempts bounds the time for one question
 	Attempts int
 
-	SingleRequest bool // ask for A when AAAA has been answered, not beside it
-	NoAAAA        bool
+	SingleRequest bool // ask the second question when the first has been answered
+	NoAAAA        bool // do not ask for AAAA records
 	UseVC         bool // ask by TCP
-	Rotate        bool // the caller calls RotateBy
-	NoTLDQuery    bool // do not ask for a name without a dot as it is
+	Rotate        bool // start with a random server: the caller calls RotateBy
+	NoTLDQuery    bool // do not ask for a single label without a search domain
 }
 
-// Init gives c the defaults of resolv.conf(5), which hold where there is no
-// file. Without a name server the one of this machine is asked (Parse adds it).
+// Init sets the defaults of resolv.conf(5). There is no name server yet: without
+// a nameserver line, Parse adds this machine's own.
 func (c *Config) Init() {
 	*c = Config{Ndots: 1, Timeout: 5 * time.Second, Attempts: 2}
 }
 
-// Parse reads text, the contents of resolv.conf, and what the environment
-// changes: localdomain is LOCALDOMAIN, a search list if it is not empty, and
-// options is RES_OPTIONS. hostname, whose domain is searched where nothing else
-// is said, may be empty.
+// Parse reads text, the content of resolv.conf, which may be empty. From the
+// environment come localdomain (LOCALDOMAIN), which replaces the search list
+// unless it is empty, and options (RES_OPTIONS). The domain of hostname is
+// searched if there is no search list; hostname may be empty.
 func (c *Config) Parse(text, localdomain, options, hostname string) {
 	c.Init()
 	listed := false
@@ -54,20 +54,15 @@ func (c *Config) Parse(text, localdomain, options, hostname string) {
 				c.NServers++
 			}
 		case "domain":
-			listed = true
-			domain, _ := cutWord(line)
-			c.setSearch(domain)
+			line, _ = cutWord(line)
+			listed = c.setSearch(line) || listed
 		case "search":
-			listed = true
-			c.setSearch(line)
+			listed = c.setSearch(line) || listed
 		case "options":
 			c.setOptions(line)
 		}
 	}
-	switch {
-	case localdomain != "":
-		c.setSearch(localdomain)
-	case !listed:
+	if !c.setSearch(localdomain) && !listed {
 		for i := 0; i < len(hostname); i++ {
 			if hostname[i] == '.' {
 				c.setSearch(hostname[i+1:])
@@ -82,9 +77,12 @@ func (c *Config) Parse(text, localdomain, options, hostname string) {
 	}
 }
 
-// RotateBy makes the server that is n places on the first one.
+// RotateBy makes the server that is n places further down the first one.
 func (c *Config) RotateBy(n int) {
-	for ; n > 0; n-- {
+	if c.NServers < 1 || c.NServers > MaxServers {
+		return
+	}
+	for n %= c.NServers; n > 0; n-- {
 		first := c.Servers[0]
 		for i := 1; i < c.NServers; i++ {
 			c.Servers[i-1] = c.Servers[i]
@@ -93,13 +91,17 @@ func (c *Config) RotateBy(n int) {
 	}
 }
 
-func (c *Config) setSearch(list string) {
-	c.NSearch = 0
+// setSearch makes the words of list the search list, unless there are none. "."
+// is the root: it stands for the name as it is, which is tried in any case.
+func (c *Config) setSearch(list string) (ok bool) {
 	for {
 		var domain string
 		domain, list = cutWord(list)
 		if domain == "" {
-			return
+			return ok
+		}
+		if !ok {
+			c.NSearch, ok = 0, true
 		}
 		if domain = trimDot(domain); domain != "" && c.NSearch < maxSearch {
 			c.Search[c.NSearch] = domain
@@ -115,7 +117,7 @@ func (c *Config) setOptions(list string) {
 		switch option {
 		case "":
 			return
-		case "single-request", "single-request-reopen": // each question has a socket of its own in any case
+		case "single-request", "single-request-reopen": // each question has its own socket anyway
 			c.SingleRequest = true
 		case "no-aaaa":
 			c.NoAAAA = true
@@ -126,7 +128,7 @@ func (c *Config) setOptions(list string) {
 		case "no-tld-query":
 			c.NoTLDQuery = true
 		default:
-			// The limits are those of resolv.conf(5).
+			// The bounds are those of resolv.conf(5).
 			if n, ok := number(option, "ndots:"); ok {
 				c.Ndots = min(n, 15)
 			} else if n, ok := number(option, "timeout:"); ok {
@@ -138,8 +140,7 @@ func (c *Config) setOptions(list string) {
 	}
 }
 
-// number reads the decimal number behind prefix. One that is too large counts
-// as 1000.
+// number reads the decimal number after prefix. Large ones are cut to 1000.
 func number(s, prefix string) (n int, ok bool) {
 	if len(s) <= len(prefix) || s[:len(prefix)] != prefix {
 		return 0, false
@@ -153,7 +154,8 @@ func number(s, prefix string) (n int, ok bool) {
 	return n, true
 }
 
-// cutLine returns the first line of text without its comment, and what follows.
+// cutLine returns the first line of text without its comment, and the rest of the
+// text. A comment starts the line or follows a blank.
 func cutLine(text string) (line, rest string) {
 	end, comment := 0, -1
 	for ; end < len(text) && text[end] != '\n'; end++ {
@@ -168,7 +170,7 @@ func cutLine(text string) (line, rest string) {
 	return line, text[min(end+1, len(text)):]
 }
 
-// cutWord returns the first word of line, and what follows.
+// cutWord returns the first word of line, and the rest of the line.
 func cutWord(line string) (word, rest string) {
 	start := 0
 	for start < len(line) && isBlank(line[start]) {

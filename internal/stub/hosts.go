@@ -1,27 +1,30 @@
 package stub
 
-import "unsafe"
+import (
+	"math/bits"
+	"unsafe"
+)
 
 // Hosts looks for the addresses of one name in the text of hosts(5), piece by
-// piece: a file of any size takes no more memory than one piece. Every line
-// that has the name counts, as its canonical name or as an alias, in upper or
-// lower case.
+// piece: a file of any size takes no more memory than one piece. Every line that
+// has the name counts, as its canonical name or as an alias, in upper or lower
+// case.
 type Hosts struct {
 	// Addr is the address that Scan found.
 	Addr Addr
 
-	name  string // without the last dot
+	name  string // without a trailing dot
 	state byte
-	text  [64]byte // the address of this line ...
-	n     int      // ... which has so many bytes, if they fit
-	match int      // so many bytes of the name match this word; -1 if it is another
+	text  [64]byte // the address of this line
+	n     int      // its length
+	match int      // how many bytes of this word match the name; -1 if it is another
 }
 
 const (
 	inAddr = iota
 	inBlank
 	inName
-	inRest // of a line that has nothing more to say
+	inRest // nothing more to look for in this line
 )
 
 // Init makes h look for name, from the beginning of a file.
@@ -36,75 +39,147 @@ func trimDot(name string) string {
 	return name
 }
 
-// Scan reads b, which goes on where the last piece ended. It returns at the end
-// of b, or as soon as it found an address, with the number of bytes that it has
-// read: the caller takes Addr and scans the rest. After the last piece the caller
-// scans a newline, as the last line may lack its own.
+// Scan reads b, which follows the bytes read before. It returns how many bytes it
+// has read: all, or those up to an address that it found. The caller takes Addr
+// and scans the rest. After the last piece the caller scans a newline, which the
+// last line may lack.
 func (h *Hosts) Scan(b []byte) (n int, found bool) {
-	for i, c := range b {
-		switch h.state {
-		case inAddr:
-			switch {
-			case isBlank(c):
-				if h.n > 0 {
-					h.state = inBlank
-				}
-			case c == '\n':
-				h.n = 0
-			case c == '#' || h.n == len(h.text):
-				h.state = inRest
-			default:
-				h.text[h.n&63] = c
-				h.n++
+	for i := 0; i < len(b); i++ {
+		if h.state == inAddr && h.n == 0 && (i == 0 || b[i-1] == '\n') {
+			n, found := h.scanLines(b[i:])
+			if i += n; found || i >= len(b) {
+				return i, found
 			}
-			continue
-		case inBlank:
-			if isBlank(c) {
-				continue
-			}
-			if c == '#' {
-				h.state = inRest
-				continue
-			}
-			h.state, h.match = inName, 0
-		case inRest:
-			if c == '\n' {
-				h.state, h.n = inAddr, 0
-			}
-			continue
 		}
-		// In a name.
-		if !isBlank(c) && c != '\n' && c != '#' {
-			if m := h.match; m >= 0 {
-				switch {
-				case m < len(h.name) && lower(h.name[m]) == lower(c), m == len(h.name) && c == '.':
-					h.match++
-				default:
-					h.match = -1
-				}
-			}
-			continue
-		}
-		hit := h.match >= len(h.name) && len(h.name) > 0
-		switch {
-		case c == '\n':
-			h.state = inAddr
-		case c == '#' || hit:
-			h.state = inRest
-		default:
-			h.state = inBlank
-		}
-		if hit && h.Addr.ParseAddr(unsafe.String(&h.text[0], h.n)) {
-			if c == '\n' {
-				h.n = 0
-			}
+		if h.scanByte(b[i]) {
 			return i + 1, true
-		}
-		if c == '\n' {
-			h.n = 0
 		}
 	}
 	return len(b), false
 }
 
-func isBlank(c byte) bool { return c == ' ' || c == '\t' || c == '\r' || c == '\v' || c == '\f' }
+// scanLines is scanByte for lines that are complete in b: block lists have
+// hundreds of thousands. It returns how many bytes it has read.
+func (h *Hosts) scanLines(b []byte) (n int, found bool) {
+	i := 0
+	for {
+		line := i
+		i = skipBlanks(b, i)
+		addr := i
+		i = skipWord(b, i)
+		addrEnd := i
+		for hit := false; ; {
+			i = skipBlanks(b, i)
+			word := i
+			i = skipWord(b, i)
+			if i >= len(b) {
+				return line, false // the line goes on in the next piece
+			}
+			hit = hit || i > word && h.isName(b[word:i])
+			if b[i] == '#' {
+				for i < len(b) && b[i] != '\n' {
+					i++
+				}
+				if i >= len(b) {
+					return line, false
+				}
+			}
+			if b[i] != '\n' {
+				continue
+			}
+			i++
+			if hit && addrEnd > addr && h.Addr.ParseAddr(unsafe.String(&b[addr], addrEnd-addr)) {
+				return i, true
+			}
+			break
+		}
+	}
+}
+
+func skipBlanks(b []byte, i int) int {
+	for i < len(b) && isBlank(b[i]) {
+		i++
+	}
+	return i
+}
+
+// skipWord returns the offset of the first byte at or after i that ends a word.
+// It takes steps of eight bytes while none of them is below '$'.
+func skipWord(b []byte, i int) int {
+	const ones, highBits = 0x0101010101010101, 0x8080808080808080
+	for i < len(b) {
+		for rest := b[i:]; len(rest) >= 8; rest = rest[8:] {
+			x := uint64(rest[0]) | uint64(rest[1])<<8 | uint64(rest[2])<<16 | uint64(rest[3])<<24 |
+				uint64(rest[4])<<32 | uint64(rest[5])<<40 | uint64(rest[6])<<48 | uint64(rest[7])<<56
+			if below := (x - '$'*ones) &^ x & highBits; below != 0 {
+				i += bits.TrailingZeros64(below) / 8
+				break
+			}
+			i += 8
+		}
+		if i >= len(b) || endsWord(b[i]) {
+			break
+		}
+		i++
+	}
+	return i
+}
+
+// isName reports whether word is the name, with or without a trailing dot.
+func (h *Hosts) isName(word []byte) bool {
+	n := len(h.name)
+	if n == 0 || len(word) != n && (len(word) != n+1 || word[n] != '.') {
+		return false
+	}
+	return equalFold(unsafe.String(&word[0], n), h.name)
+}
+
+// scanByte reads one byte and reports whether an address was found before it.
+func (h *Hosts) scanByte(c byte) (found bool) {
+	isWord := !endsWord(c)
+	if isWord && h.state == inBlank {
+		h.state, h.match = inName, 0
+	}
+	switch {
+	case h.state == inAddr && isWord:
+		if h.n == len(h.text) {
+			h.state = inRest
+			return false
+		}
+		h.text[h.n&63] = c
+		h.n++
+		return false
+	case h.state == inAddr && h.n > 0:
+		h.state = inBlank
+	case h.state == inName && isWord:
+		switch m := h.match; {
+		case m >= 0 && m < len(h.name) && lower(h.name[m]) == lower(c), m == len(h.name) && c == '.':
+			h.match++
+		default:
+			h.match = -1
+		}
+		return false
+	case h.state == inName:
+		h.state = inBlank
+		if h.match >= len(h.name) && len(h.name) > 0 {
+			h.state = inRest
+			found = h.Addr.ParseAddr(unsafe.String(&h.text[0], h.n))
+		}
+	}
+	switch c {
+	case '#':
+		h.state = inRest
+	case '\n':
+		h.state, h.n = inAddr, 0
+	}
+	return found
+}
+
+// blanks and wordEnds are sets of bytes below 64.
+const (
+	blanks   = 1<<' ' | 1<<'\t' | 1<<'\r' | 1<<'\v' | 1<<'\f'
+	wordEnds = blanks | 1<<'\n' | 1<<'#'
+)
+
+func isBlank(c byte) bool  { return c < 64 && uint64(blanks)>>c&1 != 0 }
+func endsWord(c byte) bool { return c < 64 && uint64(wordEnds)>>c&1 != 0 }

@@ -3,65 +3,66 @@ package stub
 import "time"
 
 const (
-	// nextServer is how long a server is waited for before the next one is
-	// asked, too. musl asks all at once; this spares servers that are well.
+	// nextServer is how long a server may be silent before the next one is
+	// asked, too. musl asks all at once; this spares servers if the first is well.
 	nextServer = 50 * time.Millisecond
 
-	// silence is how long an earlier server is waited for when a later one has
-	// addresses.
+	// silence is how long an earlier server may be silent before a later one's
+	// addresses are used.
 	silence = 100 * time.Millisecond
 
-	// longSilence is the same when a later server says that there are none: with
-	// split DNS it may be a public one that does not know internal names.
+	// longSilence is the same for a later server's answer that there are none:
+	// with split DNS it may be a public server that does not know internal names.
 	longSilence = time.Second
 
-	// tcpPatience is how long the whole of a truncated answer is waited for when
-	// a part of it is there, and single-request's wait for an AAAA answer.
+	// tcpPatience is how long TCP may take before a truncated answer is used, and
+	// how long single-request waits for the first answer.
 	tcpPatience = 250 * time.Millisecond
 
 	// repeatEvery is the time between repetitions after those of repeats.
 	repeatEvery = 1500 * time.Millisecond
 
-	// confusedGap keeps the repetition of A from that of AAAA, for a server that
-	// mixes up questions which come together.
+	// confusedGap separates the repetition of a question from the other question,
+	// for a server that mixes up questions which arrive together.
 	confusedGap = 125 * time.Millisecond
 
 	never = time.Duration(1<<63 - 1)
 )
 
-// repeats are when a silent server is asked again, after the first time.
+// repeats are the times after the first at which a silent server is asked again.
 var repeats = [...]time.Duration{250 * time.Millisecond, 500 * time.Millisecond, time.Second, 1500 * time.Millisecond}
 
 // A Lookup finds the records of one name. It walks the search list once, and
-// asks for up to two types of each name on it side by side: the first name that
-// has records of either is the one.
+// asks for up to two types of records of each name in parallel. The first name
+// with records of either type is the answer.
 //
-// Like glibc it goes on to the next name of the list where there is no such name
-// (NXDOMAIN) or no such record (NODATA), and beyond a search domain whose
-// servers fail. Unlike glibc it does not go on where the servers fail for a name
-// that has ndots dots or more and was tried as it is: a wildcard of a search
-// domain would then stand for another machine.
+// Like glibc it goes on to the next name of the list if a name does not exist
+// (NXDOMAIN) or has no such records (NODATA), and if the servers fail for a name
+// below a search domain. Unlike glibc it stops if they fail for a name that has
+// ndots dots or more and was tried as it is: a wildcard in a search domain could
+// answer for another machine.
 //
 // The caller calls Send until there is nothing to send, then Result until there
-// is none, waits until Due or until there is an answer, and begins again. It
-// keeps the messages for which Answer returns true, as Result names them.
+// is none, waits until Due or until a message arrives, and begins again. It keeps
+// each message for which Answer says so, by question and server: a Result names
+// it by these.
 type Lookup struct {
 	conf   *Config
 	health *Health
-	name   string // without the last dot
-	only   bool   // as it is
-	full   bool   // as it is first
-	step   int    // on the search list
+	name   string // without a trailing dot
+	only   bool   // the search list is not used
+	full   bool   // the name is tried as it is before the search list
+	step   int    // in the search list
 
 	questions [2]question
 	n         int
 	ids       uint64
-	again     bool // failures of this name have been given a second chance
-	confused  bool
-	found     bool // this name has records: it is the one
+	again     bool // servers that said SERVFAIL for this name were asked again
+	confused  bool // a server's message answered no question
+	found     bool // this name has records: it is the answer
 	over      bool // no name has
-	failed    bool // ... and servers failed for one that could have had
-	blamed    int  // the step at which they did ...
+	failed    bool // servers failed for a name ...
+	blamed    int  // at this step, the last such one
 	blame     [2][MaxServers]Verdict
 }
 
@@ -70,22 +71,33 @@ type question struct {
 	off     bool // never asked
 	held    bool // until the first question has been answered
 	start   time.Duration
+	end     time.Duration // no answer is waited for any longer
 	servers [MaxServers]server
 
 	state    state
-	from     int  // the server, if state is positive
+	from     int  // the server whose records count, if state is positive
 	settled  bool // no other answer is waited for
-	told     state
-	toldFrom int
+	told     told
+	toldFrom int // the server whose records Result returned
 }
 
+// told is what Result has returned for a question.
+type told byte
+
+const (
+	nothing     told = iota
+	provisional      // records, with More
+	last             // the Result without More
+)
+
 // Init prepares a lookup of name's records of type first and, unless it is 0, of
-// type second. conf, health and name stay the caller's and must not change, but
-// for what l writes to health, which lookups of one race share. absolute, or a dot at
-// the end of name, has the search list left out. seed makes the identifiers of
-// questions hard to guess (RFC 5452).
+// type second. conf, health and name remain the caller's, which must not change
+// them. l writes to health, which the lookups of one race share. The search list
+// is not used if absolute is set or name ends in a dot. seed makes the identifiers
+// of the questions hard to guess (RFC 5452). A name below .onion is not found: no
+// server is asked for it (RFC 7686).
 func (l *Lookup) Init(conf *Config, health *Health, name string, absolute bool, first, second uint16, seed uint64, now time.Duration) {
-	*l = Lookup{conf: conf, health: health, name: trimDot(name), ids: seed | 1}
+	*l = Lookup{conf: conf, health: health, name: trimDot(name), ids: seed | 1, step: -1}
 	l.only = absolute || len(l.name) < len(name)
 	dots := 0
 	for i := 0; i < len(l.name); i++ {
@@ -94,17 +106,24 @@ func (l *Lookup) Init(conf *Config, health *Health, name string, absolute bool, 
 		}
 	}
 	l.full = dots >= conf.Ndots
-	types := [2]uint16{first, second}
-	for l.n < 2 && types[l.n] != 0 {
-		l.questions[l.n].off = types[l.n] == TypeAAAA && conf.NoAAAA
+	for _, t := range [2]uint16{first, second} {
+		if t == 0 {
+			break
+		}
+		q := &l.questions[l.n&1]
+		q.kind, q.off = t, t == TypeAAAA && conf.NoAAAA
 		l.n++
 	}
-	l.step = -1
-	l.nextName(types, now)
+	if l.over = IsOnion(l.name); !l.over {
+		l.nextName(now)
+	}
 }
 
-// Steps are the names to be tried, as domains to append: "" for the name as it
-// is. ok is false at the end of the list.
+// bound is how long one question may take.
+func (l *Lookup) bound() time.Duration { return l.conf.Timeout * time.Duration(l.conf.Attempts) }
+
+// domain returns what step of the search list appends to the name: "" for the
+// name as it is. ok is false after the last step.
 func (l *Lookup) domain(step int) (domain string, ok bool) {
 	switch {
 	case step < 0:
@@ -122,8 +141,8 @@ func (l *Lookup) domain(step int) (domain string, ok bool) {
 	return l.conf.Search[step], true
 }
 
-// nextName begins with the next name of the list that can be asked for.
-func (l *Lookup) nextName(types [2]uint16, now time.Duration) {
+// nextName starts with the next name of the list that is valid.
+func (l *Lookup) nextName(now time.Duration) {
 	for {
 		l.step++
 		domain, ok := l.domain(l.step)
@@ -131,7 +150,7 @@ func (l *Lookup) nextName(types [2]uint16, now time.Duration) {
 			l.over = true
 			return
 		}
-		if domain == "" && l.conf.NoTLDQuery && l.singleLabel() {
+		if domain == "" && l.conf.NoTLDQuery && l.singleLabel() || isBelow(domain, "onion") {
 			continue
 		}
 		valid := true
@@ -139,8 +158,11 @@ func (l *Lookup) nextName(types [2]uint16, now time.Duration) {
 			l.ids ^= l.ids << 13
 			l.ids ^= l.ids >> 7
 			l.ids ^= l.ids << 17
-			valid = valid && l.questions[i].write(uint16(l.ids>>32), types[i], l.name, domain)
-			l.begin(i, now)
+			q := &l.questions[i]
+			valid = q.write(uint16(l.ids>>32), q.kind, l.name, domain) && valid
+			q.begin(now)
+			q.end = now + l.bound()
+			q.held = i > 0 && l.conf.SingleRequest && !l.questions[0].off
 		}
 		if l.again = false; valid {
 			return
@@ -148,11 +170,9 @@ func (l *Lookup) nextName(types [2]uint16, now time.Duration) {
 	}
 }
 
-// begin makes question i new.
-func (l *Lookup) begin(i int, now time.Duration) {
-	q := &l.questions[i]
-	q.start, q.servers, q.state = now, [MaxServers]server{}, pending
-	q.held = i > 0 && l.conf.SingleRequest && !l.questions[0].off
+// begin forgets what servers have said to q.
+func (q *question) begin(now time.Duration) {
+	q.start, q.servers, q.state, q.settled = now, [MaxServers]server{}, pending, false
 }
 
 func (l *Lookup) singleLabel() bool {
@@ -164,80 +184,75 @@ func (l *Lookup) singleLabel() bool {
 	return true
 }
 
-// A Packet is a question to send: by UDP the Bytes of Query, by TCP over a new
-// connection their length in two bytes first.
+// A Packet is a question to send: the bytes of Query in one datagram or, by TCP,
+// over a new connection with their length in two bytes before them.
 type Packet struct {
 	Question, Server int
 	TCP              bool
 }
 
-// Query returns the question as it is sent. It is valid until the next call of
-// Send, Answer or Fail.
+// Query returns a question in wire format. It is valid until the next call of
+// Send, Result, Answer or Fail.
 func (l *Lookup) Query(question int) []byte {
 	q := &l.questions[question&1]
-	return q.b[:q.n]
+	return q.b[:min(max(q.n, 0), len(q.b))]
 }
 
-// Send returns the next packet that is to be sent at now, until ok is false.
+// Send returns the next packet to send at now. ok is false if there is none.
 func (l *Lookup) Send(now time.Duration) (p Packet, ok bool) {
 	l.advance(now)
 	for i := range l.n {
-		if server, _ := l.next(i, now); server >= 0 {
-			s := &l.questions[i].servers[server]
-			if s.said == Ignored {
-				s.said, s.first, s.tcp = NoAnswer, now, l.conf.UseVC
-				s.since = now
+		if j, _ := l.next(i, now); j >= 0 {
+			s := &l.questions[i].servers[j]
+			if s.verdict == Ignored {
+				s.verdict, s.first, s.since, s.tcp = NoAnswer, now, now, l.conf.UseVC
 			}
-			s.sends++
 			s.toSend = false
-			return Packet{i, server, s.tcp}, true
+			s.sends++
+			for !s.tcp && s.repeatAt() <= now {
+				s.sends++ // the caller is late: once is enough
+			}
+			return Packet{i, j, s.tcp}, true
 		}
 	}
 	return p, false
 }
 
-// next returns the server that question i is to go to at now, or -1 and when
-// there will be one.
+// repeatAt returns when a silent server is to be asked again.
+func (s *server) repeatAt() time.Duration {
+	if n := s.sends - 1; n >= 0 && n < len(repeats) {
+		return s.first + repeats[n]
+	}
+	return s.first + repeats[len(repeats)-1] + repeatEvery*time.Duration(s.sends-len(repeats))
+}
+
+// next returns the server to which question i must be sent at now, or -1 and the
+// time at which there will be one.
 func (l *Lookup) next(i int, now time.Duration) (server int, due time.Duration) {
 	q := &l.questions[i]
-	due = never
-	if l.over || q.off || q.state != pending && q.settled {
+	if l.over || q.off || q.settled {
 		return -1, never
 	}
 	if q.held {
 		return -1, l.questions[0].start + tcpPatience
 	}
+	due = never
 	for j := range l.conf.NServers {
 		s := &q.servers[j]
 		at := never
 		switch {
-		case s.said == Ignored:
-			if q.state != pending {
-				return -1, due // another has answered
+		case s.verdict == Ignored:
+			if at = q.start; j > 0 {
+				at = l.after(&q.servers[j-1], j-1, now)
 			}
-			at = q.start
-			if j > 0 {
-				before := &q.servers[j-1]
-				switch before.state() {
-				case pending:
-					at = before.first
-					if !l.health.slow[j-1] {
-						at += nextServer
-					}
-				case failing:
-					at = now
-				default:
-					return -1, due
-				}
+			if q.state != pending {
+				at = never // another has answered
 			}
 		case s.toSend:
 			at = now
-		case s.state() == pending && !s.tcp:
-			at = s.first + repeatEvery*time.Duration(s.sends-len(repeats)) + repeats[len(repeats)-1]
-			if s.sends <= len(repeats) && s.sends > 0 {
-				at = s.first + repeats[s.sends-1]
-			}
-			if l.confused && i > 0 {
+		case s.verdict == NoAnswer && !s.tcp:
+			at = s.repeatAt()
+			if i == 0 && l.conf.SingleRequest && l.n > 1 || i > 0 && l.confused && !l.conf.SingleRequest {
 				at += confusedGap
 			}
 		}
@@ -245,31 +260,44 @@ func (l *Lookup) next(i int, now time.Duration) (server int, due time.Duration) 
 			return j, now
 		}
 		due = min(due, at)
-		if s.said == Ignored {
-			break // nobody is asked before the one before it
+		if s.verdict == Ignored {
+			break // and nor are those after it
 		}
 	}
 	return -1, due
 }
 
-// Due returns when Send must be called next, unless there is an answer before.
+// after returns when the server after j, which is s, is to be asked.
+func (l *Lookup) after(s *server, j int, now time.Duration) time.Duration {
+	switch s.state() {
+	case failing:
+		return now
+	case pending:
+		if l.health.slow[j] {
+			return s.since
+		}
+		return s.since + nextServer
+	}
+	return never
+}
+
+// Due returns when Send must be called next, unless a message arrives before.
+// After Send and Result have returned all they had, that is later than now.
 func (l *Lookup) Due(now time.Duration) time.Duration {
 	due := never
 	if l.over {
-		return never
+		return due
 	}
 	for i := range l.n {
-		if l.questions[i].told == pending || !l.questions[i].settled {
-			_, at := l.next(i, now)
-			due = min(due, at, l.decide(i, now))
-		}
+		_, at := l.next(i, now)
+		due = min(due, at, l.decide(i, now))
 	}
 	return due
 }
 
-// Answer takes the message m from a server, by whichever socket it came. It
-// returns which question it answers, or -1, and whether the caller is to keep
-// it.
+// Answer takes the message m from server from. question is the one that it
+// answers, or -1. keep is whether the caller must keep it: it may then be the
+// server in a Result.
 func (l *Lookup) Answer(from int, m []byte, tcp bool, now time.Duration) (question int, keep bool) {
 	if from < 0 || from >= MaxServers {
 		return -1, false
@@ -278,7 +306,7 @@ func (l *Lookup) Answer(from int, m []byte, tcp bool, now time.Duration) (questi
 	for i := range l.n {
 		q := &l.questions[i]
 		s := &q.servers[from]
-		if s.said != NoAnswer || s.tcp && !tcp {
+		if s.verdict != NoAnswer || s.tcp && !tcp || q.told == last {
 			continue
 		}
 		waiting = true
@@ -290,59 +318,41 @@ func (l *Lookup) Answer(from int, m []byte, tcp bool, now time.Duration) (questi
 		if v == Refused && l.isLocalRefusal(from) {
 			v = NXDomain
 		}
+		s.since = now
 		if v == Truncated {
 			var a Answer
 			a.init(m, &q.query)
-			s.tcp, s.toSend, s.since = true, true, now
-			s.partial = a.Next()
+			s.tcp, s.toSend, s.partial = true, true, a.Next()
 			return i, s.partial
 		}
-		s.said = v
+		if v == Positive && s.partial {
+			s.partial = false
+			if q.toldFrom == from {
+				q.toldFrom = -1 // this is more than was told
+			}
+		}
+		s.verdict = v
 		return i, v == Positive
 	}
 	l.confused = l.confused || waiting
 	return -1, false
 }
 
-// isLocalRefusal reports whether a server's REFUSED means that there is no such
-// name: systemd-resolved says so of names without a dot, which it does not ask
-// anybody for.
+// isLocalRefusal reports whether REFUSED from a server means that the name does
+// not exist: systemd-resolved's stub refuses names of a single label, which it
+// asks no name server for.
 func (l *Lookup) isLocalRefusal(from int) bool {
 	domain, _ := l.domain(l.step)
 	return domain == "" && l.singleLabel() && l.conf.Servers[from&3%MaxServers].isLoopback()
 }
 
-// Fail takes from a caller that a packet could not be sent, or that a connection
-// failed: PortClosed, Unreachable, Malformed or TCPFailed.
+// Fail tells l that a question could not be sent, or that a connection failed.
+// why is PortClosed, Unreachable, Malformed or TCPFailed.
 func (l *Lookup) Fail(question, from int, why Verdict, now time.Duration) {
 	if question < 0 || question >= l.n || from < 0 || from >= MaxServers {
 		return
 	}
-	if s := &l.questions[question].servers[from]; s.said == NoAnswer {
-		s.said = why
+	if s := &l.questions[question].servers[from]; s.verdict == NoAnswer {
+		s.verdict, s.since = why, now
 	}
-}
-
-// retry asks once more where SERVFAIL, which may pass, is all that is known. It
-// reports whether there is anything to ask.
-func (l *Lookup) retry(now time.Duration) bool {
-	if l.again || l.conf.Attempts < 2 {
-		return false
-	}
-	asked := false
-	for i := range l.n {
-		q := &l.questions[i]
-		if q.state != failing {
-			continue
-		}
-		for j := range l.conf.NServers {
-			if q.servers[j].said == ServFail {
-				l.begin(i, now)
-				q.held, asked = false, true
-				break
-			}
-		}
-	}
-	l.again = asked
-	return asked
 }

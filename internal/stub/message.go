@@ -9,196 +9,27 @@ const (
 )
 
 const (
-	headerLen  = 12
-	maxName    = 255 // of a name on the wire: RFC 1035 section 2.3.4
-	maxLabel   = 63
-	maxPointer = 128 // compression pointers in one name; each goes back, and a name has 127 labels at most
+	// maxPointers bounds the compression pointers that follow each other. One
+	// is usual; a server that compresses pointers may need a second.
+	maxPointers = 16
 
-	// MaxQuery is the length of the longest question: a header, a name, a type
-	// and a class.
-	MaxQuery = headerLen + maxName + 4
-
-	// maxAlias bounds a CNAME chain.
-	maxAlias = 16
+	// maxAliases bounds a CNAME chain. BIND follows as many.
+	maxAliases = 16
 )
-
-// A query is one question as it goes over the wire. It has no OPT record (RFC
-// 6891): old servers and middleboxes answer FORMERR to that, or not at all, and
-// 512 bytes are enough for the addresses of a host. What is not asks for TCP.
-type query struct {
-	b [MaxQuery]byte
-	n int
-}
-
-// write makes q ask for records of type t of name, below domain unless that is
-// empty. It reports whether that is a name at all (RFC 1035 section 2.3.4).
-func (q *query) write(id, t uint16, name, domain string) bool {
-	q.b = [MaxQuery]byte{
-		byte(id >> 8), byte(id),
-		1,          // RD: recursion desired
-		0, 0, 1, 0, // one question
-	}
-	q.n = headerLen
-	if !q.labels(name) || domain != "" && !q.labels(domain) {
-		return false
-	}
-	if q.n == headerLen || q.n+5 > len(q.b) {
-		return false
-	}
-	for _, c := range [5]byte{0, byte(t >> 8), byte(t), 0, 1} { // the root, type, class IN
-		q.b[q.n] = c
-		q.n++
-	}
-	return true
-}
-
-// labels writes the labels of name, without the root.
-func (q *query) labels(name string) bool {
-	length := q.n // where the length of this label goes
-	q.n++
-	for i := 0; i <= len(name); i++ {
-		if i == len(name) || name[i] == '.' {
-			n := q.n - length - 1
-			if n == 0 || n > maxLabel || length >= len(q.b) {
-				return false
-			}
-			q.b[length] = byte(n)
-			length = q.n
-			q.n++
-			continue
-		}
-		if q.n >= headerLen+maxName-1 {
-			return false
-		}
-		q.b[q.n] = name[i]
-		q.n++
-	}
-	q.n-- // no label follows
-	return true
-}
-
-// id is what identifies an answer to q.
-func (q *query) id() uint16 { return uint16(q.b[0])<<8 | uint16(q.b[1]) }
-
-// kind is the type of the records that q asks for.
-func (q *query) kind() uint16 {
-	i := q.n - 4
-	if i < 0 || i+1 >= len(q.b) {
-		return 0
-	}
-	return uint16(q.b[i])<<8 | uint16(q.b[i+1])
-}
-
-// A Verdict says what a message is worth.
-type Verdict byte
-
-const (
-	Ignored   Verdict = iota // not an answer to the question
-	Positive                 // it has records of the type asked for
-	Truncated                // the rest is to be had by TCP; it may have some records
-	NoData                   // the name has no records of this type
-	NXDomain                 // there is no such name
-	Refused                  // REFUSED
-	ServFail                 // SERVFAIL
-	FormErr                  // FORMERR
-	NotImp                   // NOTIMP
-	OtherCode                // another response code
-	Lame                     // it does not resolve names for us
-	Malformed                // it ends early, or loops
-
-	// What a caller tells of a server that sent no message.
-	NoAnswer    // nothing has come yet
-	PortClosed  // ICMP says that nobody listens there
-	Unreachable // this machine has no route to it
-	TCPFailed   // the answer was truncated, and TCP failed
-)
-
-// judge reads the message m as an answer to q. A caller has made sure that it
-// came from the server that was asked. By TCP no message is truncated.
-
-func (q *query) judge(m []byte, tcp bool) Verdict {
-	if len(m) < headerLen || uint16(m[0])<<8|uint16(m[1]) != q.id() || m[2]&0x80 == 0 || m[2]&0x78 != 0 {
-		return Ignored
-	}
-	code := m[3] & 0xf
-	questions := int(m[4])<<8 | int(m[5])
-	if questions == 0 && code != 0 && len(m) == headerLen {
-		return failure(code) // a header alone: some servers refuse so
-	}
-	if questions != 1 || !q.matches(m) {
-		return Ignored
-	}
-	switch code {
-	case 0:
-	case 3:
-		return NXDomain
-	default:
-		return failure(code)
-	}
-	r := records{m: m, at: q.n}
-	r.left = int(m[6])<<8 | int(m[7])
-	var a Answer
-	a.init(m, q)
-	found := false
-	for a.Next() {
-		found = true
-	}
-	const tc, ra, aa = 0x02, 0x80, 0x04
-	switch {
-	case m[2]&tc != 0 && !tcp:
-		return Truncated
-	case a.bad:
-		return Malformed
-	case found:
-		return Positive
-	case r.left == 0 && m[2]&aa == 0 && m[3]&ra == 0 && m[10] == 0 && m[11] == 0:
-		return Lame // as glibc tells one (res_send.c: send_dg)
-	}
-	return NoData
-}
-
-func failure(code byte) Verdict {
-	switch code {
-	case 1:
-		return FormErr
-	case 2:
-		return ServFail
-	case 4:
-		return NotImp
-	case 5:
-		return Refused
-	}
-	return OtherCode
-}
-
-// matches reports whether m repeats q's question. Servers may change the case
-// of letters.
-func (q *query) matches(m []byte) bool {
-	if len(m) < q.n || q.n > len(q.b) {
-		return false
-	}
-	name := q.n - 4
-	for i := headerLen; i < q.n; i++ {
-		same := m[i] == q.b[i] || i < name && lower(m[i]) == lower(q.b[i])
-		if !same {
-			return false
-		}
-	}
-	return true
-}
 
 // records reads the records of a message, one after another.
 type records struct {
 	m    []byte
-	at   int // where the next one begins
+	at   int // where the next record begins
 	left int // in this section
 	bad  bool
 
 	// The record that next has read.
-	owner     int // where its name is
-	kind      uint16
-	class     uint16
-	data, end int // where its data are
+	owner int // offset of its name
+	kind  uint16
+	class uint16
+	start int // offset of its data
+	data  []byte
 }
 
 // next reports whether there is another record.
@@ -207,57 +38,56 @@ func (r *records) next() bool {
 		return false
 	}
 	r.left--
-	r.owner = r.at
+	r.bad = true // until proven otherwise
 	at := skipName(r.m, r.at)
-	if at < 0 || at+10 > len(r.m) {
-		r.bad = true
+	if at < 0 || at > len(r.m) {
 		return false
 	}
 	f := r.m[at:]
 	if len(f) < 10 {
-		r.bad = true
 		return false
 	}
+	n := int(f[8])<<8 | int(f[9])
+	r.owner, r.start = r.at, at+10
 	r.kind = uint16(f[0])<<8 | uint16(f[1])
 	r.class = uint16(f[2])<<8 | uint16(f[3])
-	r.data = at + 10
-	r.end = r.data + int(f[8])<<8 + int(f[9])
-	if r.end > len(r.m) {
-		r.bad = true
+	r.data = f[10:]
+	if n > len(r.data) {
 		return false
 	}
-	r.at = r.end
+	r.data = r.data[:n]
+	r.at, r.bad = r.start+n, false
 	return true
 }
 
-// An Answer yields the records of a message that answer its question: those of
-// the type asked for, whose owner is the name asked for or what CNAME records
-// lead to from there. Records of anybody else do not count.
+// An Answer iterates over the records of a message that answer its question:
+// those of the type asked for whose owner is the name asked for, or the name to
+// which CNAME records lead from there. Records of other owners do not count.
 type Answer struct {
-	// What Next has found.
+	// What Next found.
 	Addr Addr    // of an A or AAAA record
 	SRV  Service // of an SRV record
 
 	records
-	kind  uint16
-	canon int // where the name is that the records are of
+	want  uint16 // type
+	canon int    // offset of the name whose records count
 }
 
 // A Service is the data of an SRV record (RFC 2782).
 type Service struct {
 	Priority, Weight, Port uint16
-	Target                 int // where the name is in the message: see AppendName
+	Target                 int // offset of the name in the message: see AppendName
 }
 
-// init makes a read m, which answers q.
+// init makes a read m, which answers q. The CNAME records may be in any order.
 func (a *Answer) init(m []byte, q *query) {
-	*a = Answer{kind: q.kind(), canon: headerLen}
-	for range maxAlias {
+	*a = Answer{want: q.kind, canon: headerLen}
+	for range maxAliases {
 		a.rewind(m, q.n)
 		alias := -1
-		for alias < 0 && a.records.next() {
-			if a.records.kind == typeCNAME && a.class == 1 && sameName(m, a.owner, a.canon) {
-				alias = a.data
+		for alias < 0 && a.next() {
+			if a.kind == typeCNAME && a.class == 1 && sameName(m, a.owner, a.canon) {
+				alias = a.start
 			}
 		}
 		if alias < 0 {
@@ -277,11 +107,11 @@ func (a *Answer) rewind(m []byte, at int) {
 
 // Next reports whether there is another record.
 func (a *Answer) Next() bool {
-	for a.records.next() {
-		if a.records.kind != a.kind || a.class != 1 || !sameName(a.m, a.owner, a.canon) {
+	for a.next() {
+		if a.kind != a.want || a.class != 1 || !sameName(a.m, a.owner, a.canon) {
 			continue
 		}
-		data := a.m[a.data:a.end]
+		data := a.data
 		switch a.kind {
 		case TypeA:
 			if len(data) != 4 {
@@ -297,7 +127,11 @@ func (a *Answer) Next() bool {
 			a.Addr = Addr{IP: [16]byte(data)}
 			a.Addr.unmap()
 		case TypeSRV:
-			if len(data) < 7 || skipName(a.m, a.data+6) < 0 {
+			if len(data) < 7 {
+				a.bad = true
+				return false
+			}
+			if end := skipName(a.m, a.start+6); end < 0 || end > a.at {
 				a.bad = true
 				return false
 			}
@@ -305,7 +139,7 @@ func (a *Answer) Next() bool {
 				Priority: uint16(data[0])<<8 | uint16(data[1]),
 				Weight:   uint16(data[2])<<8 | uint16(data[3]),
 				Port:     uint16(data[4])<<8 | uint16(data[5]),
-				Target:   a.data + 6,
+				Target:   a.start + 6,
 			}
 		}
 		return true
@@ -313,7 +147,8 @@ func (a *Answer) Next() bool {
 	return false
 }
 
-// skipName returns where the name at at ends, or -1 where it does not.
+// skipName returns the offset after the name at offset at, or -1 if m ends
+// before the name does.
 func skipName(m []byte, at int) int {
 	for at >= 0 && at < len(m) {
 		n := int(m[at])
@@ -333,81 +168,103 @@ func skipName(m []byte, at int) int {
 	return -1
 }
 
-// label follows pointers from at to a label. It returns where that begins and
-// its length, 0 for the root, or -1 for what is no name. Every pointer must go
-// back (RFC 1035 section 4.1.4: a prior occurrence), so none loops.
-func label(m []byte, at int) (start, n int) {
-	for range maxPointer {
-		if at < 0 || at >= len(m) {
-			return 0, -1
+// label returns the first label of the name at offset at, and the offset of the
+// rest of that name. The root is a label without text. ok is false if there is
+// no label. Every compression pointer must go back (RFC 1035 section 4.1.4: to a
+// prior occurrence), so none loops.
+func label(m []byte, at int) (text []byte, rest int, ok bool) {
+	for range maxPointers {
+		if at < 0 || at > len(m) {
+			return nil, 0, false
 		}
-		n = int(m[at])
-		switch {
-		case n <= maxLabel:
-			if at+1+n > len(m) {
-				return 0, -1
+		b := m[at:]
+		if len(b) == 0 {
+			return nil, 0, false
+		}
+		n := int(b[0])
+		b = b[1:]
+		if n <= maxLabel {
+			if n > len(b) {
+				return nil, 0, false
 			}
-			return at + 1, n
-		case n < 0xc0 || at+1 >= len(m):
-			return 0, -1
+			return b[:n], at + 1 + n, true
 		}
-		to := (n&0x3f)<<8 | int(m[at+1])
+		if n < 0xc0 || len(b) == 0 {
+			return nil, 0, false
+		}
+		to := (n&0x3f)<<8 | int(b[0])
 		if to >= at {
-			return 0, -1
+			return nil, 0, false
 		}
 		at = to
 	}
-	return 0, -1
+	return nil, 0, false
 }
 
-// sameName reports whether the names at a and b are the same, in upper or lower
-// case.
+// sameName reports whether the names at offsets a and b are the same, in upper
+// or lower case.
 func sameName(m []byte, a, b int) bool {
-	for range maxName { // as many labels as a name can have, and more
+	for range maxName { // more labels than a name can have
 		if a == b {
 			return true
 		}
-		startA, n := label(m, a)
-		startB, n2 := label(m, b)
-		if n < 0 || n != n2 {
+		textA, restA, okA := label(m, a)
+		textB, restB, okB := label(m, b)
+		if !okA || !okB || len(textA) != len(textB) {
 			return false
 		}
-		if n == 0 {
+		if len(textA) == 0 {
 			return true
 		}
-		for i := 0; i < n; i++ {
-			if startA+i >= len(m) || startB+i >= len(m) || lower(m[startA+i]) != lower(m[startB+i]) {
+		for i, c := range textA {
+			if i >= len(textB) || lower(c) != lower(textB[i]) {
 				return false
 			}
 		}
-		a, b = startA+n, startB+n
+		a, b = restA, restB
 	}
 	return false
 }
 
-// AppendName appends the name at at of the message m to b, with dots between its
-// labels and none at the end: nothing for the root. It reports false for what is
-// no name, and for a name that has a dot in a label.
+// AppendName appends the name at offset at of the message m to b, with dots
+// between its labels and none at the end: nothing for the root. b must have room
+// for it; 254 bytes are enough. AppendName reports false if there is no valid
+// name, if a label has a dot in it, and if there is no room.
 func AppendName(b, m []byte, at int) ([]byte, bool) {
-	for length := 0; length <= maxName; {
-		start, n := label(m, at)
-		switch {
-		case n < 0:
+	for length := 0; ; {
+		text, rest, ok := label(m, at)
+		if !ok {
 			return b, false
-		case n == 0:
+		}
+		if len(text) == 0 {
 			return b, true
 		}
 		if length > 0 {
-			b = append(b, '.')
+			if b, ok = appendByte(b, '.'); !ok {
+				return b, false
+			}
 		}
-		for _, c := range m[start : start+n] {
+		for _, c := range text {
 			if c == '.' {
 				return b, false
 			}
-			b = append(b, c)
+			if b, ok = appendByte(b, c); !ok {
+				return b, false
+			}
 		}
-		length += n + 1
-		at = start + n
+		if length += len(text) + 1; length >= maxName {
+			return b, false
+		}
+		at = rest
 	}
-	return b, false
+}
+
+// appendByte appends c if b has room: unlike append it never allocates.
+func appendByte(b []byte, c byte) ([]byte, bool) {
+	if len(b) >= cap(b) {
+		return b, false
+	}
+	b = b[:len(b)+1]
+	b[len(b)-1] = c
+	return b, true
 }

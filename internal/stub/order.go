@@ -1,7 +1,7 @@
 package stub
 
-// A Dest is an address to connect to, and the one that this machine would
-// connect from.
+// A Dest is an address to connect to, and the source address that the kernel
+// would choose for it.
 type Dest struct {
 	Addr, Source Addr
 	HasSource    bool // false: there is no route
@@ -10,8 +10,8 @@ type Dest struct {
 	sourceScope, sourceLabel int
 }
 
-// A Policy is the table of RFC 6724 section 2.1, or what gai.conf(5) has in place
-// of its precedences.
+// A Policy is a policy table (RFC 6724 section 2.1). The zero value is the default
+// one; gai.conf(5) can replace its precedences.
 type Policy struct {
 	precedences [maxPolicy]rule
 	n           int
@@ -19,8 +19,8 @@ type Policy struct {
 
 const maxPolicy = 32
 
-// A rule gives a value to the addresses of a prefix. IPv4 addresses are IPv6
-// ones here, below ::ffff:0:0/96.
+// A rule gives the addresses of a prefix a value. IPv4 addresses are in
+// ::ffff:0:0/96 here.
 type rule struct {
 	prefix [16]byte
 	bits   int
@@ -51,8 +51,8 @@ var labels = [...]rule{
 	{[16]byte{0x3f, 0xfe}, 16, 12},
 }
 
-// Parse reads the lines "precedence PREFIX VALUE" of gai.conf(5). As for glibc,
-// one of them replaces the whole table. Labels and scopes are those of RFC 6724.
+// Parse reads the lines "precedence PREFIX VALUE" of gai.conf(5). As in glibc, one
+// such line replaces the whole table. Labels and scopes remain those of RFC 6724.
 func (p *Policy) Parse(text string) {
 	p.n = 0
 	for len(text) > 0 {
@@ -113,9 +113,11 @@ func (a *Addr) mapped() [16]byte {
 	return [16]byte{10: 0xff, 11: 0xff, 12: a.IP[0], 13: a.IP[1], 14: a.IP[2], 15: a.IP[3]}
 }
 
-// lookUp returns the value of the longest prefix that has ip.
+// lookUp returns the value of the longest prefix of ip in the table. A table
+// without ::/0 has it with the default precedence, as in glibc (getaddrinfo.c:
+// gaiconf_init).
 func lookUp(table []rule, ip [16]byte) int {
-	value, longest := 0, -1
+	value, longest := 40, -1
 	for i := range table {
 		r := &table[i]
 		if r.bits > longest && commonBits(&ip, &r.prefix) >= r.bits {
@@ -137,8 +139,8 @@ func commonBits(a, b *[16]byte) int {
 	return 128
 }
 
-// scope is that of RFC 6724 section 3.1 and 3.2: link-local, site-local or
-// global.
+// scope returns the scope of a: link-local, site-local or global (RFC 6724
+// sections 3.1 and 3.2).
 func (a *Addr) scope() int {
 	const linkLocal, siteLocal, global = 2, 5, 14
 	switch {
@@ -157,8 +159,8 @@ func (a *Addr) isLinkLocal() bool {
 	return a.IP[0] == 0xfe && a.IP[1]&0xc0 == 0x80
 }
 
-// Sort puts list into the order of RFC 6724 section 6, the best first. What it
-// finds equal keeps its order.
+// Sort sorts list by RFC 6724 section 6, the best first. Addresses that are equal
+// there stay in order.
 func (p *Policy) Sort(list []Dest) {
 	precedences := defaultPrecedences[:]
 	if p.n > 0 && p.n <= maxPolicy {
@@ -174,9 +176,9 @@ func (p *Policy) Sort(list []Dest) {
 	}
 }
 
-// before reports whether a is to be preferred to b. Of the rules of RFC 6724
-// section 6, those for deprecated, home and tunnelled addresses are left out: a
-// source address alone does not tell.
+// before reports whether a is preferred to b. The rules of RFC 6724 section 6 for
+// deprecated, home and tunneled addresses are missing: a source address alone does
+// not tell.
 func (a *Dest) before(b *Dest) bool {
 	switch {
 	case a.HasSource != b.HasSource: // rule 1
@@ -192,9 +194,11 @@ func (a *Dest) before(b *Dest) bool {
 	case a.scope != b.scope: // rule 8
 		return a.scope < b.scope
 	case a.Addr.Is4 || b.Addr.Is4:
-		// Rule 9 would defeat the rotation of IPv4 addresses by name servers.
+		// With IPv4, rule 9 would undo the name servers' rotation.
 		return false
 	}
-	const network = 64                                                                                             // what comes after it says nothing about the way
-	return min(commonBits(&a.Addr.IP, &a.Source.IP), network) > min(commonBits(&b.Addr.IP, &b.Source.IP), network) // rule 9
+	const network = 64 // the rest of an address does not tell how near it is
+	bitsA := min(commonBits(&a.Addr.IP, &a.Source.IP), network)
+	bitsB := min(commonBits(&b.Addr.IP, &b.Source.IP), network)
+	return bitsA > bitsB // rule 9
 }

@@ -1,23 +1,23 @@
-// Package stub is a DNS stub resolver without its sockets: it reads hosts(5)
-// and resolv.conf(5), writes questions, judges answers, and decides what to
-// ask next, whom, and when.
+// Package stub is a DNS stub resolver without sockets. It reads hosts(5) and
+// resolv.conf(5), writes questions, judges answers, and decides what to ask next,
+// which name server, and when.
 //
-// It is pure. A caller brings the bytes of files and packets and the time, and
-// carries out what it is told, so every rule can be tested at an exact time.
-// Nothing here allocates, starts a goroutine or needs an initializer: a [Lookup]
-// has a fixed size, and what it returns points into what it was given. All times
-// count from a moment of the caller's choice.
+// It is pure: the caller brings the bytes of files and messages and the time, and
+// carries out what it is told. So every rule can be tested at an exact time.
+// Nothing here allocates, starts a goroutine or needs package initialization: a
+// [Lookup] has a fixed size, and results point into what was passed in. The caller
+// chooses the zero of all times.
 //
-// It differs from glibc's resolver where a wait for a silent name server can be
-// avoided, and in one point of substance, which [Lookup] explains.
+// It differs from glibc's resolver in that it avoids waiting for silent name
+// servers, and in one rule of the search list, which [Lookup] explains.
 package stub
 
-// An Addr is an IP address. It is not a netip.Addr because that keeps zones on
-// the heap.
+// An Addr is an IP address. It is not a netip.Addr because that needs the heap for
+// zones.
 type Addr struct {
-	IP   [16]byte // an IPv4 address takes the first four
+	IP   [16]byte // an IPv4 address is in the first four bytes
 	Is4  bool
-	Zone [16]byte // an interface's name or number, up to a NUL; IPv6 only
+	Zone [16]byte // an interface's name or index, NUL-terminated; IPv6 only
 }
 
 // ZoneString returns the zone. It allocates.
@@ -31,8 +31,8 @@ func (a *Addr) ZoneString() string {
 }
 
 // ParseAddr reads an IPv4 address in dotted decimal or an IPv6 address, which
-// may have a zone ("fe80::1%eth0") of up to 15 bytes. An IPv4-mapped IPv6
-// address is the IPv4 address it maps.
+// may have a zone ("fe80::1%eth0") of up to 15 bytes. An IPv4-mapped IPv6 address
+// becomes IPv4.
 func (a *Addr) ParseAddr(s string) bool {
 	*a = Addr{}
 	if a.Is4 = Parse4(&a.IP, s); a.Is4 {
@@ -58,7 +58,7 @@ func (a *Addr) ParseAddr(s string) bool {
 	return true
 }
 
-// unmap makes ::ffff:192.0.2.1 the address 192.0.2.1.
+// unmap turns ::ffff:192.0.2.1 into 192.0.2.1.
 func (a *Addr) unmap() {
 	if !a.isMapped() {
 		return
@@ -89,12 +89,14 @@ func (a *Addr) isLoopback() bool {
 	return a.IP == [16]byte{15: 1}
 }
 
-// CanBeHost reports whether a can be another host's address, or this one's own:
-// not 0.0.0.0 or ::, with which block lists answer, no group's and no broadcast
-// address.
+// CanBeHost reports whether a can be the address of a host: it is neither
+// unspecified (block lists answer with 0.0.0.0 and ::) nor multicast nor
+// broadcast.
 func (a *Addr) CanBeHost() bool {
 	if a.Is4 {
-		return a.IP[0] != 0 && a.IP[0] < 224 // 240/4 is reserved, and ends in broadcast
+		multicast := a.IP[0]&0xf0 == 224
+		broadcast := a.IP[0]&a.IP[1]&a.IP[2]&a.IP[3] == 255
+		return a.IP[0] != 0 && !multicast && !broadcast // 0/8 is "this network" (RFC 1122)
 	}
 	return a.IP != [16]byte{} && a.IP[0] != 0xff
 }
@@ -124,8 +126,8 @@ func Parse4(addr *[16]byte, s string) bool {
 	return dots == 3 && digits > 0
 }
 
-// Parse6 reads an IPv6 address without a zone, as RFC 4291 section 2.2 writes
-// it, the last 32 bits in dotted decimal or not.
+// Parse6 reads an IPv6 address without a zone (RFC 4291 section 2.2). Its last 32
+// bits may be in dotted decimal.
 func Parse6(addr *[16]byte, s string) bool {
 	*addr = [16]byte{}
 	at, gap := 0, -1 // bytes written, and how many before the "::"
@@ -221,6 +223,13 @@ func equalFold(a, b string) bool {
 	return true
 }
 
-func hasSuffixFold(s, suffix string) bool {
-	return len(s) >= len(suffix) && equalFold(s[len(s)-len(suffix):], suffix)
+// isBelow reports whether name is domain or ends in it.
+func isBelow(name, domain string) bool {
+	at := len(name) - len(domain)
+	return at >= 0 && equalFold(name[at:], domain) && (at == 0 || name[at-1] == '.')
 }
+
+// IsLocalhost reports whether name is localhost or ends in .localhost, with or
+// without a trailing dot. Such a name is this machine's loopback address and no
+// name server is asked for it (RFC 6761 section 6.3).
+func IsLocalhost(name string) bool { return isBelow(trimDot(name), "localhost") }

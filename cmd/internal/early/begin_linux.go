@@ -170,7 +170,9 @@ func connect(l *line, a *address) int {
 		call(unix.SYS_CLOSE, fd, 0, 0)
 		return -1
 	}
-	if l.mayLose() { // holdAck of package race
+	// holdAck of package race. One address alone cannot lose here: if nobody has
+	// answered when the runtime takes over, that holds the ACK back.
+	if l.n > 1 {
 		setOption(fd, unix.IPPROTO_TCP, unix.TCP_QUICKACK, 0)
 	}
 	_, e = call(unix.SYS_CONNECT, fd, uintptr(sa), size)
@@ -182,9 +184,6 @@ func connect(l *line, a *address) int {
 	return int(fd)
 }
 
-// mayLose reports whether another attempt may yet win.
-func (l *line) mayLose() bool { return l.n > 1 || l.mptcp }
-
 // handOver makes what race.Winner.FD promises of an attempt that has connected,
 // and passes it.
 func handOver(l *line, winner int) bool {
@@ -194,12 +193,12 @@ func handOver(l *line, winner int) bool {
 	if e != 0 || self.Port == l.port>>8|l.port<<8 { // IPv4 has its port there, too
 		return false // it may have met itself
 	}
-	// An ICMP error that has come since is a hint, and not for ssh to find.
-	option(fd, unix.SO_ERROR)
-	if l.mayLose() {
+	if l.n > 1 {
 		l.dropOthers(winner)
 		setOption(fd, unix.IPPROTO_TCP, unix.TCP_QUICKACK, 1)
 	}
+	// An ICMP error that has come since is a hint, and not for ssh to find.
+	option(fd, unix.SO_ERROR)
 	setOption(fd, unix.SOL_SOCKET, unix.SO_KEEPALIVE, 1)
 	setOption(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)
 	if l.mptcp { // mptcp.GrowReceiveBuffer
@@ -212,9 +211,10 @@ func handOver(l *line, winner int) bool {
 	return n == 1
 }
 
-// dropOthers closes all attempts but the winner, as Close of package race does:
-// before ssh is woken, which on a busy machine runs in our place, for longer than
-// a completed one's ACK can be held back.
+// dropOthers closes all attempts but the winner, as Close of package race does
+// with plain TCP: before anything else, and before ssh is woken, which on a busy
+// machine runs in our place, for longer than the ACK of one that has connected can
+// be held back.
 func (l *line) dropOthers(winner int) {
 	for i := range l.n {
 		if fd := left.fds[i]; i != winner && fd >= 0 {

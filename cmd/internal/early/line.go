@@ -62,7 +62,8 @@ flags:
 		}
 	}
 	l.n = len(args)
-	return l.n > 0
+	// Several attempts by MPTCP begin one by one (eagerGap of package race).
+	return l.n == 1 || l.n > 1 && !l.mptcp
 }
 
 func (l *line) readPort(word string) bool {

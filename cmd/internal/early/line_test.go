@@ -20,7 +20,8 @@ func TestRead(t *testing.T) {
 
 		"": false, "--": false, "22": false, "box": false, "box 22": false, "192.0.2.1 box": false,
 		"-v 192.0.2.1": false, "--banner 192.0.2.1": false, "-w 5 192.0.2.1": false, "--require-mptcp 192.0.2.1": false,
-		"-6 192.0.2.1": false, "-4 2001:db8::1": false, "-4 -6 192.0.2.1": false,
+		"--mptcp 192.0.2.1 192.0.2.2": false,
+		"-6 192.0.2.1":                false, "-4 2001:db8::1": false, "-4 -6 192.0.2.1": false,
 		"192.0.2.1 0": false, "192.0.2.1 65536": false, "1 192.0.2.1 22": false, "192.0.2.1 --": false,
 		"192.0.2.1 192.0.2.1": false, "192.0.2.1:22": false, "[2001:db8::1]:22": false,
 		"fe80::1": false, "fe80::1%eth0": false, "::ffff:192.0.2.1": false, "0.0.0.0": false, "::": false, "224.0.0.1": false, "ff02::1": false,

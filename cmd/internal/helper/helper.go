@@ -48,7 +48,8 @@ type Options struct {
 	Interface      *string `short:"B" placeholder:"IF" xor:"interface"`
 	EveryInterface bool    `xor:"interface"`
 
-	Banner bool
+	Banner  bool
+	NoRetry bool
 
 	Verbose int    `short:"v" type:"counter"`
 	Log     string `placeholder:"FILE"`
@@ -183,7 +184,7 @@ func run(ctx context.Context, o *Options) error {
 	w, err := d.Dial(ctx, targets...)
 	line.erase()
 	if err != nil {
-		return &raceError{err, targets, d}
+		return newRaceError(ctx, err, targets, d)
 	}
 	if w.Transport == "mptcp" {
 		_ = mptcp.GrowReceiveBuffer(w.FD) // without it the session works, too
@@ -284,11 +285,13 @@ func (o *Options) Dialer() (*race.Dialer, error) {
 	if o.Banner {
 		d.Banner = "SSH-"
 	}
+	d.NoRetry = o.NoRetry
 	switch {
 	case o.RequireMPTCP:
-		d.Transports = []race.Transport{{Name: "mptcp", Socket: mptcp.Socket, Check: confirmMPTCP}}
+		d.Transports = []race.Transport{MPTCP}
+		d.Transports[0].Check = confirmMPTCP
 	case o.MPTCP:
-		d.Transports = []race.Transport{{Name: "mptcp", Socket: mptcp.Socket}, {}}
+		d.Transports = []race.Transport{MPTCP, {}}
 	}
 	d.Report = o.report()
 	if o.Verbose == 0 {
@@ -316,9 +319,14 @@ func (o *Options) report() func(race.Event) {
 	}
 }
 
+// MPTCP is the transport. Its kernel does not wait for the race to acknowledge a
+// handshake, and pauses MPTCP if an attempt is left alone.
+var MPTCP = race.Transport{Name: "mptcp", Socket: mptcp.Socket, EagerACK: true, MaxAge: mptcp.ConnectLimit}
+
 var (
 	errNoMPTCP = errors.New("server does not speak MPTCP")
 	errPaused  = errors.New("this kernel has paused MPTCP")
+	errDropped = errors.New("MPTCP is dropped on the way")
 )
 
 // Resume is what to run when the kernel has paused MPTCP, and why.

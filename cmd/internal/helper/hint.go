@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"strings"
 
 	"fdrace/race"
 	"fdrace/race/resolve"
@@ -27,14 +28,18 @@ func (e *raceError) hint(lost *race.Error) string {
 		return e.hintNoRoute(lost, attempts)
 	case has(attempts, func(f race.Failure) bool { return isErrno(f, unix.EPERM) && errors.Is(f.Err, race.ErrLocal) }):
 		return `the firewall is this machine's own: "nft list ruleset" shows it`
-	case addr.IsValid() && has(attempts, noBanner):
+	case has(attempts, penalized):
+		return "sshd is refusing this address for a while because of too many unfinished connections"
+	case addr.IsValid() && has(attempts, silent):
 		return fmt.Sprintf("every name is %s here: where a network wants a login first it answers so, and a browser shows the way in", addr)
-	case has(attempts, noBanner):
+	case has(attempts, silent):
 		return "something accepts there and is no SSH server: a network that wants a login first, or a firewall; or a server that waits for the client, for which --banner is wrong"
 	case has(attempts, func(f race.Failure) bool { return errors.Is(f.Err, errPaused) }):
 		return fmt.Sprintf("%s: %q ends that", whyPaused, "sudo "+Resume)
 	case e.onlyMPTCP() && all(attempts, func(f race.Failure) bool { return errors.Is(f.Err, errNoMPTCP) }):
 		return "plain TCP has connected: --mptcp in place of --require-mptcp takes it"
+	case e.plain.IsValid():
+		return "plain TCP connects: --mptcp in place of --require-mptcp takes it"
 	case e.onlyMPTCP() && has(attempts, timedOut):
 		return "if something on the way drops Multipath TCP, --mptcp in place of --require-mptcp gets through by plain TCP"
 	case all(lost.Failures, noNameServer):
@@ -93,7 +98,19 @@ func noRoute(f race.Failure) bool {
 	return f.Addr.AddrPort.IsValid() && isErrno(f, unix.ENETUNREACH) && errors.Is(f.Err, race.ErrLocal)
 }
 
-func noBanner(f race.Failure) bool { return errors.Is(f.Err, race.ErrNoBanner) }
+// silent reports whether something has accepted, and said nothing.
+func silent(f race.Failure) bool {
+	var refusal *race.Refusal
+	return errors.Is(f.Err, race.ErrNoBanner) && !errors.As(f.Err, &refusal)
+}
+
+// penalized reports whether sshd refuses this client for what it did before:
+// PerSourcePenalties (OpenSSH 9.8 and later), MaxStartups and PerSourceMaxStartups.
+func penalized(f race.Failure) bool {
+	var refusal *race.Refusal
+	return errors.As(f.Err, &refusal) &&
+		(strings.HasPrefix(refusal.Said, "Not allowed at this time") || strings.HasPrefix(refusal.Said, "Exceeded MaxStartups"))
+}
 
 func timedOut(f race.Failure) bool { return errors.Is(f.Err, context.DeadlineExceeded) }
 

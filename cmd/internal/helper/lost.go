@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"strings"
+	"time"
 
 	"fdrace/race"
 
@@ -19,6 +21,42 @@ type raceError struct {
 	error
 	targets []race.Target
 	dialer  *race.Dialer
+	plain   netip.Addr // answers plain TCP, and was silent to MPTCP
+}
+
+// plainTimeout bounds the question whether plain TCP is answered.
+const plainTimeout = time.Second
+
+// newRaceError is for a race of d that has ended with err. Where MPTCP is required
+// and was not answered, it asks by plain TCP whether somebody is there: a kernel
+// that is let to fall back would say so, and then pause MPTCP. No server sees that.
+func newRaceError(ctx context.Context, err error, targets []race.Target, d *race.Dialer) *raceError {
+	e := &raceError{error: err, targets: targets, dialer: d}
+	var lost *race.Error
+	if !errors.As(err, &lost) || lost.Cause != context.DeadlineExceeded || !e.onlyMPTCP() || !has(lost.Failures, unanswered) {
+		return e
+	}
+	plain := *d
+	plain.Transports, plain.Probe, plain.Exhaust, plain.Banner = nil, true, false, ""
+	plain.Report, plain.Tick, plain.Begun, plain.Age = nil, nil, nil, 0
+	plain.Timeout = plainTimeout
+	w, err := plain.Dial(ctx, targets...)
+	if err != nil {
+		return e
+	}
+	_ = unix.SetsockoptLinger(w.FD, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
+	unix.Close(w.FD)
+	for _, f := range lost.Failures {
+		if f.Addr == w.Addr && unanswered(f) {
+			e.plain = w.Addr.Addr()
+		}
+	}
+	return e
+}
+
+// unanswered reports whether nobody has answered an attempt by MPTCP.
+func unanswered(f race.Failure) bool {
+	return f.Transport == "mptcp" && timedOut(f) && !errors.Is(f.Err, race.ErrNoBanner)
 }
 
 func (e *raceError) Unwrap() error { return e.error }
@@ -43,7 +81,7 @@ func explain(err error) string {
 // Lost says of a race that ended with err, in one line each, what happened, and
 // what a person might do about it: "" where nothing of that is known.
 func Lost(err *race.Error, targets []race.Target, d *race.Dialer) (what, hint string) {
-	e := &raceError{err, targets, d}
+	e := newRaceError(context.Background(), err, targets, d)
 	return e.headline(err), e.hint(err)
 }
 
@@ -57,6 +95,8 @@ func (e *raceError) headline(lost *race.Error) string {
 
 func (e *raceError) why(lost *race.Error) string {
 	switch n := len(lost.Failures); {
+	case errors.Is(lost.Cause, context.DeadlineExceeded) && e.plain.IsValid():
+		return fmt.Sprintf("%s: %s", errDropped, e.timedOut())
 	case errors.Is(lost.Cause, context.DeadlineExceeded):
 		return e.timedOut()
 	case lost.Cause != nil:
@@ -113,6 +153,9 @@ func (e *raceError) failure(f race.Failure) string {
 	if f.Transport != "" {
 		name += over(f.Transport) + from(f.Interface)
 	}
+	if f.Attempts > 1 {
+		name += ", " + attempts(f.Attempts)
+	}
 	line := fmt.Sprintf("%s: %s", name, e.reason(f))
 	if hasTime(f) {
 		line += fmt.Sprintf(" (%s)", Took(f.At))
@@ -146,8 +189,13 @@ func (e *raceError) reason(f race.Failure) string {
 		return fmt.Sprintf("no answer for its %s addresses: %s", f.Family, e.timedOut())
 	}
 	if errors.Is(f.Err, context.DeadlineExceeded) {
-		if errors.Is(f.Err, race.ErrNoBanner) {
+		switch {
+		case errors.Is(f.Err, race.ErrNoBanner):
 			return race.ErrNoBanner.Error() + ": " + e.timedOut()
+		case errors.Is(f.Err, unix.EAGAIN):
+			return "its backlog is full: " + e.timedOut()
+		case e.plain.IsValid() && f.Addr.Addr() == e.plain && unanswered(f):
+			return fmt.Sprintf("%s: %s", errDropped, e.timedOut())
 		}
 		return e.timedOut()
 	}
@@ -171,6 +219,8 @@ func Words(err error, addr race.Addr) string {
 	switch {
 	case errors.Is(err, context.DeadlineExceeded) && errors.Is(err, race.ErrNoBanner):
 		return race.ErrNoBanner.Error()
+	case errors.Is(err, unix.EAGAIN):
+		return "its backlog is full"
 	case errors.Is(err, context.DeadlineExceeded):
 		return "timed out"
 	case errors.Is(err, unix.EMFILE):

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -21,6 +22,7 @@ type lostCase struct {
 	words  string // the targets
 	dialer race.Dialer
 	lost   race.Error
+	plain  netip.Addr
 }
 
 var (
@@ -91,10 +93,23 @@ var lostCases = []lostCase{
 		failed(3, "10.0.0.1:22", "tcp", unix.ECONNREFUSED, "box"), failed(3, "10.0.0.2:22", "tcp", unix.ECONNREFUSED, "vpn-box"))},
 	{name: "no banner", words: "192.0.2.5", lost: timesOut(failed(3000, "192.0.2.5:22", "tcp",
 		fmt.Errorf("%w: %w", race.ErrNoBanner, context.DeadlineExceeded)))},
+	{name: "a server that refuses this client", words: "192.0.2.5 192.0.2.6", dialer: race.Dialer{Banner: "SSH-"}, lost: fails(
+		failed(20, "192.0.2.5:22", "tcp", &race.Refusal{Said: "Not allowed at this time"}), failed(20, "192.0.2.6:22", "tcp", unix.ECONNREFUSED))},
+	{name: "a server that has no room", words: "192.0.2.5", dialer: race.Dialer{Banner: "SSH-"}, lost: fails(
+		failed(20, "192.0.2.5:22", "tcp", &race.Refusal{Said: "Exceeded MaxStartups"}))},
+	{name: "a server that says something else: no hint", words: "192.0.2.5", dialer: race.Dialer{Banner: "SSH-"}, lost: fails(
+		failed(20, "192.0.2.5:22", "tcp", &race.Refusal{Said: "220 mail"}))},
+	{name: "several attempts", words: "192.0.2.5", lost: timesOut(race.Failure{
+		Target: race.Target{Host: "192.0.2.5", Port: 22}, Addr: addr("192.0.2.5:22"), Transport: "tcp", Attempts: 6, Err: context.DeadlineExceeded})},
 	{name: "plain TCP where MPTCP is required", words: "192.0.2.5", dialer: race.Dialer{Transports: mptcps},
 		lost: fails(failed(20, "192.0.2.5:22", "mptcp", errNoMPTCP))},
 	{name: "MPTCP dropped, or nobody there", words: "192.0.2.5", dialer: race.Dialer{Transports: mptcps},
 		lost: timesOut(failed(3000, "192.0.2.5:22", "mptcp", context.DeadlineExceeded))},
+	{name: "MPTCP dropped, and plain TCP is not", words: "192.0.2.5 192.0.2.6", dialer: race.Dialer{Transports: mptcps}, plain: netip.MustParseAddr("192.0.2.5"),
+		lost: timesOut(failed(3000, "192.0.2.5:22", "mptcp", context.DeadlineExceeded), failed(3000, "192.0.2.6:22", "mptcp", context.DeadlineExceeded))},
+	{name: "a socket without room", words: "unix:/run/box", lost: timesOut(
+		race.Failure{Target: race.Target{Host: "unix:/run/box"}, Addr: race.Addr{Socket: resolve.Socket{Path: "/run/box"}}, Transport: "unix",
+			Err: fmt.Errorf("%w: %w", local{unix.EAGAIN}, context.DeadlineExceeded)})},
 	{name: "no name server", words: "box", lost: timesOut(
 		race.Failure{Target: race.Target{Host: "box", Port: 22}, Family: race.IPv6, Err: context.DeadlineExceeded},
 		race.Failure{Target: race.Target{Host: "box", Port: 22}, Family: race.IPv4, Err: context.DeadlineExceeded})},
@@ -123,7 +138,7 @@ func TestLost(t *testing.T) {
 			targets = append(targets, target)
 		}
 		tt.dialer.Timeout = 3 * time.Second
-		fmt.Fprintf(&all, "# %s\n%s\n\n", tt.name, explain(&raceError{&tt.lost, targets, &tt.dialer}))
+		fmt.Fprintf(&all, "# %s\n%s\n\n", tt.name, explain(&raceError{&tt.lost, targets, &tt.dialer, tt.plain}))
 	}
 	golden.Compare(t, "lost", all.String())
 }

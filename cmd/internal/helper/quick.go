@@ -50,6 +50,8 @@ func (o *Options) set(flag string) bool {
 		o.RequireMPTCP = true
 	case "--banner":
 		o.Banner = true
+	case "--no-retry":
+		o.NoRetry = true
 	case "-v", "--verbose":
 		o.Verbose++
 	case "-vv":

@@ -63,7 +63,14 @@ func Took(d time.Duration) string {
 
 // winner is the line of -v.
 func winner(w *race.Winner) string {
-	return fmt.Sprintf("fdrace: %s%s%s in %s, %d of %d tried", w.Addr, Protocol(w, mptcp.InUseFD), from(w.Interface), Took(w.Elapsed), w.Tried, w.Of)
+	line := fmt.Sprintf("fdrace: %s%s%s in %s, %d of %d tried", w.Addr, Protocol(w, mptcp.InUseFD), from(w.Interface), Took(w.Elapsed), w.Tried, w.Of)
+	if w.Attempts > 1 {
+		line += ", " + attempts(w.Attempts)
+	}
+	if w.Attempt > 1 {
+		line += ": a packet was lost"
+	}
+	return line
 }
 
 // Protocol tells what the winner really speaks, which inUse knows of its FD, and
@@ -110,11 +117,19 @@ func event(e race.Event) string {
 	for _, a := range e.Addrs {
 		what += " " + a.String()
 	}
+	switch {
+	case e.Kind == race.Start && e.Attempt > 1:
+		what += fmt.Sprintf(", attempt %d", e.Attempt)
+	case e.Attempt > 1:
+		what += ", " + attempts(e.Attempt)
+	}
 	if e.Err != nil {
 		what += ": " + Words(e.Err, e.Addr)
 	}
 	return fmt.Sprintf("fdrace: %8s  %s", Took(e.At), what)
 }
+
+func attempts(n int) string { return fmt.Sprintf("%d attempts", n) }
 
 func family(e race.Event) string {
 	if e.Family == race.AnyFamily {

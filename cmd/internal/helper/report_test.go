@@ -73,7 +73,7 @@ func TestExplain(t *testing.T) {
 			`fdrace: no connection to box:22: poll: cannot allocate memory`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			got := explain(&raceError{fmt.Errorf("wrapped: %w", &tt.lost), tt.targets, &race.Dialer{Timeout: 3 * time.Second}})
+			got := explain(&raceError{error: fmt.Errorf("wrapped: %w", &tt.lost), targets: tt.targets, dialer: &race.Dialer{Timeout: 3 * time.Second}})
 			if got != tt.want {
 				t.Errorf("got:\n%s\nwant:\n%s", got, tt.want)
 			}
@@ -90,6 +90,9 @@ func TestEvent(t *testing.T) {
 		"fdrace:  10.0 ms  resolved box, IPv6 2001:db8::5":                                           {At: 10 * ms, Kind: race.Resolved, Target: box, Family: race.IPv6, Addrs: []netip.Addr{v6.Addr()}},
 		"fdrace:  10.0 ms  start [2001:db8::5]:22 over MPTCP":                                        {At: 10 * ms, Kind: race.Start, Target: box, Addr: v6, Transport: "mptcp"},
 		"fdrace:  10.0 ms  failed [2001:db8::5]:22 over TCP: connection refused":                     {At: 10 * ms, Kind: race.Failed, Target: box, Addr: v6, Transport: "tcp", Err: unix.ECONNREFUSED},
+		"fdrace: 250.0 ms  start [2001:db8::5]:22 over TCP, attempt 2":                               {At: 250 * ms, Kind: race.Start, Target: box, Addr: v6, Transport: "tcp", Attempt: 2},
+		"fdrace: 260.0 ms  won [2001:db8::5]:22 over TCP, 3 attempts":                                {At: 260 * ms, Kind: race.Won, Target: box, Addr: v6, Transport: "tcp", Attempt: 3},
+		"fdrace: 260.0 ms  won [2001:db8::5]:22 over TCP":                                            {At: 260 * ms, Kind: race.Won, Target: box, Addr: v6, Transport: "tcp", Attempt: 1},
 		"fdrace: 3000.0 ms  cancelled [2001:db8::5]:22 over TCP: timed out":                          {At: 3000 * ms, Kind: race.Cancelled, Target: box, Addr: v6, Transport: "tcp", Err: context.DeadlineExceeded},
 		"fdrace:   5.0 ms  failed box: no such host":                                                 {At: 5 * ms, Kind: race.Failed, Target: box, Err: nowhere},
 		"fdrace:   5.0 ms  failed [2001:db8::5]:22: not tried":                                       {At: 5 * ms, Kind: race.Failed, Target: box, Addr: v6, Err: errors.New("not tried")},
@@ -120,6 +123,23 @@ func TestWinnerOfPlainTCP(t *testing.T) {
 			w.Before = []race.Failure{{Addr: w.Addr, Transport: "mptcp", Err: tt.before}}
 		}
 		if got, want := winner(w), "fdrace: 192.0.2.5:22 "+tt.want+" 270.0 ms, 1 of 2 tried"; got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}
+
+func TestWinnerOfSeveralAttempts(t *testing.T) {
+	for _, tt := range []struct {
+		attempt, attempts int
+		want              string
+	}{
+		{1, 1, ""},
+		{1, 2, ", 2 attempts"}, // it was late
+		{2, 2, ", 2 attempts: a packet was lost"},
+		{2, 4, ", 4 attempts: a packet was lost"},
+	} {
+		w := &race.Winner{Addr: addr("192.0.2.5:22"), Transport: "tcp", Elapsed: 270 * ms, Tried: 1, Of: 1, Attempt: tt.attempt, Attempts: tt.attempts}
+		if got, want := winner(w), "fdrace: 192.0.2.5:22 over TCP in 270.0 ms, 1 of 1 tried"+tt.want; got != want {
 			t.Errorf("%q, want %q", got, want)
 		}
 	}

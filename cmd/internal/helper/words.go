@@ -1,7 +1,9 @@
 package helper
 
 import (
+	"context"
 	"errors"
+	"runtime"
 	"strings"
 
 	"fdrace/race"
@@ -19,10 +21,24 @@ func Explain(err error, targets []race.Target, d *race.Dialer) (what, hint strin
 	if !errors.As(err, &lost) {
 		return err.Error(), ""
 	}
-	e := &raceError{err, targets, d}
+	e := newRaceError(context.Background(), err, targets, d)
 	what = e.headline(lost)
 	if len(lost.Failures) > 1 {
 		what += "; " + strings.Join(e.fold(lost.Failures), "; ")
 	}
 	return what, e.hint(lost)
+}
+
+// ServerLog says in one line what a server logs of a race that passes nothing:
+// w has won it, or nobody has.
+func ServerLog(w *race.Winner, d *race.Dialer) string {
+	switch {
+	case d.Banner != "":
+		return "the server logs one connection that did not log in: --banner waits for what it says"
+	case w == nil:
+		return ""
+	case w.Transport != "tcp" || runtime.GOOS != "linux":
+		return "the server may log one connection that did not log in"
+	}
+	return "the server logs nothing of this: each connection was reset before it was complete"
 }

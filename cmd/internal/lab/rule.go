@@ -19,6 +19,8 @@ type Rule struct {
 	Match
 	Do     Action
 	Chance float64       // of taking a packet that matches; 0 means each
+	Once   bool          // it takes one packet
+	spent  bool          // which it has
 	Extra  time.Duration // Delay: on top of the link's own
 	Error  ICMP          // Refuse: with what
 }
@@ -44,6 +46,7 @@ type Match struct {
 	Which Segment        // of TCP
 	MPTCP bool           // carries option 30
 	Plain bool           // does not
+	Fresh bool           // is not a SYN that was sent before
 	Src   netip.Addr     //
 	Dst   netip.Addr     //
 	Host  netip.AddrPort // either end; the address or the port may be missing
@@ -69,6 +72,7 @@ func (m *Match) matches(p *Packet) bool {
 		m.Proto != 0 && m.Proto != p.Proto,
 		m.MPTCP && p.MPTCP == 0,
 		m.Plain && p.MPTCP != 0,
+		m.Fresh && p.Again,
 		m.Src.IsValid() && m.Src != p.Src.Addr(),
 		m.Dst.IsValid() && m.Dst != p.Dst.Addr():
 		return false
@@ -106,7 +110,8 @@ func isEnd(want, end netip.AddrPort) bool {
 // any order.
 //
 //	drop | pass | strip | reset | delay 30ms | icmp net|host|port|prohibited|ttl | loss 30%
-//	v4 v6 tcp udp out in syn synack later rst fin mptcp plain
+//	first (it takes one packet; stands before the conditions)
+//	v4 v6 tcp udp out in syn synack later rst fin mptcp plain fresh
 //	ADDR   from ADDR   to ADDR   port N
 //
 // `strip` is always of MPTCP, and may say so.
@@ -116,6 +121,9 @@ func ParseRule(words ...string) (Rule, error) {
 		return r, fmt.Errorf("rule: what to do is missing")
 	}
 	words, err := r.parseAction(words)
+	if err == nil && len(words) > 0 && words[0] == "first" {
+		r.Once, words = true, words[1:]
+	}
 	if err == nil {
 		r.Match, err = ParseMatch(words...)
 	}
@@ -199,6 +207,8 @@ func (m *Match) parse(words []string) (rest []string, err error) {
 		m.MPTCP = true
 	case "plain":
 		m.Plain = true
+	case "fresh":
+		m.Fresh = true
 	case "from", "to", "port":
 		if len(rest) == 0 {
 			return nil, fmt.Errorf("%s needs a value", word)

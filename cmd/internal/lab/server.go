@@ -26,6 +26,7 @@ type Manner struct {
 	After       time.Duration // before it says it
 	ClientFirst bool          // it waits for the client to say something
 	Echo        bool          // and then sends back what it is sent
+	Closes      bool          // when it has said it
 	MPTCP       bool          // it speaks MPTCP
 }
 
@@ -212,6 +213,9 @@ func (s *Server) speak(c *client, heard <-chan struct{}) {
 	select {
 	case <-due.C:
 		c.say([]byte(s.manner.Says))
+		if s.manner.Closes {
+			c.Conn.(*net.TCPConn).CloseWrite()
+		}
 	case <-s.ctx.Done():
 	}
 }

@@ -282,7 +282,8 @@ func (w *Wire) enter(l *Link, dir Direction, buf *[mtu]byte, n int) {
 func (w *Wire) ruleFor(l *Link, p *Packet) Rule {
 	for i := range l.rules {
 		r := &l.rules[i]
-		if r.matches(p) && (r.Chance == 0 || w.random.Float64() < r.Chance) {
+		if !r.spent && r.matches(p) && (r.Chance == 0 || w.random.Float64() < r.Chance) {
+			r.spent = r.Once
 			return *r
 		}
 	}

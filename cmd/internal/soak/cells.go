@@ -66,9 +66,12 @@ func underLoad(runs int) (cells []cell) {
 	if runs == 0 {
 		runs = 100
 	}
+	const rounds = 3
 	for _, rtt := range rtts {
 		for _, flags := range modes {
-			cells = append(cells, cell{ipv4[:2], rtt, flags, busy, runs})
+			for range rounds {
+				cells = append(cells, cell{ipv4[:2], rtt, flags, busy, runs})
+			}
 		}
 	}
 	return cells
@@ -92,8 +95,9 @@ func (c cell) String() string {
 type outcome struct {
 	logins      int
 	refused     int    // logins and, before the last of them, runs that have failed
-	connections int    // that sshd has accepted
-	penalties   int    // lines in sshd's log
+	connections int    // that sshd has logged
+	accepted    int    // that sshd has accepted, logged or not; 0 where it does not tell
+	penalties   int    // lines of the log, not seconds
 	hung        bool   // a connection outlived its client
 	reason      string // the first complaint of ssh, fdrace or sshd
 }
