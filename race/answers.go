@@ -139,7 +139,7 @@ func (r *running) answered(a answer) {
 		l.waitsFor6 = false // what may come in their place is not waited for
 	}
 	if settled := a.kind.isName() && a.err == nil && len(a.addrs)+len(a.replaces) == 0; !settled {
-		r.report(Event{Kind: Resolved, Target: l.target, Family: a.kind.family(), Addrs: a.addrs, Err: a.err})
+		r.report(Event{Kind: Resolved, Target: l.target, Family: a.kind.family(), Addrs: a.addrs, Replaces: len(a.replaces) > 0, Err: a.err})
 	}
 	l.remove(a.replaces)
 	if l.answers && len(a.replaces) > 0 && !l.started && len(l.queue[0])+len(l.queue[1]) == 0 {

@@ -312,6 +312,7 @@ type Event struct {
 	Target    Target
 	Family    Family       // of a lookup: IPv4 or IPv6
 	Addrs     []netip.Addr // Resolved: the answer
+	Replaces  bool         // Resolved: it takes the place of those before, which a less preferred name server gave
 	Addr      Addr         // the attempt's peer
 	Interface string       // the interface it is bound to, if any
 	Transport string       // the attempt's transport

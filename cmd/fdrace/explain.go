@@ -128,6 +128,9 @@ func (t *tale) note(e race.Event) {
 		}
 	case race.Resolved:
 		r.ended, r.end, r.err = e.At, e.Kind, e.Err
+		if e.Replaces {
+			r.answer = nil
+		}
 		r.answer = append(r.answer, e.Addrs...)
 	case race.Connected:
 		r.connected = e.At

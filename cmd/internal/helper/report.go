@@ -117,6 +117,9 @@ func event(e race.Event) string {
 	for _, a := range e.Addrs {
 		what += " " + a.String()
 	}
+	if e.Replaces {
+		what += ", in place of the answer before"
+	}
 	switch {
 	case e.Kind == race.Start && e.Attempt > 1:
 		what += fmt.Sprintf(", attempt %d", e.Attempt)

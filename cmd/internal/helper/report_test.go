@@ -88,6 +88,7 @@ func TestEvent(t *testing.T) {
 	for want, e := range map[string]race.Event{
 		"fdrace:   0.0 ms  resolve box, IPv6":                                                        {Kind: race.Resolve, Target: box, Family: race.IPv6},
 		"fdrace:  10.0 ms  resolved box, IPv6 2001:db8::5":                                           {At: 10 * ms, Kind: race.Resolved, Target: box, Family: race.IPv6, Addrs: []netip.Addr{v6.Addr()}},
+		"fdrace:  10.0 ms  resolved box, IPv6 2001:db8::5, in place of the answer before":            {At: 10 * ms, Kind: race.Resolved, Target: box, Family: race.IPv6, Addrs: []netip.Addr{v6.Addr()}, Replaces: true},
 		"fdrace:  10.0 ms  start [2001:db8::5]:22 over MPTCP":                                        {At: 10 * ms, Kind: race.Start, Target: box, Addr: v6, Transport: "mptcp"},
 		"fdrace:  10.0 ms  failed [2001:db8::5]:22 over TCP: connection refused":                     {At: 10 * ms, Kind: race.Failed, Target: box, Addr: v6, Transport: "tcp", Err: unix.ECONNREFUSED},
 		"fdrace: 250.0 ms  start [2001:db8::5]:22 over TCP, attempt 2":                               {At: 250 * ms, Kind: race.Start, Target: box, Addr: v6, Transport: "tcp", Attempt: 2},
