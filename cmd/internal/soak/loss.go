@@ -137,7 +137,7 @@ func raceOn(network lossNetwork, cases []lossCase, races, jobs int) (rows []*los
 		for _, c := range cases {
 			for round := job; round < races; round += jobs {
 				for i, helper := range c.helpers {
-					r, err := n.race(c.argv(helper, round))
+					r, err := n.punctual(c.argv(helper, round))
 					if err != nil {
 						return fmt.Errorf("%s, %s: %w", c.title, helper, err)
 					}

@@ -137,6 +137,19 @@ type lossRace struct {
 	claimed bool // the helper said that it is
 	told    string
 	packets []lab.Packet
+	late    time.Duration // by how much the wire missed a delivery at most
+}
+
+// punctual is race, once more where the machine had too much else to do to carry
+// the packets in time.
+func (n *lossLab) punctual(argv []string) (r lossRace, err error) {
+	const tries, tolerable = 5, 20 * time.Millisecond
+	for range tries {
+		if r, err = n.race(argv); err != nil || r.late < tolerable {
+			break
+		}
+	}
+	return r, err
 }
 
 // race runs a helper once.
@@ -165,7 +178,7 @@ func (n *lossLab) race(argv []string) (r lossRace, err error) {
 		}
 		return err
 	})
-	r.packets = n.wire.Packets()
+	r.packets, r.late = n.wire.Packets(), n.wire.Late()
 	return r, err
 }
 
