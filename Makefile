@@ -1,7 +1,8 @@
 ## make            build bin/fdrace
 ## make demo       log in through fdrace to a throwaway sshd on this machine
 ## make test       every test; brings what is missing, or says how to get it
-## make e2e        only the stories with real ssh and sshd
+## make e2e        only the stories with real ssh and sshd (FDRACE_OPENSSH=DIR: those below DIR)
+## make soak       what sshd sees of thousands of logins, lossy networks, lost paths (90 minutes)
 ## make bench      time from exec to exit, logins, throughput, beside nc -F and ssh
 ## make size       how large the program is, and what each dependency adds
 ## make fuzz       each fuzz target for FUZZTIME (20s)
@@ -17,6 +18,8 @@ DESTDIR =
 FUZZTIME = 20s
 BENCH =
 VERSION = $(or $(if $(wildcard .git),$(shell git describe --tags --always --dirty 2>/dev/null)),dev)
+OPENSSH10 = $(CURDIR)/bin/openssh10
+SOAK =
 ARCHS = amd64 arm64 riscv64
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 FREEZE = github.com/charmbracelet/freeze@v0.2.2
@@ -33,7 +36,7 @@ BUILD = $(EXPERIMENT) CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags 
 # sshd and ip are where a user's PATH may not lead, and go where root's may not.
 export PATH := $(PATH):/usr/local/go/bin:/usr/local/sbin:/usr/sbin:/sbin
 
-.PHONY: build help demo test e2e bench size fuzz lint install uninstall dist picture clean
+.PHONY: build help demo test e2e soak bench size fuzz lint install uninstall dist picture clean
 
 build: bin/fdrace
 
@@ -53,14 +56,29 @@ demo: bin/fdrace
 
 # The results depend on more than the files that go looks at: none is cached.
 # Some tests measure milliseconds: one package runs at a time.
+# The stories that may differ between versions of OpenSSH run once more, with the
+# one in OPENSSH10.
 test:
 	@sh .ci/need cc ssh sshd ip --or-skip ansible git mptcpize nc nft ping rsync
 	go vet ./...
 	CGO_ENABLED=1 go test -race -count=1 -p 1 ./...
+	@sh .ci/openssh10 $(OPENSSH10)
+	@test ! -x $(OPENSSH10)/usr/sbin/sshd || { set -x; \
+		FDRACE_OPENSSH=$(OPENSSH10) CGO_ENABLED=1 go test -race -count=1 -p 1 -short -run '^Test(EndToEnd|OnTheWire|SSHD)$$' ./cmd/fdrace ./cmd/internal/soak; }
 
 e2e:
 	@sh .ci/need cc ssh sshd ip --or-skip ansible git mptcpize nc nft ping rsync
 	CGO_ENABLED=1 go test -race -count=1 -run '^Test(EndToEnd|OnTheWire)$$' ./cmd/fdrace
+
+# Each is run though the other has missed a target. Not by go run, which a signal
+# would part from what it runs.
+soak:
+	@sh .ci/need nc ssh sshd ip --or-skip mptcpize
+	@sh .ci/openssh10 $(OPENSSH10)
+	@CGO_ENABLED=0 go build -o bin/soak ./cmd/internal/soak
+	@status=0; bin/soak $(SOAK) || status=1; \
+		if [ -x $(OPENSSH10)/usr/sbin/sshd ]; then FDRACE_OPENSSH=$(OPENSSH10) bin/soak $(SOAK) || status=1; fi; \
+		exit $$status
 
 bench:
 	@sh .ci/need nc --or-skip cc ssh sshd ip

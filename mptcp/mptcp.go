@@ -3,6 +3,7 @@
 //
 //	Socket ──> connect ──> InUse     does it speak MPTCP at all?
 //	                       ReadInfo  by which subflows, and how much by each?
+//	                       GrowReceiveBuffer, so that it outlives the loss of one
 //	Endpoints, ReadLimits            from which addresses may there be more?
 //
 // An MPTCP socket falls back to plain TCP, without an error, when the server

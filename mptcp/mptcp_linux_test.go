@@ -127,3 +127,32 @@ func TestExplain(t *testing.T) {
 		}
 	}
 }
+
+// The buffer of a connection that has carried nothing yet is that of
+// net.ipv4.tcp_rmem, and afterwards the kernel may still tune it.
+func TestGrowReceiveBuffer(t *testing.T) {
+	for _, speaks := range []bool{true, false} { // one that has fallen back is the same socket
+		fd := connect(t, "tcp4", "127.0.0.1:0", speaks)
+		get := func(option int) int {
+			t.Helper()
+			n, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, option)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return n
+		}
+		before := get(unix.SO_RCVBUF)
+		if err := GrowReceiveBuffer(fd); err != nil {
+			t.Fatal(err)
+		}
+		if n := get(unix.SO_RCVLOWAT); n != 1 {
+			t.Errorf("a read waits for %d bytes", n)
+		}
+		if n := get(unix.SO_RCVBUF); n < receiveWindow {
+			t.Errorf("the buffer was %d, and is %d (before Linux 6.7, or with a low maximum in net.ipv4.tcp_rmem, it cannot grow)", before, n)
+		}
+	}
+	if err := GrowReceiveBuffer(-1); !errors.Is(err, unix.EBADF) {
+		t.Error(err)
+	}
+}

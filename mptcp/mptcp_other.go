@@ -26,6 +26,9 @@ func Paused() (bool, error) { return false, errors.ErrUnsupported }
 // ConnectLimit returns 0: there is no limit.
 func ConnectLimit() time.Duration { return 0 }
 
+// GrowReceiveBuffer returns errors.ErrUnsupported.
+func GrowReceiveBuffer(fd int) error { return errors.ErrUnsupported }
+
 // ReadInfo returns errors.ErrUnsupported.
 func ReadInfo(c syscall.Conn) (*Info, error) { return nil, errors.ErrUnsupported }
 

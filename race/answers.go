@@ -32,6 +32,9 @@ func (k kind) family() Family {
 	return [...]Family{askAAAA: IPv6, askA: IPv4, askNAT64: AnyFamily}[k]
 }
 
+// isName reports whether k asks for the addresses of a name.
+func (k kind) isName() bool { return k == askAAAA || k == askA }
+
 // A question is what one Lookup asks, for one lane.
 type question struct {
 	lane int
@@ -46,6 +49,7 @@ type answer struct {
 	addrs    []netip.Addr
 	services []resolve.Service
 	prefixes []netip.Prefix
+	replaces []netip.Addr // of an answer before, where they have not been tried
 	err      error
 	more     bool
 }
@@ -74,13 +78,13 @@ func (r *running) prepare(l *lane) {
 		r.ask(l, askSRV, host)
 		return
 	}
-	r.askName(l)
+	r.askName(l, host)
 }
 
-func (r *running) askName(l *lane) {
+func (r *running) askName(l *lane, host string) {
 	for _, k := range []kind{askAAAA, askA} {
 		if r.family == AnyFamily || r.family == k.family() {
-			r.ask(l, k, l.target.Host)
+			r.ask(l, k, host)
 		}
 	}
 }
@@ -121,13 +125,70 @@ func (r *running) answered(a answer) {
 		l.waits--
 		l.waitsFor6 = l.waitsFor6 && a.kind != askAAAA
 	}
-	r.report(Event{Kind: Resolved, Target: l.target, Family: a.kind.family(), Addrs: a.addrs, Err: a.err})
-	r.add(l, a.addrs, a.kind == askLinks)
+	if l.waitsFor6 && a.kind == askAAAA && len(a.addrs) > 0 {
+		l.waitsFor6 = false // what may come in their place is not waited for
+	}
+	if settled := a.kind.isName() && a.err == nil && len(a.addrs)+len(a.replaces) == 0; !settled {
+		r.report(Event{Kind: Resolved, Target: l.target, Family: a.kind.family(), Addrs: a.addrs, Err: a.err})
+	}
+	l.remove(a.replaces)
+	r.add(l, r.hostAddrs(l, a), a.kind == askLinks)
+	if a.kind.isName() {
+		r.sort(l)
+	}
 	r.standFor(l, a.services)
 	if a.err != nil && notFound(l.err) {
 		l.err = a.err
 	}
 	r.settle(l)
+}
+
+// hostAddrs are the addresses of an answer that can be a host's. Block lists
+// answer with 0.0.0.0 or ::, which would lead to this machine.
+func (r *running) hostAddrs(l *lane, a answer) []netip.Addr {
+	if !slices.ContainsFunc(a.addrs, isNoHost) {
+		return a.addrs
+	}
+	var hosts []netip.Addr
+	for _, addr := range a.addrs {
+		if isNoHost(addr) {
+			r.refuse(l, Addr{AddrPort: netip.AddrPortFrom(addr, l.target.Port)}, errNoHost)
+		} else {
+			hosts = append(hosts, addr)
+		}
+	}
+	return hosts
+}
+
+// errNoHost is why an address that a name has is not tried.
+var errNoHost = errors.New("no host has this address: a block list, or a wrong record")
+
+// isNoHost reports whether a cannot be the address of a host.
+func isNoHost(a netip.Addr) bool {
+	return a.IsUnspecified() || a.IsMulticast() || a == netip.AddrFrom4([4]byte{255, 255, 255, 255})
+}
+
+// sort puts the addresses of l that have not started into the order of RFC 6724.
+// Families take turns, that of the first address first (RFC 8305 section 4).
+func (r *running) sort(l *lane) {
+	if len(l.queue[0])+len(l.queue[1]) < 2 {
+		return
+	}
+	groups := map[netip.Addr]group{}
+	var addrs []netip.Addr
+	for _, g := range slices.Concat(l.queue[0], l.queue[1]) {
+		a := g[0].Addr()
+		groups[a] = g
+		addrs = append(addrs, a)
+	}
+	r.sys.Sort(addrs)
+	l.queue = [2][]group{}
+	for _, a := range addrs {
+		l.addGroup(groups[a])
+	}
+	if !l.started && addrs[0].Is4() {
+		l.turn = 1
+	}
 }
 
 // settle notes, once there is no question left, what l has not been told.
@@ -167,7 +228,10 @@ func (r *running) add(l *lane, addrs []netip.Addr, together bool) {
 	}
 	if !l.answers {
 		l.answers = true
-		l.patience = r.sys.Now() + resolutionDelay
+		l.patience = r.sys.Now()
+		if l.waitsFor6 && r.sys.Route(IPv6) {
+			l.patience += resolutionDelay
+		}
 	}
 	if together {
 		l.addGroup(g)
@@ -217,8 +281,9 @@ func (r *running) standFor(l *lane, services []resolve.Service) {
 		l.inner.tiers = append(l.inner.tiers, []*lane{in})
 		if _, ok := t.literal(); !ok {
 			// A name, whatever it looks like: services could lead to each other
-			// for ever, and what is a MAC or a socket is not for DNS to say.
-			r.askName(in)
+			// for ever, and what is a MAC or a socket is not for DNS to say. It is
+			// absolute (RFC 2782): the search list is not for it.
+			r.askName(in, s.Host+".")
 			continue
 		}
 		r.prepare(in)
@@ -229,70 +294,4 @@ func (r *running) standFor(l *lane, services []resolve.Service) {
 func notFound(err error) bool {
 	var dns *net.DNSError
 	return err == nil || errors.As(err, &dns) && dns.IsNotFound
-}
-
-// nat64 is what a race knows of an IPv6-only network's way to IPv4 (RFC 6052).
-type nat64 struct {
-	asked    bool
-	answered bool
-	prefixes []netip.Prefix
-	stranded []stranded // until the answer is there
-}
-
-// stranded is an IPv4 address without a route, and the lanes that wait to hear
-// what it is in IPv6.
-type stranded struct {
-	addr  Addr
-	lanes []*lane
-}
-
-func (r *running) askNAT64() {
-	if r.nat64.asked || r.family != AnyFamily { // with IPv6 alone there is no IPv4 address to map
-		return
-	}
-	r.nat64.asked = true
-	r.lookup(question{kind: askNAT64})
-}
-
-// strand takes an IPv4 attempt for which there is no route. Its address may be
-// reached through IPv6; until that is known its lanes are not over.
-func (r *running) strand(a *attempt) {
-	if a.addr.isSocket() || !a.addr.Addr().Is4() || !a.dead || a.via != "" || r.family == IPv4 {
-		return
-	}
-	r.askNAT64()
-	s := stranded{a.addr, slices.Clone(a.lanes)}
-	if r.nat64.answered {
-		r.mapped(s)
-		return
-	}
-	for _, l := range s.lanes {
-		l.waits++
-	}
-	r.nat64.stranded = append(r.nat64.stranded, s)
-}
-
-func (r *running) answeredNAT64(a answer) {
-	delete(r.lookups, a.question)
-	r.nat64.answered = true
-	r.nat64.prefixes = a.prefixes
-	for _, s := range r.nat64.stranded {
-		for _, l := range s.lanes {
-			l.waits--
-			r.settle(l)
-		}
-		r.mapped(s)
-	}
-	r.nat64.stranded = nil
-}
-
-// mapped queues s, mapped into each prefix.
-func (r *running) mapped(s stranded) {
-	for _, p := range r.nat64.prefixes {
-		if a, ok := resolve.Map(p, s.addr.Addr()); ok {
-			for _, l := range s.lanes {
-				l.add(Addr{AddrPort: netip.AddrPortFrom(a, s.addr.Port())})
-			}
-		}
-	}
 }

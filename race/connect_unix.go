@@ -26,6 +26,9 @@ func (k *kernel) Connect(t *Transport, to Addr, via string) (fd int, done bool, 
 	} else {
 		err = k.connect(t, fd, to, via)
 	}
+	if (err == nil || err == unix.EINPROGRESS) && via == "" && k.isNoWayOut(fd, to) {
+		err = localErrno{unix.ENETUNREACH}
+	}
 	if err != nil && err != unix.EINPROGRESS {
 		unix.Close(fd)
 		return -1, false, err
@@ -37,19 +40,19 @@ func (k *kernel) Connect(t *Transport, to Addr, via string) (fd int, done bool, 
 
 // open makes the socket that t and the kind of the address ask for.
 func (k *kernel) open(t *Transport, to Addr) (fd int, err error) {
-	socket, domain := t.Socket, unix.AF_INET6
+	open, domain := t.Socket, unix.AF_INET6
 	switch {
 	case to.Socket.Path != "":
-		socket, domain = streamSocket, unix.AF_UNIX
+		open, domain = streamSocket, unix.AF_UNIX
 	case to.isSocket():
-		socket, domain = vsockSocket, 0
+		open, domain = vsockSocket, 0
 	case to.Addr().Is4():
 		domain = unix.AF_INET
 	}
-	if socket == nil {
-		socket = streamSocket
+	if open == nil {
+		open = streamSocket
 	}
-	return socket(domain)
+	return open(domain)
 }
 
 func (k *kernel) connect(t *Transport, fd int, to Addr, via string) error {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -29,16 +30,18 @@ type fake struct {
 	limit int // descriptors there are, 0 for no limit
 	asks  int // lookups under way, each of which holds one
 
-	queue   queue
-	seq     int
-	nextFD  int
-	open    map[int]*conn
-	given   map[int]*conn // released
-	syns    map[string]int
-	delay   time.Duration // the race's
-	noRetry bool
-	log     []string
-	release map[string]error // by peer
+	queue            queue
+	seq              int
+	nextFD           int
+	open             map[int]*conn
+	given            map[int]*conn // released
+	syns             map[string]int
+	delay            time.Duration // the race's
+	noRetry          bool
+	log              []string
+	release          map[string]error // by peer
+	worse            string           // addresses that RFC 6724 has last
+	noRoute6, route4 bool             // there is no IPv6; there is IPv4 beside NAT64
 }
 
 type reply struct {
@@ -115,7 +118,7 @@ var questions = [...]string{askAAAA: " AAAA", askA: " A", askMAC: " MAC", askLin
 
 func (f *fake) Lookup(q question) {
 	f.asks++
-	r, ok := f.dns[q.host+questions[q.kind]]
+	r, ok := f.dns[strings.TrimSuffix(q.host, ".")+questions[q.kind]]
 	if !ok {
 		if q.kind == askNAT64 { // nobody expects it
 			f.after(0, event{answer: &answer{question: q}})
@@ -146,6 +149,31 @@ func (f *fake) Lookup(q question) {
 		}
 		f.after(again.after, event{answer: &second})
 	}
+}
+
+func (f *fake) Abandon(question) error { return nil }
+
+func (f *fake) Route(family Family) bool {
+	if _, ok := f.dns["NAT64"]; ok && family == IPv4 {
+		return f.route4
+	}
+	return !(family == IPv6 && f.noRoute6)
+}
+
+// Sort has IPv6 first, but for the addresses in worse.
+func (f *fake) Sort(addrs []netip.Addr) {
+	slices.SortStableFunc(addrs, func(a, b netip.Addr) int {
+		rank := func(a netip.Addr) int {
+			switch {
+			case strings.Contains(f.worse, a.String()):
+				return 2
+			case a.Is4():
+				return 1
+			}
+			return 0
+		}
+		return rank(a) - rank(b)
+	})
 }
 
 func (f *fake) Connect(t *Transport, to Addr, via string) (int, bool, error) {

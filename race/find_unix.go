@@ -23,9 +23,7 @@ func (k *kernel) find(q question) {
 	case askSRV:
 		a.services, a.err = resolve.SRV(k.ctx, q.host)
 	case askNAT64:
-		if !resolve.HasIPv4Route() {
-			a.prefixes, a.err = resolve.Prefixes(k.ctx)
-		}
+		a.prefixes, a.err = resolve.Prefixes(k.ctx)
 	}
 	k.tell(a)
 }

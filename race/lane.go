@@ -2,6 +2,8 @@ package race
 
 import (
 	"iter"
+	"net/netip"
+	"slices"
 	"time"
 )
 
@@ -49,6 +51,16 @@ func (l *lane) addGroup(g group) {
 		f = 1
 	}
 	l.queue[f] = append(l.queue[f], g)
+}
+
+// remove takes those of addrs out of the queue.
+func (l *lane) remove(addrs []netip.Addr) {
+	if len(addrs) == 0 {
+		return
+	}
+	for f := range l.queue {
+		l.queue[f] = slices.DeleteFunc(l.queue[f], func(g group) bool { return len(g) == 1 && slices.Contains(addrs, g[0].Addr()) })
+	}
 }
 
 // adopt makes c one of those that l has started.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -17,6 +18,16 @@ type system interface {
 
 	// Lookup asks a question. Its answers come out of Wait.
 	Lookup(q question)
+
+	// Abandon ends a lookup without an answer. The error, if any, says what is
+	// known of it.
+	Abandon(q question) error
+
+	// Route reports whether there is a way to the internet of a family.
+	Route(f Family) bool
+
+	// Sort puts the addresses of one name into the order of RFC 6724.
+	Sort(addrs []netip.Addr)
 
 	// Connect begins a connection, from the interface via if that is not
 	// empty. done says that it is complete; if it is
@@ -124,7 +135,7 @@ func (d *Dialer) run(sys system, targets []Target) (*Winner, error) {
 	for _, l := range r.schedule.lanes {
 		r.prepare(l)
 	}
-	if len(r.asked) > 0 {
+	if len(r.asked) > 0 && r.family == AnyFamily && !sys.Route(IPv4) {
 		r.askNAT64() // beside the names, so that it costs no time of its own
 	}
 	cause := r.loop()
@@ -183,6 +194,7 @@ func (r *running) loop() (cause error) {
 			}
 			return context.DeadlineExceeded
 		}
+		r.startNAT64(now)
 		if over := r.admitHeld(now) || r.start(now); over || r.schedule.over() {
 			return nil
 		}
@@ -192,7 +204,7 @@ func (r *running) loop() (cause error) {
 				tick = now + tickEvery
 			}
 		}
-		until := min(r.timeout, tick, r.gateDue(), r.expireDue(now))
+		until := min(r.timeout, tick, r.gateDue(), r.expireDue(now), r.nat64.due())
 		switch {
 		case r.gate.closed(now):
 			until = min(until, r.gate.quiet)
@@ -275,6 +287,7 @@ func (r *running) connect(a *attempt) (over bool) {
 	}
 	a.err = nil
 	r.addTry(a, fd)
+	r.awaitNAT64(a)
 	return done && r.ended(fd, nil)
 }
 
@@ -314,9 +327,7 @@ func (r *running) failed(a *attempt, err error) {
 	r.schedule.failed(a, r.sys.Now(), errors.As(err, &socket))
 	r.report(r.event(Failed, a, err))
 	r.noteAttempt(a, err)
-	if errors.Is(err, unix.ENETUNREACH) {
-		r.strand(a)
-	}
+	r.failedIPv4(a, err)
 }
 
 // clear closes what is still under way. After a race without a winner it notes
@@ -361,7 +372,11 @@ func (r *running) clear(cause error) {
 	}
 	for _, q := range r.asked {
 		if _, asked := r.lookups[q]; asked && q.kind != askNAT64 {
-			r.note(Failure{Target: r.schedule.lanes[q.lane].target, Family: q.kind.family(), Err: cause})
+			err := cause
+			if known := r.sys.Abandon(q); known != nil {
+				err = fmt.Errorf("%w: %w", known, cause)
+			}
+			r.note(Failure{Target: r.schedule.lanes[q.lane].target, Family: q.kind.family(), Err: err})
 		}
 	}
 }

@@ -65,6 +65,7 @@ type candidate struct {
 	started       time.Duration // its first attempt
 	live          int           // attempts under way
 	dead          bool
+	synthesized   bool // it is tried by IPv6 as well (NAT64)
 }
 
 func newSchedule(delay, headStart time.Duration, transports int, targets []Target) *schedule {

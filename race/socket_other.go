@@ -8,11 +8,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// streamSocket does without the flags of socket(2), which darwin lacks.
-func streamSocket(domain int) (fd int, err error) {
+func streamSocket(domain int) (fd int, err error) { return newSocket(domain, unix.SOCK_STREAM) }
+
+// newSocket does without the flags of socket(2), which darwin lacks.
+func newSocket(domain, kind int) (fd int, err error) {
 	syscall.ForkLock.RLock()
 	defer syscall.ForkLock.RUnlock()
-	fd, err = unix.Socket(domain, unix.SOCK_STREAM, 0)
+	fd, err = unix.Socket(domain, kind, 0)
 	if err != nil {
 		return -1, err
 	}

@@ -29,6 +29,9 @@ type kernel struct {
 	holes bool
 	seen  map[int]int // fd to the bytes of its banner that were there
 
+	names  names
+	routes [3]route // by Family
+
 	// What other goroutines have to say: they add to answers and write a byte
 	// to wake[1]. There is no pipe before somebody could have anything to say.
 	ctx     context.Context
@@ -106,6 +109,7 @@ func (k *kernel) shut() {
 		k.Close(first, fd)
 		delete(k.dialer.Begun, to)
 	}
+	k.names.close(k)
 	if k.cancel == nil {
 		return
 	}
@@ -122,6 +126,9 @@ func (k *kernel) shut() {
 func (k *kernel) Now() time.Duration { return time.Since(k.began) }
 
 func (k *kernel) Lookup(q question) {
+	if k.names.begin(q) {
+		return
+	}
 	if err := k.openWaker(); err != nil {
 		k.answers = append(k.answers, answer{question: q, err: err})
 		return
@@ -154,11 +161,14 @@ func (k *kernel) nextQuestion() (q question, ok bool) {
 	return q, true
 }
 
+func (k *kernel) Abandon(q question) error { return k.names.abandon(k, q) }
+
 func (k *kernel) Wait(until time.Duration) (n news, err error) {
 	if k.cancel == nil && len(k.answers) > 0 { // there was no descriptor for a pipe
 		n.answers, k.answers = k.answers, nil
 		return n, nil
 	}
+	until = min(until, k.names.step(k))
 	if k.holes {
 		k.sweep()
 	}
@@ -180,7 +190,7 @@ func (k *kernel) Wait(until time.Duration) (n news, err error) {
 		}
 	}
 	for _, p := range k.polls[k.base:] {
-		if p.Revents == 0 {
+		if p.Revents == 0 || k.names.take(int(p.Fd)) {
 			continue
 		}
 		errno, err := unix.GetsockoptInt(int(p.Fd), unix.SOL_SOCKET, unix.SO_ERROR)
@@ -199,6 +209,10 @@ func (k *kernel) Wait(until time.Duration) (n news, err error) {
 		}
 		n.ended = append(n.ended, ended{int(p.Fd), err})
 	}
+	k.names.receive(k)
+	k.names.step(k)
+	n.answers = append(n.answers, k.names.answers...)
+	k.names.answers = nil
 	return n, nil
 }
 

@@ -62,7 +62,9 @@ func ParseTarget(word string, port uint16) (Target, error) {
 		if err := checkLetters(a.Zone()); err != nil {
 			return Target{}, fmt.Errorf("%q: %w", word, err)
 		}
-		if a.IsMulticast() || a == netip.AddrFrom4([4]byte{255, 255, 255, 255}) {
+		if a := a.Unmap(); a.IsUnspecified() {
+			return Target{}, fmt.Errorf("%q: not the address of a host; this machine is localhost", word)
+		} else if isNoHost(a) {
 			return Target{}, fmt.Errorf("%q: the address of a group is no host's", word)
 		}
 		if a.Zone() == "0" {

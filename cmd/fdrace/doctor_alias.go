@@ -54,6 +54,7 @@ func checkAlias(r *report, alias, file string) {
 	r.add(l.checkLog()...)
 	r.add(l.checkHostKey(targets)...)
 	r.add(l.checkIPQoS(targets)...)
+	r.add(l.checkLostPath()...)
 	r.add(l.checkPath(targets, d)...)
 }
 

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"os"
 	"strings"
 
 	"fdrace/cmd/internal/helper"
@@ -73,6 +74,35 @@ func checkPaths() []finding {
 	}
 	return found
 }
+
+// staleLossCount is how many of its timeouts the kernel waits before it gives a
+// silent path up, and sends what was lost with it by another (Linux 5.15).
+const staleLossCount = "net.mptcp.stale_loss_cnt"
+
+// checkLostPath looks at how long a session of l stands still when a path falls
+// silent. Where the kernel has no such setting there is nothing to say.
+func (l *login) checkLostPath() []finding {
+	if !l.options.MPTCP && !l.options.RequireMPTCP {
+		return nil
+	}
+	text, err := os.ReadFile("/proc/sys/" + strings.ReplaceAll(staleLossCount, ".", "/"))
+	if err != nil {
+		return nil
+	}
+	const best = "1"
+	value := strings.TrimSpace(string(text))
+	f := finding{Check: "MPTCP lost path", Status: ok, Found: staleLossCount + " is " + value + "; it should be on the server, too"}
+	if value != best {
+		set := staleLossCount + "=" + best
+		f.Status, f.Where = warn, inShell
+		f.Found = fmt.Sprintf("%s is %s: a session stands still longer than it must when a path falls silent, and output that never pauses may stop for good; the file keeps the setting over a reboot", staleLossCount, value)
+		f.Remedy = sudo("sysctl -w "+set) + "\necho " + set + " | " + sudo("tee "+sysctlFile)
+	}
+	return []finding{f}
+}
+
+// sysctlFile is where a setting of the kernel is kept, by sysctl.d(5).
+const sysctlFile = "/etc/sysctl.d/90-mptcp.conf"
 
 // hasOther says whether there is another interface by which connections of p's
 // family leave.

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"os/exec"
 	"sync"
@@ -25,6 +26,8 @@ type session struct {
 	log      string // a file
 	cmd      *exec.Cmd
 	types    bool
+	every    time.Duration // it types a line
+	ahead    int64         // but none while so many are not back
 	from, to string        // it copies
 	hush     chan struct{} // closed: there is no more to type
 	ended    chan struct{} // closed: err is how
@@ -94,11 +97,38 @@ func (s *state) types(ts *testscript.TestScript, args []string) error {
 	if err != nil {
 		return err
 	}
-	one.types = true
 	in, err := one.cmd.StdinPipe()
 	if err != nil {
 		return err
 	}
+	one.every, one.ahead = keystroke, ahead
+	return s.startTyping(ts, one, in)
+}
+
+// streams types into a pipe of its own, which is open for both: it neither waits
+// for PROG nor ends with it.
+func (s *state) streams(ts *testscript.TestScript, args []string) error {
+	if len(args) < 2 {
+		return errors.New("usage: streams NAME PROG ARG...")
+	}
+	one, err := s.newSession(ts, args[0], args[1:])
+	if err != nil {
+		return err
+	}
+	path := ts.MkAbs(args[0] + ".in")
+	if err := unix.Mkfifo(path, 0o600); err != nil {
+		return err
+	}
+	in, err := os.OpenFile(path, os.O_RDWR|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return err
+	}
+	one.every, one.ahead = torrent, math.MaxInt64
+	return s.startTyping(ts, one, in)
+}
+
+func (s *state) startTyping(ts *testscript.TestScript, one *session, in io.WriteCloser) error {
+	one.types = true
 	out, err := one.cmd.StdoutPipe()
 	if err != nil {
 		return err
@@ -116,7 +146,7 @@ func typed(n int64) string { return fmt.Sprintf("line %d", n) }
 // first to be back: before that it was a login.
 func (o *session) write(in io.WriteCloser) {
 	defer in.Close()
-	tick := time.NewTicker(keystroke)
+	tick := time.NewTicker(o.every)
 	defer tick.Stop()
 	for {
 		select {
@@ -126,7 +156,7 @@ func (o *session) write(in io.WriteCloser) {
 		}
 		o.mu.Lock()
 		n := len(o.sent)
-		resting := o.resting || n > 0 && o.came == 0 || int64(n)-o.came >= ahead
+		resting := o.resting || n > 0 && o.came == 0 || int64(n)-o.came >= o.ahead
 		if !resting {
 			o.sent = append(o.sent, time.Now())
 		}

@@ -18,6 +18,9 @@ import (
 //
 //	types NAME PROG ARG...        starts PROG, types a line to it every 20 ms, but
 //	                              none while ten are not back, and wants each back
+//	streams NAME PROG ARG...      starts PROG, which is to print what comes out of
+//	                              the pipe NAME.in: a line every 2 ms, without ever
+//	                              a pause for those before
 //	rests NAME...                 types no more, until NAME is to live
 //	copies NAME FROM TO PROG ARG...
 //	                              starts PROG, with FROM as stdin and TO as stdout,
@@ -38,7 +41,7 @@ import (
 func sessionVerbs() map[string]func(*testscript.TestScript, bool, []string) {
 	cmds := map[string]func(*testscript.TestScript, bool, []string){}
 	for name, do := range map[string]func(*state, *testscript.TestScript, []string) error{
-		"types": (*state).types, "copies": (*state).copies, "hangs": (*state).hangs,
+		"types": (*state).types, "streams": (*state).streams, "copies": (*state).copies, "hangs": (*state).hangs,
 		"paths": (*state).paths, "sandbox": (*state).sandbox, // e2e_mptcp_test.go
 		"rests": each((*session).rest), "goes": each((*session).goOn), "lives": each((*session).live), "runs": each((*session).runs),
 		"dies": each((*session).die), "ends": each((*session).end),
@@ -56,11 +59,11 @@ func sessionVerbs() map[string]func(*testscript.TestScript, bool, []string) {
 const (
 	keystroke = 20 * time.Millisecond
 	// ahead is after how many lines one who types waits for the screen, as a
-	// person does. Linux 6.18 repeats what was lost with a path only by another
-	// that has nothing under way just then: by a stream of small packets without
-	// a pause it is kept from that for seconds, and when by then the receive
-	// buffer is full, for ever.
-	ahead     = 10
+	// person does. One whose output never pauses fills the receive buffer while a
+	// path is lost: see streams.
+	ahead = 10
+	// torrent is between two lines of one who does not wait.
+	torrent   = 2 * time.Millisecond
 	lifeSigns = 10 // lines
 	// lifespan is for a session that has to find another path: as long as the
 	// kernel doubles its timeouts after a minute without a network.

@@ -118,63 +118,12 @@ func (s *state) end() {
 	}
 }
 
-// The n-th cable of a script has 10.1.n.1, 2001:db8:c:n::1 and fe80::1 at the
-// near end and the same with 2 at the far one; the first has the better route.
 func (s *state) cable(ts *testscript.TestScript, args []string) error {
 	if len(args) != 1 {
 		return errors.New("usage: cable NAME")
 	}
-	name := args[0]
 	s.cables++
-	near, far := lab.NearHost(ts), lab.FarHost(ts)
-	var there *os.File
-	if err := far.Do(func() (err error) {
-		there, err = os.Open("/proc/thread-self/ns/net")
-		return err
-	}); err != nil {
-		return err
-	}
-	defer there.Close()
-	add := exec.Command("ip", "link", "add", name, "type", "veth", "peer", "name", name, "netns", "/proc/self/fd/3")
-	add.ExtraFiles = []*os.File{there}
-	if out, err := add.CombinedOutput(); err != nil {
-		return fmt.Errorf("ip link add: %w: %s", err, out)
-	}
-	end := func(host *lab.Host, n, via int) error {
-		own := []netip.Addr{
-			netip.MustParseAddr(fmt.Sprintf("2001:db8:c:%d::%d", s.cables, n)),
-			netip.MustParseAddr(fmt.Sprintf("fe80::%d", n)),
-		}
-		return host.Configure(own,
-			fmt.Sprintf("link set %s addrgenmode none up", name),
-			fmt.Sprintf("address add 10.1.%d.%d/24 dev %s", s.cables, n, name),
-			fmt.Sprintf("address add 2001:db8:c:%d::%d/64 dev %s nodad", s.cables, n, name),
-			fmt.Sprintf("address add fe80::%d/64 dev %s nodad", n, name),
-			fmt.Sprintf("route add default via 10.1.%d.%d dev %s metric %d", s.cables, via, name, 100*s.cables),
-			fmt.Sprintf("route add ::/0 via fe80::%d dev %s metric %d", via, name, 100*s.cables),
-		)
-	}
-	// With a route to everywhere far is silent about what nobody has; without
-	// one it says so, on IPv6.
-	if err := end(far, 2, 1); err != nil {
-		return err
-	}
-	if err := end(near, 1, 2); err != nil {
-		return err
-	}
-	// Far, which was up before there was anybody, drops what it sends until
-	// the kernel has taken notice of the carrier.
-	return eventually(func() (string, error) {
-		var out []byte
-		err := far.Do(func() (err error) {
-			out, err = exec.Command("ip", "link", "show", name).Output()
-			return err
-		})
-		if err != nil || bytes.Contains(out, []byte("state UP")) {
-			return "", err
-		}
-		return fmt.Sprintf("no carrier: %s", out), nil
-	})
+	return lab.Cable(lab.NearHost(ts), lab.FarHost(ts), args[0], s.cables)
 }
 
 func (s *state) file(ts *testscript.TestScript, args []string) error {

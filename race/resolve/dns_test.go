@@ -187,7 +187,7 @@ func TestPrefixes(t *testing.T) {
 		p, _ := a.Prefix(bits)
 		first, _ := Map(p, wellKnown[0])
 		second, _ := Map(p, wellKnown[1])
-		if got := prefixesIn([]netip.Addr{second, first}); !slices.Equal(got, []netip.Prefix{p}) {
+		if got := PrefixesIn([]netip.Addr{second, first}); !slices.Equal(got, []netip.Prefix{p}) {
 			t.Errorf("%s of %v", got, p)
 		}
 	}

@@ -326,26 +326,3 @@ func TestAskLinksNobody(t *testing.T) {
 		t.Errorf("no link: %v, %v", addrs, err)
 	}
 }
-
-func TestHasIPv4Route(t *testing.T) {
-	if !inside(t) {
-		return
-	}
-	noLeak(t)
-	meet(t)
-	if HasIPv4Route() {
-		t.Error("a host without a default route has a way to the internet")
-	}
-	if err := ip("route add default via 192.168.1.65"); err != nil {
-		t.Fatal(err)
-	}
-	if !HasIPv4Route() {
-		t.Error("a host with a default route has none")
-	}
-	if err := ip("route replace unreachable default metric 0"); err != nil {
-		t.Fatal(err)
-	}
-	if HasIPv4Route() {
-		t.Error("an unreachable default route is one")
-	}
-}

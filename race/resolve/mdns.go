@@ -57,7 +57,7 @@ func MDNS(ctx context.Context, network, host string) ([]netip.Addr, error) {
 	host = strings.TrimSuffix(host, ".")
 	if addrs, known := hostsFile(ctx, network, host); known {
 		if len(addrs) == 0 {
-			return nil, notFound(host, "/etc/hosts has it, but not in this family")
+			return nil, NotFound(host, "/etc/hosts has it, but not in this family")
 		}
 		return addrs, nil
 	}
@@ -69,10 +69,11 @@ func MDNS(ctx context.Context, network, host string) ([]netip.Addr, error) {
 	case err != nil:
 		return nil, fmt.Errorf("lookup %s: %w", host, err)
 	}
-	return nil, notFound(host, why)
+	return nil, NotFound(host, why)
 }
 
-func notFound(name, why string) error {
+// NotFound returns a *net.DNSError that says why name has no address.
+func NotFound(name, why string) error {
 	return &net.DNSError{Err: why, Name: name, IsNotFound: true}
 }
 

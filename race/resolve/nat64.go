@@ -5,7 +5,6 @@ import (
 	"errors"
 	"net"
 	"net/netip"
-	"os"
 	"slices"
 )
 
@@ -21,22 +20,25 @@ var nat64Lengths = [...]int{32, 40, 48, 56, 64, 96}
 // but those that a DNS64 makes up. There is at least one, or an error: a
 // *net.DNSError, with IsNotFound where there is no DNS64.
 func Prefixes(ctx context.Context) ([]netip.Prefix, error) {
-	const name = "ipv4only.arpa"
-	addrs, err := Addrs(ctx, "ip6", name+".")
+	addrs, err := Addrs(ctx, "ip6", IPv4Only+".")
 	var dns *net.DNSError
-	switch prefixes := prefixesIn(addrs); {
+	switch prefixes := PrefixesIn(addrs); {
 	case len(prefixes) > 0:
 		return prefixes, nil
 	case err == nil, errors.As(err, &dns) && dns.IsNotFound:
-		return nil, notFound(name, "no DNS64 on this network tells its prefix (RFC 7050)")
+		return nil, NotFound(IPv4Only, "no DNS64 on this network tells its prefix (RFC 7050)")
 	}
 	return nil, err
 }
 
-// prefixesIn finds the places at which addrs have a well-known address. Each
-// has it at one place at the most: nothing but zeros may follow (RFC 6052
+// IPv4Only is the name whose IPv6 addresses tell the prefixes of a NAT64 (RFC
+// 7050 section 2.2).
+const IPv4Only = "ipv4only.arpa"
+
+// PrefixesIn returns the prefixes below which addrs, those of [IPv4Only], have a
+// well-known address. Each has it at one place at the most: nothing but zeros may follow (RFC 6052
 // section 2.2), and so what looks like one inside a prefix is none.
-func prefixesIn(addrs []netip.Addr) (prefixes []netip.Prefix) {
+func PrefixesIn(addrs []netip.Addr) (prefixes []netip.Prefix) {
 	for _, a := range addrs {
 		for _, bits := range nat64Lengths {
 			p, err := a.Prefix(bits)
@@ -71,17 +73,4 @@ func Map(prefix netip.Prefix, v4 netip.Addr) (netip.Addr, bool) {
 		at++
 	}
 	return netip.AddrFrom16(a), true
-}
-
-// HasIPv4Route says whether this host has a way to the IPv4 internet, as far as
-// its own routes tell. It sends nothing.
-func HasIPv4Route() bool {
-	// Any public address will do. That of a root name server stays one.
-	c, err := net.Dial("udp4", "198.41.0.4:53")
-	if err != nil {
-		var call *os.SyscallError // of socket: that says nothing about a route
-		return errors.As(err, &call) && call.Syscall != "connect"
-	}
-	c.Close()
-	return true
 }

@@ -20,27 +20,31 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A row of the table is a helper beside the control, pair by pair.
+// A row of the table is a helper beside its control, pair by pair.
 type row struct {
 	helper
-	peak  float64
-	pairs [][2]sample // the helper's, the control's
+	control *helper // nc -F of the same address or name
+	bare    *helper // for a name: Go that only connects and passes; or nil
+	hosts   string  // the file that is /etc/hosts meanwhile; "" for the stage's own
+	peak    float64
+	rounds  [][3]sample // the helper's, the control's, that of bare
 }
 
 // helpers makes a row of everything that this machine has, the control's own
-// first, and says what is missing and how to get it.
-func helpers(dir string, s *server, dns bool, others []string) (control *helper, rows []row, missing []string, err error) {
-	add := func(name string, argv ...string) {
-		rows = append(rows, row{helper: helper{name, argv}})
-	}
+// first, and says what is missing and how to get it. A name's control is nc -F of
+// the same name.
+func helpers(dir string, s *server, on *stage, others []string) (rows []row, missing []string, err error) {
 	nc, err := exec.LookPath("nc")
 	if err == nil {
 		err = helpKnowsF(nc)
 	}
 	if err != nil {
-		return nil, nil, nil, fmt.Errorf("the control is missing: %w (Debian: apt install netcat-openbsd)", err)
+		return nil, nil, fmt.Errorf("the control is missing: %w (Debian: apt install netcat-openbsd)", err)
 	}
-	control = &helper{"nc -F", []string{nc, "-F", s.host, s.port}}
+	control := &helper{"nc -F", []string{nc, "-F", s.host, s.port}}
+	add := func(name string, argv ...string) {
+		rows = append(rows, row{helper: helper{name, argv}, control: control})
+	}
 	add("nc -F, beside itself", control.argv...)
 
 	if c, err := buildC(dir); err != nil {
@@ -50,29 +54,30 @@ func helpers(dir string, s *server, dns bool, others []string) (control *helper,
 	}
 	bare := filepath.Join(dir, "bare")
 	if err := buildGo(bare, "fdrace/cmd/internal/bench/bare", ""); err != nil {
-		return nil, nil, nil, err
+		return nil, nil, err
 	}
 	add("Go, connect and pass", bare, s.host, s.port)
+	beside := &helper{"Go, connect and pass", []string{bare, s.host, s.port}}
 
 	fdrace := filepath.Join(dir, "fdrace")
 	if err := buildGo(fdrace, "fdrace/cmd/fdrace", early.Link); err != nil {
-		return nil, nil, nil, err
+		return nil, nil, err
 	}
 	add("fdrace, literal", fdrace, s.host, s.port)
 	noflags := filepath.Join(dir, "noflags")
 	if err := buildGo(noflags, "fdrace/cmd/internal/bench/noflags", ""); err != nil {
-		return nil, nil, nil, err
+		return nil, nil, err
 	}
 	for i, other := range others {
 		path := fmt.Sprintf("%s.other%d", fdrace, i)
 		if err := install(other, path); err != nil {
-			return nil, nil, nil, err
+			return nil, nil, err
 		}
 		add(other+", literal", path, s.host, s.port)
 	}
 	booted := fdrace + ".booted"
 	if err := errors.Join(install(fdrace, booted), forget(booted)); err != nil {
-		return nil, nil, nil, err
+		return nil, nil, err
 	}
 	add("fdrace, literal, after a boot", booted, s.host, s.port)
 	add("fdrace -w 10, literal: Go's runtime starts", fdrace, "-w", "10", s.host, s.port)
@@ -82,11 +87,23 @@ func helpers(dir string, s *server, dns bool, others []string) (control *helper,
 	} else {
 		add("fdrace --mptcp", fdrace, "--mptcp", s.host, s.mptcpPort)
 	}
-	add("nc -F, name in /etc/hosts", nc, "-F", "localhost", s.port)
-	add("fdrace, name in /etc/hosts", fdrace, "localhost", s.port)
-	if dns {
-		add("nc -F, name by DNS", nc, "-F", name, s.port)
-		add("fdrace, name by DNS", fdrace, name, s.port)
+	addName := func(what, name, hosts string) {
+		rows = append(rows, row{
+			helper:  helper{"fdrace, name " + what, []string{fdrace, name, s.port}},
+			control: &helper{"nc -F, name " + what, []string{nc, "-F", name, s.port}},
+			bare:    beside,
+			hosts:   hosts,
+		})
+	}
+	addName("in /etc/hosts", on.listed(), "")
+	if on.dns != nil {
+		large, err := largeHosts(dir)
+		if err != nil {
+			return nil, nil, err
+		}
+		addName(fmt.Sprintf("among %d lines", hostsLines), on.listed(), large)
+		addName("by DNS, A", fourName, "")
+		addName("by DNS, A and AAAA", dualName, "")
 	}
 	for _, n := range []int{8, 100, 1000} {
 		add(fmt.Sprintf("fdrace, last of %d targets", n), append([]string{fdrace}, s.lastOf(n)...)...)
@@ -96,7 +113,7 @@ func helpers(dir string, s *server, dns bool, others []string) (control *helper,
 	} else {
 		add("Python, connect and pass", python, script, s.host, s.port)
 	}
-	return control, rows, missing, nil
+	return rows, missing, nil
 }
 
 // helpKnowsF tells OpenBSD's netcat from the others.
@@ -201,17 +218,21 @@ type server struct{ host, port, mptcpPort string }
 func serve() (*server, error) {
 	s := &server{host: "127.0.0.1"}
 	var err error
-	if s.port, err = s.listen(false); err != nil {
+	if s.port, err = listen(s.host, "0", false); err != nil {
 		return nil, err
 	}
-	s.mptcpPort, err = s.listen(true) // falls back to TCP where there is no MPTCP
+	// A name's IPv6 address refuses where there is none.
+	if _, err := listen("::1", s.port, false); err != nil && !errors.Is(err, unix.EADDRNOTAVAIL) && !errors.Is(err, unix.EAFNOSUPPORT) {
+		return nil, err
+	}
+	s.mptcpPort, err = listen(s.host, "0", true) // falls back to TCP where there is no MPTCP
 	return s, err
 }
 
-func (s *server) listen(multipath bool) (port string, err error) {
+func listen(host, port string, multipath bool) (at string, err error) {
 	var c net.ListenConfig
 	c.SetMultipathTCP(multipath)
-	l, err := c.Listen(context.Background(), "tcp", net.JoinHostPort(s.host, "0"))
+	l, err := c.Listen(context.Background(), "tcp", net.JoinHostPort(host, port))
 	if err != nil {
 		return "", err
 	}
@@ -222,8 +243,8 @@ func (s *server) listen(multipath bool) (port string, err error) {
 			}
 		}
 	}()
-	_, port, err = net.SplitHostPort(l.Addr().String())
-	return port, err
+	_, at, err = net.SplitHostPort(l.Addr().String())
+	return at, err
 }
 
 // lastOf returns n targets, of which all but the last refuse.

@@ -9,7 +9,6 @@ import (
 	"io"
 	"net/netip"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strconv"
@@ -60,7 +59,7 @@ type process struct {
 
 // startSessions serves on the stage, which stops it.
 func startSessions(s *stage, dir string) (*sessions, error) {
-	ssh, err := exec.LookPath("ssh")
+	ssh, err := lab.FindSSH()
 	if err != nil {
 		return nil, err
 	}

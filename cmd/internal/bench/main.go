@@ -5,8 +5,9 @@
 //	go run ./cmd/internal/bench [-n PAIRS] [-limit TIME] [-logins N] [-bulk MIB] [-bad=false] [OTHER-FDRACE...]
 //
 // Every helper is run as ssh runs one, each time next to a run of the control,
-// nc -F, first or second in turn: both meet the same machine, and the ratio of
-// the two is free of its drift. Other builds of fdrace may be named, to see
+// nc -F to the same address or name, first or second in turn: both meet the same
+// machine, and the ratio of the two is free of its drift. With a name there is a
+// third beside them, Go that only connects and passes. Other builds of fdrace may be named, to see
 // what a change is worth. Further tables have whole logins by ssh and what a
 // large file costs it, and what each helper makes of a bad network, a wire in
 // namespaces: for those it needs root or a user namespace.
@@ -78,7 +79,7 @@ func (p *plan) run(noLab error) (err error) {
 		return err
 	}
 	if noLab != nil {
-		missing = append(missing, "a name by DNS, logins, a bad network: "+noLab.Error())
+		missing = append(missing, "names by DNS and among many, logins, a bad network: "+noLab.Error())
 	} else {
 		more, err := p.lab(on, dir)
 		if err != nil {
@@ -98,19 +99,20 @@ func (p *plan) helpers(on *stage, dir string) (missing []string, err error) {
 	if err != nil {
 		return nil, err
 	}
-	control, rows, missing, err := helpers(dir, s, on.dns != nil, p.others)
+	rows, missing, err := helpers(dir, s, on, p.others)
 	if err != nil {
 		return nil, err
 	}
 	for i := range rows {
-		if rows[i].peak, err = rows[i].measurePeak(); err != nil {
-			return nil, fmt.Errorf("%s: %w", rows[i].name, err)
+		r := &rows[i]
+		if err := withHosts(r.hosts, func() (err error) { r.peak, err = r.measurePeak(); return err }); err != nil {
+			return nil, fmt.Errorf("%s: %w", r.name, err)
 		}
 	}
 	until := time.Now().Add(p.limit)
 	for round := range warmUp + p.pairs {
 		for i := range rows {
-			if err := rows[i].pair(control); err != nil {
+			if err := withHosts(rows[i].hosts, rows[i].round); err != nil {
 				return nil, err
 			}
 		}
@@ -149,51 +151,64 @@ func (p *plan) lab(on *stage, dir string) (missing []string, err error) {
 	return missing, showBadNetwork(list)
 }
 
-// pair runs r and the control, and swaps them the next time. A run that does
-// not count goes before, so that every pair finds the processor's caches as the
-// control leaves them, whatever the row above.
-func (r *row) pair(control *helper) error {
-	if _, err := control.measure(); err != nil {
-		return fmt.Errorf("%s: %w", control.name, err)
+// round runs r and what is beside it, in another order the next time. A run that
+// does not count goes before, so that every round finds the processor's caches
+// as the control leaves them, whatever the row above.
+func (r *row) round() error {
+	if _, err := r.control.measure(); err != nil {
+		return fmt.Errorf("%s: %w", r.control.name, err)
 	}
-	var p [2]sample
-	order := []*helper{&r.helper, control}
-	for i := range order {
-		which := (i + len(r.pairs)) % 2
+	var s [3]sample
+	helpers := []*helper{&r.helper, r.control}
+	if r.bare != nil {
+		helpers = append(helpers, r.bare)
+	}
+	for i := range helpers {
+		which := (i + len(r.rounds)) % len(helpers)
 		var err error
-		if p[which], err = order[which].measure(); err != nil {
-			return fmt.Errorf("%s: %w", order[which].name, err)
+		if s[which], err = helpers[which].measure(); err != nil {
+			return fmt.Errorf("%s: %w", helpers[which].name, err)
 		}
 	}
-	r.pairs = append(r.pairs, p)
+	r.rounds = append(r.rounds, s)
 	return nil
 }
 
 // show prints medians, and in brackets the quartiles. The control's own row is
 // made of pairs too: how far its ratio is from 1 is what the ratios are good
-// for.
+// for. The last ratio is what a name costs: the time beyond that of Go which only
+// connects, over the time of nc -F with the same name.
 func show(rows []row) {
 	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "\texec to fd, ms\tof nc -F\texec to exit, ms\tof nc -F\tCPU, ms\tpage faults\tpeak RSS, MB")
+	fmt.Fprintln(w, "\texec to fd, ms\tof nc -F\texec to exit, ms\tof nc -F\tbeyond bare Go\tCPU, ms\tpage faults\tpeak RSS, MB")
 	var noise []float64
 	for _, r := range rows {
-		var fd, fdRatio, exit, exitRatio, cpu, page []float64
-		for _, p := range r.pairs[warmUp:] {
+		var fd, fdRatio, exit, exitRatio, beyond, cpu, page []float64
+		for _, p := range r.rounds[warmUp:] {
 			fd = append(fd, ms(p[0].fd))
 			exit = append(exit, ms(p[0].exit))
 			cpu = append(cpu, ms(p[0].cpu))
 			page = append(page, float64(p[0].page))
 			fdRatio = append(fdRatio, float64(p[0].fd)/float64(p[1].fd))
 			exitRatio = append(exitRatio, float64(p[0].exit)/float64(p[1].exit))
-			noise = append(noise, ms(p[1].exit))
+			if r.bare != nil {
+				beyond = append(beyond, float64(p[0].exit-p[2].exit)/float64(p[1].exit))
+			}
+			if r.control == rows[0].control {
+				noise = append(noise, ms(p[1].exit))
+			}
+		}
+		more := ""
+		if r.bare != nil {
+			more = quartiles(beyond)
 		}
 		_, faults, _ := quarter(page)
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%.0f\t%.1f\n", r.name, quartiles(fd), quartiles(fdRatio), quartiles(exit), quartiles(exitRatio), quartiles(cpu), faults, r.peak)
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%.0f\t%.1f\n", r.name, quartiles(fd), quartiles(fdRatio), quartiles(exit), quartiles(exitRatio), more, quartiles(cpu), faults, r.peak)
 	}
 	w.Flush()
 	q1, q2, q3 := quarter(noise)
-	fmt.Printf("\n%d pairs a row. Noise: half of all %d runs of nc -F took %.2f to %.2f ms, a spread of %.0f %% of the median.\n",
-		len(rows[0].pairs)-warmUp, len(noise), q1, q3, 100*(q3-q1)/q2)
+	fmt.Printf("\n%d pairs a row. Noise: half of all %d runs of nc -F with an address took %.2f to %.2f ms, a spread of %.0f %% of the median.\n",
+		len(rows[0].rounds)-warmUp, len(noise), q1, q3, 100*(q3-q1)/q2)
 }
 
 func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }

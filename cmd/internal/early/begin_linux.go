@@ -15,6 +15,9 @@ import (
 // of an MPTCP attempt.
 const patience = 200 * time.Millisecond
 
+// receiveWindow is package mptcp's.
+const receiveWindow = 1 << 20
+
 // logEnv is the environment variable that asks for a log.
 const logEnv = "FDRACE_LOG="
 
@@ -198,6 +201,10 @@ func handOver(l *line, winner int) bool {
 	option(fd, unix.SO_ERROR)
 	setOption(fd, unix.SOL_SOCKET, unix.SO_KEEPALIVE, 1)
 	setOption(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)
+	if l.mptcp { // mptcp.GrowReceiveBuffer
+		setOption(fd, unix.SOL_SOCKET, unix.SO_RCVLOWAT, receiveWindow)
+		setOption(fd, unix.SOL_SOCKET, unix.SO_RCVLOWAT, 1)
+	}
 	call(unix.SYS_FCNTL, fd, unix.F_SETFL, 0) // it blocks
 	rights.fd[0] = int32(fd)
 	n, _ := call(unix.SYS_SENDMSG, stdout, uintptr(unsafe.Pointer(&message)), unix.MSG_NOSIGNAL|unix.MSG_DONTWAIT)

@@ -186,6 +186,9 @@ func run(ctx context.Context, o *Options) error {
 	if err != nil {
 		return newRaceError(ctx, err, targets, d)
 	}
+	if w.Transport == "mptcp" {
+		_ = mptcp.GrowReceiveBuffer(w.FD) // without it the session works, too
+	}
 	if err := fdpass.Send(ssh, w.FD); err != nil {
 		return passError{fmt.Errorf("connected to %s, but the socket could not be passed: %w", w.Addr, err)}
 	}

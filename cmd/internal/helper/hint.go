@@ -43,7 +43,7 @@ func (e *raceError) hint(lost *race.Error) string {
 	case e.onlyMPTCP() && has(attempts, timedOut):
 		return "if something on the way drops Multipath TCP, --mptcp in place of --require-mptcp gets through by plain TCP"
 	case all(lost.Failures, noNameServer):
-		return "no name server answers: an address in place of the name needs none"
+		return "no name server answers: try the IP address instead of the name"
 	}
 	return ""
 }

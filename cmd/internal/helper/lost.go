@@ -182,6 +182,10 @@ func (e *raceError) ways(f race.Failure) string {
 
 func (e *raceError) reason(f race.Failure) string {
 	if f.Family != race.AnyFamily {
+		var dns *net.DNSError
+		if errors.As(f.Err, &dns) {
+			return fmt.Sprintf("lookup of its %s addresses: %s: %s", f.Family, dns.Err, e.timedOut())
+		}
 		return fmt.Sprintf("no answer for its %s addresses: %s", f.Family, e.timedOut())
 	}
 	if errors.Is(f.Err, context.DeadlineExceeded) {
@@ -205,10 +209,12 @@ func Words(err error, addr race.Addr) string {
 		switch {
 		case dns.IsNotFound:
 			return dns.Err
+		case dns.IsTimeout && dns.Server != "":
+			return dns.Err
 		case dns.IsTimeout:
 			return "no answer from the name server"
 		}
-		return "the name server failed: " + dns.Err
+		return "name lookup failed: " + dns.Err
 	}
 	switch {
 	case errors.Is(err, context.DeadlineExceeded) && errors.Is(err, race.ErrNoBanner):

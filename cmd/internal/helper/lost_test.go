@@ -26,9 +26,11 @@ type lostCase struct {
 }
 
 var (
-	dnsDead = &net.DNSError{Err: "i/o timeout", Name: "box", IsTimeout: true}
-	nowhere = &net.DNSError{Err: "no such host", Name: "box", IsNotFound: true}
-	mptcps  = []race.Transport{{Name: "mptcp"}}
+	dnsDead   = &net.DNSError{Err: "i/o timeout", Name: "box", IsTimeout: true}
+	dnsSilent = &net.DNSError{Err: "no answer from name servers 192.0.2.53 and 192.0.2.54", Server: "192.0.2.53, 192.0.2.54", Name: "box", IsTimeout: true}
+	dnsFails  = &net.DNSError{Err: "name server 192.0.2.53 failed (SERVFAIL), name server 192.0.2.54 refused (REFUSED)", Name: "box.example.org", IsTemporary: true}
+	nowhere   = &net.DNSError{Err: "no such host", Name: "box", IsNotFound: true}
+	mptcps    = []race.Transport{{Name: "mptcp"}}
 )
 
 // failed is a failure of addr, to which each of names leads.
@@ -111,6 +113,11 @@ var lostCases = []lostCase{
 	{name: "no name server", words: "box", lost: timesOut(
 		race.Failure{Target: race.Target{Host: "box", Port: 22}, Family: race.IPv6, Err: context.DeadlineExceeded},
 		race.Failure{Target: race.Target{Host: "box", Port: 22}, Family: race.IPv4, Err: context.DeadlineExceeded})},
+	{name: "no name server, by its address", words: "box", lost: timesOut(
+		race.Failure{Target: race.Target{Host: "box", Port: 22}, Family: race.IPv6, Err: fmt.Errorf("%w: %w", dnsSilent, context.DeadlineExceeded)},
+		race.Failure{Target: race.Target{Host: "box", Port: 22}, Family: race.IPv4, Err: fmt.Errorf("%w: %w", dnsSilent, context.DeadlineExceeded)})},
+	{name: "name servers that fail", words: "box.example.org", lost: fails(
+		race.Failure{Target: race.Target{Host: "box.example.org", Port: 22}, Err: dnsFails, At: 5 * ms})},
 	{name: "a name server that gives up", words: "box", lost: fails(
 		race.Failure{Target: race.Target{Host: "box", Port: 22}, Err: dnsDead, At: 5000 * ms})},
 	{name: "no such name", words: "box", lost: fails(

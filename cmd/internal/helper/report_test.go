@@ -51,8 +51,8 @@ func TestExplain(t *testing.T) {
   box: no such host (5.0 ms)`},
 		{"a name server that fails", []race.Target{box}, race.Error{Failures: []race.Failure{
 			{Target: box, Err: &net.DNSError{Err: "server misbehaving", Name: "box"}, At: 5 * ms}}},
-			`fdrace: no connection to box:22: the name server failed: server misbehaving
-  box: the name server failed: server misbehaving (5.0 ms)`},
+			`fdrace: no connection to box:22: name lookup failed: server misbehaving
+  box: name lookup failed: server misbehaving (5.0 ms)`},
 		{"timeout", []race.Target{box, other}, race.Error{Cause: context.DeadlineExceeded, Failures: []race.Failure{
 			{Target: box, Addr: v6, Transport: "tcp", Err: context.DeadlineExceeded, At: 3000 * ms},
 			{Target: box, Family: race.IPv4, Err: context.DeadlineExceeded, At: 3000 * ms},

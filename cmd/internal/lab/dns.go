@@ -19,38 +19,34 @@ import (
 )
 
 // DNS is a name server over UDP and TCP that answers each question when and
-// how it was told to. A name it was told nothing of is what "*" is, or does not
-// exist; a name it knows has no records of other types. The wire's loop serves it,
-// so that its answers are as punctual as packets are.
+// how it was told to, and as its Behavior is. The wire's loop serves it, so that
+// its answers are as punctual as packets are.
 type DNS struct {
+	Name string // in its queries
+
 	wire *Wire
-	udp  int
-	tcp  net.Listener
+	host *Host
+	at   netip.AddrPort
 	wg   sync.WaitGroup // of TCP's goroutines
 
 	// Under the wire's lock.
-	closed  bool
-	replies map[question]Reply
-	queries []Query
-	conns   map[net.Conn]bool
-}
-
-// Reply is what the server makes of a question; the zero value is NODATA at
-// once.
-type Reply struct {
-	After     time.Duration
-	Silent    bool
-	Code      dnsmessage.RCode
-	Truncated bool // over UDP only that there is more; all of it over TCP
-	Records   []dnsmessage.ResourceBody
+	udp      int          // -1 if it is closed
+	tcp      net.Listener // nil if it is closed
+	conns    map[net.Conn]bool
+	behavior Behavior
+	zone     zone
+	queries  []Query
+	last     *answer // by UDP, of the pairs that Behavior.Pair is about
 }
 
 // Query is a question the server was asked.
 type Query struct {
-	At   time.Duration // since the wire's last Mark
-	Name string        // without the last dot, in lower case
-	Type dnsmessage.Type
-	TCP  bool
+	At     time.Duration // of its arrival, since the wire's last Mark
+	Name   string        // without the last dot, in lower case
+	Type   dnsmessage.Type
+	TCP    bool
+	OPT    bool   // it had an OPT record (RFC 6891)
+	Server string // DNS.Name
 }
 
 func (q Query) String() string {
@@ -58,53 +54,113 @@ func (q Query) String() string {
 	if q.TCP {
 		s += " over TCP"
 	}
+	if q.OPT {
+		s += " with OPT"
+	}
+	if q.Server != "" {
+		s += " at " + q.Server
+	}
 	return s
-}
-
-type question struct {
-	name string
-	kind dnsmessage.Type
 }
 
 // ServeDNS starts a name server in the host. The caller closes it, before the
 // wire.
 func (w *Wire) ServeDNS(h *Host, at netip.AddrPort) (*DNS, error) {
-	d := &DNS{wire: w, replies: map[question]Reply{}, conns: map[net.Conn]bool{}}
-	domain, address := socketAddress(at)
-	err := h.Do(func() (err error) {
-		if d.udp, err = unix.Socket(domain, unix.SOCK_DGRAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0); err != nil {
+	d := &DNS{wire: w, host: h, at: at, udp: -1, zone: zone{}, conns: map[net.Conn]bool{}}
+	if err := d.Behave(Behavior{}); err != nil {
+		return nil, err
+	}
+	return d, nil
+}
+
+// Behave changes how the server treats the questions that come from now on.
+func (d *DNS) Behave(b Behavior) error {
+	d.wire.mu.Lock()
+	d.behavior, d.last = b, nil
+	open := d.udp >= 0
+	var err error
+	if b.Dead {
+		err = d.closeUDP()
+	}
+	if b.Dead || b.TCP == Refuses {
+		err = errors.Join(err, d.closeTCP())
+	}
+	listening := d.tcp != nil
+	d.wire.mu.Unlock()
+	if err == nil && !b.Dead && !open {
+		err = d.host.Do(d.openUDP)
+	}
+	if err == nil && !b.Dead && b.TCP != Refuses && !listening {
+		err = d.host.Do(d.openTCP)
+	}
+	if err != nil {
+		return fmt.Errorf("dns: %w", errors.Join(err, d.Close()))
+	}
+	return nil
+}
+
+func (d *DNS) openUDP() error {
+	domain, address := socketAddress(d.at)
+	if six, ok := address.(*unix.SockaddrInet6); ok && d.at.Addr().Zone() != "" {
+		link, err := net.InterfaceByName(d.at.Addr().Zone())
+		if err != nil {
 			return err
 		}
-		if err = unix.Bind(d.udp, address); err == nil {
-			d.tcp, err = net.Listen("tcp", at.String())
-		}
-		if err != nil {
-			unix.Close(d.udp)
-		}
-		return err
-	})
-	if err != nil {
-		return nil, fmt.Errorf("dns: %w", err)
+		six.ZoneId = uint32(link.Index)
 	}
-	d.wg.Go(d.serveTCP)
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.guests = append(w.guests, guest{d.udp, d.serveUDP})
-	w.wakeUp()
-	return d, nil
+	fd, err := unix.Socket(domain, unix.SOCK_DGRAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	if err := unix.Bind(fd, address); err != nil {
+		return errors.Join(err, unix.Close(fd))
+	}
+	d.wire.mu.Lock()
+	defer d.wire.mu.Unlock()
+	d.udp = fd
+	d.wire.guests = append(d.wire.guests, guest{fd, d.serveUDP})
+	d.wire.wakeUp()
+	return nil
+}
+
+func (d *DNS) openTCP() error {
+	ln, err := net.Listen("tcp", d.at.String())
+	if err != nil {
+		return err
+	}
+	d.wire.mu.Lock()
+	defer d.wire.mu.Unlock()
+	d.tcp = ln
+	d.wg.Go(func() { d.serveTCP(ln) })
+	return nil
+}
+
+func (d *DNS) closeUDP() error {
+	if d.udp < 0 {
+		return nil
+	}
+	d.wire.guests = slices.DeleteFunc(d.wire.guests, func(g guest) bool { return g.fd == d.udp })
+	d.wire.wakeUp()
+	err := unix.Close(d.udp)
+	d.udp = -1
+	return err
+}
+
+func (d *DNS) closeTCP() (err error) {
+	if d.tcp != nil {
+		err = d.tcp.Close()
+		d.tcp = nil
+	}
+	for c := range d.conns {
+		c.Close()
+	}
+	return err
 }
 
 // Close ends the server; replies that are due later are never sent.
 func (d *DNS) Close() error {
-	err := d.tcp.Close()
 	d.wire.mu.Lock()
-	d.closed = true
-	d.wire.guests = slices.DeleteFunc(d.wire.guests, func(g guest) bool { return g.fd == d.udp })
-	d.wire.wakeUp()
-	err = errors.Join(err, unix.Close(d.udp))
-	for c := range d.conns {
-		c.Close()
-	}
+	err := errors.Join(d.closeUDP(), d.closeTCP())
 	d.wire.mu.Unlock()
 	d.wg.Wait()
 	return err
@@ -114,7 +170,15 @@ func (d *DNS) Close() error {
 func (d *DNS) Set(name string, kind dnsmessage.Type, r Reply) {
 	d.wire.mu.Lock()
 	defer d.wire.mu.Unlock()
-	d.replies[question{canonical(name), kind}] = r
+	d.zone[question{canonical(name), kind}] = []Reply{r}
+}
+
+// Add makes r a further reply to the same questions.
+func (d *DNS) Add(name string, kind dnsmessage.Type, r Reply) {
+	d.wire.mu.Lock()
+	defer d.wire.mu.Unlock()
+	q := question{canonical(name), kind}
+	d.zone[q] = append(d.zone[q], r)
 }
 
 // Queries are the questions asked since the wire's last Mark, in their order.
@@ -130,29 +194,9 @@ func (d *DNS) Queries() []Query {
 	return list
 }
 
-func canonical(name string) string { return strings.ToLower(strings.TrimSuffix(name, ".")) }
-
-// note records a question and looks up the reply to it.
-func (d *DNS) note(q dnsmessage.Question, tcp bool) Reply {
-	name := canonical(q.Name.String())
-	d.queries = append(d.queries, Query{d.wire.now(), name, q.Type, tcp})
-	if r, ok := d.replies[question{name, q.Type}]; ok {
-		return r
-	}
-	for known := range d.replies {
-		if known.name == name {
-			return Reply{}
-		}
-	}
-	if r, ok := d.replies[question{"*", q.Type}]; ok {
-		return r
-	}
-	return Reply{Code: dnsmessage.RCodeNameError}
-}
-
 // serveUDP takes the datagrams there are.
 func (d *DNS) serveUDP() {
-	var buf [512]byte
+	var buf [1 << 12]byte
 	for {
 		n, from, err := unix.Recvfrom(d.udp, buf[:], 0)
 		if errors.Is(err, unix.ECONNREFUSED) {
@@ -161,21 +205,30 @@ func (d *DNS) serveUDP() {
 		if err != nil {
 			return
 		}
-		d.answer(buf[:n], false, func(message []byte) {
-			unix.Sendto(d.udp, message, 0, from) // as lossy as UDP is
+		d.take(buf[:n], addrPort(from).Addr(), false, func(message []byte) {
+			if d.udp >= 0 {
+				unix.Sendto(d.udp, message, 0, from) // as lossy as UDP is
+			}
 		})
 	}
 }
 
-func (d *DNS) serveTCP() {
+func (d *DNS) serveTCP(ln net.Listener) {
 	for {
-		c, err := d.tcp.Accept()
+		c, err := ln.Accept()
 		if err != nil {
 			return
 		}
 		d.wire.mu.Lock()
-		d.conns[c] = true
+		open := d.tcp == ln
+		if open {
+			d.conns[c] = true
+		}
 		d.wire.mu.Unlock()
+		if !open {
+			c.Close()
+			return
+		}
 		d.wg.Go(func() {
 			d.serveConn(c)
 			d.wire.mu.Lock()
@@ -197,7 +250,7 @@ func (d *DNS) serveConn(c net.Conn) {
 			return
 		}
 		d.wire.mu.Lock()
-		d.answer(message, true, func(message []byte) {
+		d.take(message, netip.Addr{}, true, func(message []byte) {
 			c.Write(append(binary.BigEndian.AppendUint16(nil, uint16(len(message))), message...))
 		})
 		d.wire.wakeUp()
@@ -205,49 +258,67 @@ func (d *DNS) serveConn(c net.Conn) {
 	}
 }
 
-// answer has what send is given sent when the reply to message is due.
-func (d *DNS) answer(message []byte, tcp bool, send func([]byte)) {
-	var p dnsmessage.Parser
-	head, err := p.Start(message)
-	if err != nil || head.Response {
-		return
-	}
-	q, err := p.Question()
-	if err != nil {
-		return
-	}
-	r := d.note(q, tcp)
-	if r.Silent {
-		return
-	}
-	out, err := r.pack(head.ID, q, tcp)
-	if err != nil {
-		panic(fmt.Sprintf("lab: the reply to %s cannot be packed: %v", q.GoString(), err)) // the test's mistake
-	}
-	d.wire.after(r.After, func() {
-		if !d.closed {
-			send(out)
-		}
-	})
+// answer is one on its way, and who is to get it.
+type answer struct {
+	message []byte
+	client  netip.Addr
+	asked   time.Duration
+	send    func([]byte)
 }
 
-func (r Reply) pack(id uint16, q dnsmessage.Question, tcp bool) ([]byte, error) {
-	m := dnsmessage.Message{
-		Header: dnsmessage.Header{
-			ID: id, Response: true, RCode: r.Code,
-			// A reply with neither looks like a lame delegation.
-			RecursionDesired: true, RecursionAvailable: true,
-			Truncated: r.Truncated && !tcp,
-		},
-		Questions: []dnsmessage.Question{q},
+// take has what send is given sent when the replies to message are due.
+func (d *DNS) take(message []byte, client netip.Addr, tcp bool, send func([]byte)) {
+	var m dnsmessage.Message
+	if m.Unpack(message) != nil || m.Response || len(m.Questions) == 0 {
+		return
 	}
-	if !m.Truncated {
-		for _, body := range r.Records {
-			m.Answers = append(m.Answers, dnsmessage.Resource{
-				Header: dnsmessage.ResourceHeader{Name: q.Name, Class: dnsmessage.ClassINET},
-				Body:   body,
-			})
+	q := m.Questions[0]
+	opt := slices.IndexFunc(m.Additionals, func(r dnsmessage.Resource) bool { return r.Header.Type == dnsmessage.TypeOPT })
+	d.queries = append(d.queries, Query{d.wire.now(), canonical(q.Name.String()), q.Type, tcp, opt >= 0, d.Name})
+	replies, aliases := d.zone.find(canonical(q.Name.String()), q.Type)
+	if one, ok := d.behavior.reply(tcp, opt >= 0); ok {
+		replies, aliases = []Reply{one}, nil
+	}
+	for _, r := range replies {
+		if r.Silent {
+			continue
 		}
+		out := r.message(m.ID, q, aliases, tcp)
+		if opt >= 0 && d.behavior.OPT == Echoes {
+			out.Additionals = append(out.Additionals, m.Additionals[opt])
+		}
+		packed, err := out.Pack()
+		if err != nil {
+			panic(fmt.Sprintf("lab: the reply to %s cannot be packed: %v", q.GoString(), err)) // the test's mistake
+		}
+		a := &answer{packed, client, d.wire.now(), send}
+		after := r.After + d.behavior.Slow
+		if d.behavior.Pair != Well && !tcp {
+			if !d.pair(a) {
+				continue
+			}
+			after = max(after, pairGap)
+		}
+		d.wire.after(after, func() { a.send(a.message) })
 	}
-	return m.Pack()
+}
+
+// pair does to a and to the answer before it what the server does to two
+// questions that come together. It reports whether a is sent at all.
+func (d *DNS) pair(a *answer) bool {
+	first := d.last
+	d.last = a
+	if first == nil || first.client != a.client || a.asked-first.asked > pairGap {
+		return true
+	}
+	d.last = nil // a third one is again a first
+	switch d.behavior.Pair {
+	case DropsSecond:
+		return false
+	case MixesIDs:
+		copy(a.message, first.message[:2])
+	case Swaps:
+		first.send, a.send = a.send, first.send
+	}
+	return true
 }

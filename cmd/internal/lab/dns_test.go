@@ -86,7 +86,7 @@ func TestDNS(t *testing.T) {
 		{reply: "AAAA=servfail", code: dnsmessage.RCodeServerFailure},
 		{reply: "A=refused", code: dnsmessage.RCodeRefused},
 	} {
-		kind, r, err := parseReply(c.reply)
+		kind, r, _, err := parseReply(c.reply)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -129,7 +129,7 @@ func records(m dnsmessage.Message) string {
 
 func TestParseReply(t *testing.T) {
 	for _, word := range []string{"", "A", "MX=1", "A=2001:db8::1", "AAAA=192.0.2.1", "A=192.0.2.1+soon", "SRV=host", "SRV=1/2/x/host"} {
-		if _, r, err := parseReply(word); err == nil {
+		if _, r, _, err := parseReply(word); err == nil {
 			t.Errorf("%q is a reply: %+v", word, r)
 		}
 	}

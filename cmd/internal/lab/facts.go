@@ -20,6 +20,7 @@ type Facts struct {
 	Poll        int16          // POLLERR and POLLHUP, as they are pending
 	NonBlocking bool
 	KeepAlive   bool
+	RcvBuf      int    // SO_RCVBUF
 	Device      string // it is bound to
 }
 
@@ -60,6 +61,7 @@ func Examine(fd int) (f Facts, err error) {
 	}
 	f.Protocol = option(unix.SOL_SOCKET, unix.SO_PROTOCOL)
 	f.MPTCP = option(unix.IPPROTO_TCP, tcpIsMPTCP) == 1
+	f.RcvBuf = option(unix.SOL_SOCKET, unix.SO_RCVBUF)
 	f.KeepAlive = option(unix.SOL_SOCKET, unix.SO_KEEPALIVE) == 1
 	if errno := option(unix.SOL_SOCKET, unix.SO_ERROR); errno != 0 {
 		f.Err = unix.Errno(errno)
@@ -91,6 +93,6 @@ func (f Facts) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "peer %v\nlocal %v\nprotocol %d\nmptcp %v\n", f.Peer, f.Local, f.Protocol, f.MPTCP)
 	fmt.Fprintf(&b, "error %v\nhangup %v\npollerr %v\n", f.Err, f.Poll&unix.POLLHUP != 0, f.Poll&unix.POLLERR != 0)
-	fmt.Fprintf(&b, "nonblocking %v\nkeepalive %v\ndevice %s\n", f.NonBlocking, f.KeepAlive, f.Device)
+	fmt.Fprintf(&b, "nonblocking %v\nkeepalive %v\nrcvbuf %d\ndevice %s\n", f.NonBlocking, f.KeepAlive, f.RcvBuf, f.Device)
 	return b.String()
 }

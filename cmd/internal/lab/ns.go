@@ -81,6 +81,9 @@ func (h *Host) furnish() (err error) {
 	if err := os.Mkdir("/run/sshd", 0o755); err != nil {
 		return err
 	}
+	if err := replaceSSH(); err != nil {
+		return err
+	}
 	for name, value := range map[string]string{
 		"ipv4/conf/all/rp_filter":        "0", // several links, one far host: paths may be asymmetric
 		"ipv4/conf/default/rp_filter":    "0",

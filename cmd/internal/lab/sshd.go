@@ -38,7 +38,13 @@ const sshdPatience = 10 * time.Second
 // added to sshd.log there. With multipath it is run by mptcpize. The caller
 // closes it, if the host is not closed before.
 func StartSSHD(h *Host, dir string, multipath bool, at ...netip.AddrPort) (*SSHD, error) {
-	args, err := sshdArgs(h, dir)
+	return StartSSHDWith(h, dir, multipath, nil, at...)
+}
+
+// StartSSHDWith is StartSSHD with options, as KEYWORD=VALUE, that go before the
+// lab's own.
+func StartSSHDWith(h *Host, dir string, multipath bool, options []string, at ...netip.AddrPort) (*SSHD, error) {
+	args, err := sshdArgs(h, dir, options...)
 	if err != nil {
 		return nil, err
 	}
@@ -64,7 +70,7 @@ func InetSSHD(h *Host, dir string) (*exec.Cmd, error) {
 
 // sshdArgs makes ready what every server needs, and returns the command line
 // they have in common.
-func sshdArgs(h *Host, dir string) (args []string, err error) {
+func sshdArgs(h *Host, dir string, options ...string) (args []string, err error) {
 	path, err := FindSSHD()
 	if err != nil {
 		return nil, err
@@ -83,9 +89,9 @@ func sshdArgs(h *Host, dir string) (args []string, err error) {
 		return nil, err
 	}
 	args = []string{path, "-e", "-f", os.DevNull}
-	for _, option := range []string{
-		"HostKey=" + filepath.Join(dir, "host_key"),
-		"AuthorizedKeysFile=" + filepath.Join(dir, "authorized_keys"),
+	for _, option := range append(append(options, sessionOptions()...),
+		"HostKey="+filepath.Join(dir, "host_key"),
+		"AuthorizedKeysFile="+filepath.Join(dir, "authorized_keys"),
 		"StrictModes=no", // dir is in /tmp
 		"PermitRootLogin=yes",
 		"PermitTunnel=yes",
@@ -93,7 +99,7 @@ func sshdArgs(h *Host, dir string) (args []string, err error) {
 		"PidFile=none",
 		"MaxStartups=200", // a story may have a hundred clients at once
 		"LogLevel=VERBOSE",
-	} {
+	) {
 		args = append(args, "-o", option)
 	}
 	return args, nil
@@ -179,17 +185,6 @@ func (s *SSHD) Wait() error {
 	case <-time.After(sshdPatience):
 		return errors.New("sshd: a session is still there")
 	}
-}
-
-// FindSSHD returns the absolute path of sshd, by which it has to be started. It
-// looks also where the PATH of an ordinary user does not.
-func FindSSHD() (string, error) {
-	for _, name := range []string{"sshd", "/usr/sbin/sshd", "/usr/local/sbin/sshd"} {
-		if path, err := exec.LookPath(name); err == nil {
-			return filepath.Abs(path)
-		}
-	}
-	return "", errors.New("sshd: not found: run `apt-get install openssh-server`")
 }
 
 // makeKeys fills dir, unless it has been filled before.

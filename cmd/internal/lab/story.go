@@ -24,7 +24,7 @@ type story struct {
 	wire      *Wire
 	links     map[string]*Link
 	servers   map[netip.AddrPort]*Server
-	dns       *DNS // nil until there is something to ask for
+	resolvers map[string]*DNS // the one that "dns" makes by itself is ""
 
 	// Of the last race.
 	result *Result
@@ -45,7 +45,7 @@ func theStory(ts *testscript.TestScript) *story { return ts.Value(storyKey{}).(*
 // its internet, and a wire that has no link yet. It belongs into
 // [testscript.Params].Setup.
 func Setup(env *testscript.Env) (err error) {
-	s := &story{env: env, links: map[string]*Link{}, servers: map[netip.AddrPort]*Server{}}
+	s := &story{env: env, links: map[string]*Link{}, servers: map[netip.AddrPort]*Server{}, resolvers: map[string]*DNS{}}
 	env.Values[storyKey{}] = s
 	env.Defer(func() {
 		if err := s.close(); err != nil {
@@ -67,8 +67,8 @@ func (s *story) close() error {
 	for _, server := range s.servers {
 		err = errors.Join(err, server.Close())
 	}
-	if s.dns != nil {
-		err = errors.Join(err, s.dns.Close())
+	for _, d := range s.resolvers {
+		err = errors.Join(err, d.Close())
 	}
 	if s.wire != nil {
 		err = errors.Join(err, s.wire.Close())
@@ -200,12 +200,4 @@ func (s *story) zero() time.Duration {
 		}
 	}
 	return max(0, first)
-}
-
-// queries are those of the last race.
-func (s *story) queries() []Query {
-	if s.dns == nil {
-		return nil
-	}
-	return s.dns.Queries()
 }

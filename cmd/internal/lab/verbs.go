@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
-	"golang.org/x/net/dns/dnsmessage"
 	"golang.org/x/sys/unix"
 )
 
@@ -29,7 +28,14 @@ type verb func(s *story, ts *testscript.TestScript, args []string) error
 //	down LINK; up LINK                 all is lost; nothing is
 //	wall near|far input|output NFT...  a rule of a firewall
 //	unwall near|far                    no firewall any more
-//	dns NAME TYPE=WHAT...              what the near host's name server knows, see parseReply
+//	dns [@SERVER] NAME TYPE=WHAT...    what a name server knows, see parseReply: that of
+//	                                   the near host, or one that nameserver has made.
+//	                                   *.DOMAIN is every other name below it, * every other
+//	nameserver NAME near|far ADDR [WORD...]
+//	                                   a name server, and how it behaves, see parseBehavior
+//	nameserver NAME [WORD...]          how it does from now on
+//	resolvconf SERVER... [search DOMAIN...] [options OPTION...]
+//	                                   the near host's resolv.conf
 //	listen ADDR:PORT [MANNER...]       a server of the far host, see parseManner
 //
 //	[!] race [NAME=VALUE...] ARG...    runs fdrace ARG... as ssh would
@@ -45,12 +51,15 @@ type verb func(s *story, ts *testscript.TestScript, args []string) error
 //	rst WORD...                        a RST of that kind left
 //	syns [WORD...]                     prints the SYNs that left
 //	packets [WORD...]                  prints all there is
-//	queries                            prints the questions to the name server
+//	queries                            prints the questions to the name servers
+//	query WORD... [at D...]            such came, at each D: A AAAA SRV udp tcp @SERVER NAME
+//	noquery WORD...                    none did
 //	accepts ADDR:PORT N                the server has accepted N connections
 //	ended ADDR:PORT fin|rst N          N of them were ended so
 //
 // Times are those since the first packet the helper sent, to the wire or to the
-// name server: what the machine takes to start a program is no part of a race.
+// name server: what the machine takes to start a program is no part of a race. A
+// query is there when it arrives: at the far host half a round trip later.
 func Commands() map[string]func(*testscript.TestScript, bool, []string) {
 	cmds := map[string]func(*testscript.TestScript, bool, []string){
 		"race": func(ts *testscript.TestScript, neg bool, args []string) {
@@ -65,10 +74,12 @@ func Commands() map[string]func(*testscript.TestScript, bool, []string) {
 		"down":  onLink(func(l *Link) { l.SetDown(true) }),
 		"up":    onLink(func(l *Link) { l.SetDown(false) }),
 		"wall":  (*story).wall, "unwall": (*story).unwall,
-		"dns": (*story).resolve, "listen": (*story).listen,
-		"wins": (*story).wins, "fails": (*story).fails, "fd": (*story).fd,
+		"dns": (*story).dns, "nameserver": (*story).nameserver, "resolvconf": (*story).resolvconf,
+		"listen": (*story).listen,
+		"wins":   (*story).wins, "fails": (*story).fails, "fd": (*story).fd,
 		"syn": (*story).syn, "resyn": (*story).resyn, "nosyn": (*story).nosyn, "rst": (*story).rst,
-		"syns": (*story).syns, "packets": (*story).packets, "queries": (*story).printQueries,
+		"syns": (*story).syns, "packets": (*story).packets,
+		"queries": (*story).printQueries, "query": (*story).query, "noquery": (*story).noquery,
 		"accepts": (*story).accepts, "ended": (*story).ended,
 	} {
 		cmds[name] = func(ts *testscript.TestScript, neg bool, args []string) {
@@ -188,31 +199,6 @@ func (s *story) unwall(_ *testscript.TestScript, args []string) error {
 	return h.Unwall()
 }
 
-// resolve is the verb dns. The server is on the near host, where a laptop has
-// systemd-resolved: an answer takes no time but what the script gives it.
-func (s *story) resolve(_ *testscript.TestScript, args []string) (err error) {
-	at := netip.MustParseAddrPort("127.0.0.53:53")
-	if len(args) < 2 {
-		return errors.New("usage: dns NAME TYPE=WHAT... (see lab.Commands)")
-	}
-	if s.dns == nil {
-		if s.dns, err = s.wire.ServeDNS(s.near, at); err != nil {
-			return err
-		}
-		if err := s.near.File("/etc/resolv.conf", "nameserver "+at.Addr().String()+"\n"); err != nil {
-			return err
-		}
-	}
-	for _, arg := range args[1:] {
-		kind, reply, err := parseReply(arg)
-		if err != nil {
-			return err
-		}
-		s.dns.Set(args[0], kind, reply)
-	}
-	return nil
-}
-
 func (s *story) listen(_ *testscript.TestScript, args []string) error {
 	if len(args) == 0 {
 		return errors.New("usage: listen ADDR:PORT [MANNER...]")
@@ -271,68 +257,4 @@ func parseManner(words []string) (m Manner, err error) {
 		}
 	}
 	return m, err
-}
-
-// parseReply reads a reply of the name server: TYPE=VALUE,...[+tc][+DELAY],
-// where for A and AAAA a value is an address, for SRV it is
-// priority/weight/port/target, and in place of all of them there may be silent,
-// servfail, nxdomain, refused or nodata. With +tc it comes over TCP only.
-func parseReply(word string) (kind dnsmessage.Type, r Reply, err error) {
-	name, what, _ := strings.Cut(word, "=")
-	kinds := map[string]dnsmessage.Type{"A": dnsmessage.TypeA, "AAAA": dnsmessage.TypeAAAA, "SRV": dnsmessage.TypeSRV}
-	kind, ok := kinds[name]
-	if !ok {
-		return 0, r, fmt.Errorf("dns: unknown type %q", name)
-	}
-	parts := strings.Split(what, "+")
-	for _, part := range parts[1:] {
-		if part == "tc" {
-			r.Truncated = true
-		} else if r.After, err = time.ParseDuration(part); err != nil {
-			return 0, r, err
-		}
-	}
-	codes := map[string]dnsmessage.RCode{
-		"nodata":   dnsmessage.RCodeSuccess,
-		"servfail": dnsmessage.RCodeServerFailure,
-		"nxdomain": dnsmessage.RCodeNameError,
-		"refused":  dnsmessage.RCodeRefused,
-	}
-	if r.Silent = parts[0] == "silent"; r.Silent {
-		return kind, r, nil
-	}
-	if r.Code, ok = codes[parts[0]]; ok {
-		return kind, r, nil
-	}
-	for _, value := range strings.Split(parts[0], ",") {
-		body, err := parseRecord(kind, value)
-		if err != nil {
-			return 0, r, fmt.Errorf("dns: %s: %w", word, err)
-		}
-		r.Records = append(r.Records, body)
-	}
-	return kind, r, nil
-}
-
-func parseRecord(kind dnsmessage.Type, value string) (dnsmessage.ResourceBody, error) {
-	if kind == dnsmessage.TypeSRV {
-		var srv dnsmessage.SRVResource
-		var target string
-		if _, err := fmt.Sscanf(value, "%d/%d/%d/%s", &srv.Priority, &srv.Weight, &srv.Port, &target); err != nil {
-			return nil, err
-		}
-		name, err := dnsmessage.NewName(strings.TrimSuffix(target, ".") + ".")
-		srv.Target = name
-		return &srv, err
-	}
-	a, err := netip.ParseAddr(value)
-	switch {
-	case err != nil:
-		return nil, err
-	case kind == dnsmessage.TypeA && a.Is4():
-		return &dnsmessage.AResource{A: a.As4()}, nil
-	case kind == dnsmessage.TypeAAAA && a.Is6():
-		return &dnsmessage.AAAAResource{AAAA: a.As16()}, nil
-	}
-	return nil, errors.New("an address of the other family")
 }

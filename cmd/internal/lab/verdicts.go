@@ -141,14 +141,6 @@ func (s *story) packets(ts *testscript.TestScript, args []string) error {
 	return err
 }
 
-func (s *story) printQueries(ts *testscript.TestScript, _ []string) error {
-	zero := s.zero()
-	for _, q := range s.queries() {
-		fmt.Fprintln(ts.Stdout(), ms(q.At-zero), q)
-	}
-	return nil
-}
-
 func (s *story) wins(_ *testscript.TestScript, args []string) error {
 	if len(args) == 0 {
 		return errors.New("usage: wins ADDR [D]")

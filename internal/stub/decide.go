@@ -1,0 +1,227 @@
+package stub
+
+import "time"
+
+// Health is what the lookups of one race have learned about the name servers of
+// their Config. The zero value is ready to use.
+type Health struct {
+	slow   [MaxServers]bool // silent for 100 ms while a later server had addresses
+	waited [MaxServers]bool // silent for a second that the race has waited for it
+}
+
+// A server is the state of one question at one server.
+type server struct {
+	verdict Verdict // 0 before it is asked, NoAnswer before it answers
+	sends   int
+	first   time.Duration // when it was asked first
+	since   time.Duration // when it was asked first, or what came last: a truncated answer, or the failure of TCP
+	tcp     bool          // the answer comes by TCP
+	toSend  bool          // by TCP
+	partial bool          // the caller has a truncated answer with records
+}
+
+type state byte
+
+const (
+	pending state = iota
+	positive
+	negative
+	failing
+)
+
+func (s *server) state() state {
+	switch s.verdict {
+	case Ignored, NoAnswer:
+		return pending
+	case Positive:
+		return positive
+	case NoData, NXDomain:
+		return negative
+	}
+	return failing
+}
+
+// decide updates the state of question i. It returns when that state may change
+// without a message: never, or later than now.
+func (l *Lookup) decide(i int, now time.Duration) (due time.Duration) {
+	q := &l.questions[i]
+	if q.told == last {
+		return never
+	}
+	if q.off {
+		q.state, q.settled = negative, true
+		return never
+	}
+	q.state, q.settled = pending, false
+	if q.held {
+		return never
+	}
+	best := -1              // the first server that has an answer; those after it do not count
+	partial := -1           // the first one before it that has part of an answer
+	var since time.Duration // when the first partial answer came, or its TCP failed
+	var waiting, failed int
+	var addrsUntil, noneUntil time.Duration // when best's addresses, or their lack, count despite pending servers
+	unasked := false
+	for j := range l.conf.NServers {
+		s := &q.servers[j]
+		switch s.state() {
+		case positive, negative:
+			best = j
+		case failing:
+			failed++
+		case pending:
+			waiting++
+			unasked = s.verdict == Ignored
+			if !l.health.slow[j] {
+				addrsUntil = max(addrsUntil, s.since+silence)
+			}
+			if !l.health.waited[j] {
+				noneUntil = max(noneUntil, q.start+longSilence)
+			}
+		}
+		if best >= 0 || unasked {
+			break // an unasked server is followed by unasked ones
+		}
+		if s.partial {
+			if partial < 0 {
+				partial, since = j, s.since
+			}
+			since = min(since, s.since)
+		}
+	}
+	addrsUntil, noneUntil = min(addrsUntil, q.end), min(noneUntil, q.end)
+	switch {
+	case best >= 0 && q.servers[best].verdict == Positive:
+		if addrsUntil > now && q.told == nothing {
+			return addrsUntil
+		}
+		return l.use(q, best, noneUntil, now)
+	case partial >= 0:
+		if at := min(since+tcpPatience, q.end); waiting > 0 && at > now && q.told == nothing {
+			return at
+		}
+		until := time.Duration(0)
+		if waiting > 0 {
+			until = min(max(noneUntil, since+longSilence), q.end)
+		}
+		return l.use(q, partial, until, now)
+	case best >= 0:
+		if noneUntil > now {
+			return noneUntil
+		}
+		l.health.markWaited(q, best, now)
+		q.state, q.settled = negative, true
+		return never
+	}
+	// No server has an answer. If one has failed, a search domain is worth at
+	// most a second of waiting for the others.
+	if waiting > 0 && now < q.end {
+		domain, _ := l.domain(l.step)
+		switch {
+		case domain == "" || failed == 0 || unasked:
+			return q.end
+		case noneUntil > now:
+			return noneUntil
+		}
+	}
+	l.health.markWaited(q, l.conf.NServers, now)
+	q.state, q.settled = failing, true
+	return never
+}
+
+// use makes server j's records the answer to q. Until then a better answer may
+// come, from a server before j or, if j's is truncated, from any.
+func (l *Lookup) use(q *question, j int, until, now time.Duration) (due time.Duration) {
+	if q.told == nothing { // else a server that has answered other questions since would count as slow again
+		l.health.markSlow(q, j)
+	}
+	q.state, q.from = positive, j
+	if until > now {
+		return until
+	}
+	q.settled = true
+	l.health.markWaited(q, j, now)
+	return never
+}
+
+// markSlow notes the servers before j that have kept its addresses waiting.
+func (h *Health) markSlow(q *question, j int) {
+	for k := range j {
+		if q.servers[k].state() == pending {
+			h.slow[k] = true
+		}
+	}
+}
+
+// markWaited notes the servers before j that have been silent for a second.
+func (h *Health) markWaited(q *question, j int, now time.Duration) {
+	for k := range j {
+		if q.servers[k].state() == pending && now >= q.start+longSilence {
+			h.slow[k], h.waited[k] = true, true
+		}
+	}
+}
+
+// advance updates the states of the questions, and goes on to the next name
+// when this one has no records.
+func (l *Lookup) advance(now time.Duration) {
+	for !l.over {
+		unanswered, fails := false, false
+		for i := range l.n {
+			l.decide(i, now)
+			switch l.questions[i].state {
+			case pending:
+				unanswered = true
+			case positive:
+				l.found = true
+			case failing:
+				fails = true
+			}
+		}
+		first, second := &l.questions[0], &l.questions[1]
+		if second.held && (first.state != pending || now >= first.start+tcpPatience) {
+			second.held = false
+			second.start, second.end = now, now+l.bound()
+			continue
+		}
+		if unanswered || l.found || fails && l.retry(now) {
+			return
+		}
+		domain, _ := l.domain(l.step)
+		if fails {
+			l.failed, l.blamed = true, l.step
+			for i := range l.n {
+				for j := range l.conf.NServers {
+					l.blame[i][j] = l.questions[i].servers[j].verdict
+				}
+			}
+			if domain == "" && l.full {
+				l.over = true
+				return
+			}
+		}
+		l.nextName(now)
+	}
+}
+
+// retry asks once more if servers have said SERVFAIL, which may be temporary. It
+// reports whether it does.
+func (l *Lookup) retry(now time.Duration) bool {
+	if l.again || l.conf.Attempts < 2 {
+		return false
+	}
+	for i := range l.n {
+		q := &l.questions[i]
+		if q.state != failing || now >= q.end {
+			continue
+		}
+		for j := range l.conf.NServers {
+			if q.servers[j].verdict == ServFail {
+				q.begin(now)
+				l.again = true
+				break
+			}
+		}
+	}
+	return l.again
+}

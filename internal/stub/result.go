@@ -1,0 +1,84 @@
+package stub
+
+import "time"
+
+// A Result is the answer to one question.
+type Result struct {
+	Question int
+	Server   int  // the records are in its message, which Answer kept; -1 if there are no others
+	Replaces bool // what earlier Results of this question said does not count any more
+	More     bool // a preferred server may still answer
+}
+
+// Result returns the next result. ok is false if there is none now. The last
+// Result of each question is the one without More; with neither a Server nor
+// Replaces it leaves earlier ones as they are.
+func (l *Lookup) Result(now time.Duration) (r Result, ok bool) {
+	l.advance(now)
+	if !l.found && !l.over {
+		return r, false
+	}
+	for i := range l.n {
+		q := &l.questions[i]
+		if q.told == last || q.state == pending && !l.over {
+			continue
+		}
+		r := Result{Question: i, Server: -1}
+		if q.state == positive && !l.over {
+			if q.told == nothing || q.from != q.toldFrom {
+				r.Server, r.Replaces = q.from, q.told == provisional
+			} else if !q.settled {
+				continue
+			}
+			r.More, q.toldFrom = !q.settled, q.from
+		} else {
+			r.Replaces = q.told == provisional
+		}
+		q.told = last
+		if r.More {
+			q.told = provisional
+		}
+		return r, true
+	}
+	return r, false
+}
+
+// Records makes a iterate over m, a message that Answer kept for a question.
+func (l *Lookup) Records(a *Answer, question int, m []byte) {
+	a.init(m, &l.questions[question&1].query)
+}
+
+// Found reports whether a name on the search list has records.
+func (l *Lookup) Found() bool { return l.found }
+
+// NotFound reports whether servers answered for every name on the search list
+// that it does not exist or has no such records.
+func (l *Lookup) NotFound() bool { return l.over && !l.failed }
+
+// Stopped reports whether l did not use the search list because servers failed for
+// the name as it is.
+func (l *Lookup) Stopped() bool {
+	return l.over && l.failed && l.full && !l.only && l.conf.NSearch > 0 && l.step == 0
+}
+
+// Blame returns a server's verdict on a question: NoAnswer if it was silent, 0 if
+// it was not asked. If l failed, it is about the last name for which servers
+// failed.
+func (l *Lookup) Blame(question, server int) Verdict {
+	question, server = question&1, server&3%MaxServers
+	if l.over && l.failed {
+		return l.blame[question][server]
+	}
+	return l.questions[question].servers[server].verdict
+}
+
+// Domain returns the search domain of the name that Blame is about, "" for the
+// name as it is.
+func (l *Lookup) Domain() string {
+	step := l.step
+	if l.over && l.failed {
+		step = l.blamed
+	}
+	domain, _ := l.domain(step)
+	return domain
+}

@@ -1,0 +1,134 @@
+package race
+
+import (
+	"errors"
+	"net/netip"
+	"time"
+
+	"fdrace/race/resolve"
+
+	"golang.org/x/sys/unix"
+)
+
+// nat64 is what a race knows of an IPv6-only network's way to IPv4 (RFC 6052),
+// and which IPv4 addresses may need it.
+type nat64 struct {
+	asked, answered bool
+	prefixes        []netip.Prefix
+	later           []stranded // those that have one delay more, in the order of due
+	waiting         []stranded // those that wait for the answer
+}
+
+// A stranded candidate has an IPv4 address that does not answer, or cannot.
+type stranded struct {
+	*candidate
+	due   time.Duration
+	lanes []*lane // those that are not over before it has been tried by IPv6
+}
+
+// due is when the next of n.later has waited long enough.
+func (n *nat64) due() time.Duration {
+	if len(n.later) == 0 {
+		return never
+	}
+	return n.later[0].due
+}
+
+func (r *running) askNAT64() {
+	if r.nat64.asked {
+		return
+	}
+	r.nat64.asked = true
+	r.lookup(question{kind: askNAT64})
+}
+
+// mayNeedNAT64 reports whether a's address could be reached through IPv6.
+func (r *running) mayNeedNAT64(a *attempt) bool {
+	return !a.addr.isSocket() && a.addr.Addr().Is4() && !a.addr.Addr().IsLoopback() && a.via == "" &&
+		r.family == AnyFamily && len(a.lanes) > 0
+}
+
+// awaitNAT64 has a's address tried by IPv6 if it is silent for one delay.
+func (r *running) awaitNAT64(a *attempt) {
+	if a.transport == 0 && a.tries <= 1 && r.mayNeedNAT64(a) {
+		r.nat64.later = append(r.nat64.later, stranded{a.candidate, r.sys.Now() + r.schedule.delay, nil})
+	}
+}
+
+// failedIPv4 takes the end of a. Where there is no route to an IPv4 address it
+// is tried by IPv6 at once; where a router, or the lack of a neighbor, says that
+// there is no such host, one delay later. Until then its lanes are not over.
+func (r *running) failedIPv4(a *attempt, err error) {
+	now := errors.Is(err, unix.ENETUNREACH)
+	if !now && !errors.Is(err, unix.EHOSTUNREACH) || !r.mayNeedNAT64(a) || !a.dead || !r.sys.Route(IPv6) {
+		return
+	}
+	s := stranded{a.candidate, r.sys.Now() + r.schedule.delay, a.lanes[:len(a.lanes):len(a.lanes)]}
+	for _, l := range s.lanes {
+		l.waits++
+	}
+	if now {
+		r.strand(s)
+	} else {
+		r.nat64.later = append(r.nat64.later, s)
+	}
+}
+
+// startNAT64 takes those whose time has come.
+func (r *running) startNAT64(now time.Duration) {
+	for r.nat64.due() <= now {
+		s := r.nat64.later[0]
+		r.nat64.later = r.nat64.later[1:]
+		if s.lanes == nil && (s.dead || r.isConnected(s.candidate) || !r.sys.Route(IPv6)) {
+			continue // it has answered after all
+		}
+		r.strand(s)
+	}
+}
+
+func (r *running) isConnected(c *candidate) bool {
+	for _, a := range r.attempts {
+		if a.candidate == c && a.connected {
+			return true
+		}
+	}
+	return false
+}
+
+// strand tries s by IPv6 as soon as it is known how.
+func (r *running) strand(s stranded) {
+	r.askNAT64()
+	if r.nat64.answered {
+		r.synthesize(s)
+	} else {
+		r.nat64.waiting = append(r.nat64.waiting, s)
+	}
+}
+
+func (r *running) answeredNAT64(a answer) {
+	delete(r.lookups, a.question)
+	r.nat64.answered = true
+	r.nat64.prefixes = a.prefixes
+	for _, s := range r.nat64.waiting {
+		r.synthesize(s)
+	}
+	r.nat64.waiting = nil
+}
+
+// synthesize queues the address of s below each prefix, once.
+func (r *running) synthesize(s stranded) {
+	for _, p := range r.nat64.prefixes {
+		a, ok := resolve.Map(p, s.addr.Addr())
+		if !ok || s.synthesized {
+			continue
+		}
+		for _, l := range s.candidate.lanes {
+			l.add(Addr{AddrPort: netip.AddrPortFrom(a, s.addr.Port())})
+		}
+	}
+	s.synthesized = true
+	for _, l := range s.lanes {
+		l.waits--
+		r.settle(l)
+	}
+}
