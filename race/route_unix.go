@@ -63,13 +63,16 @@ func (d *Dialer) source(a netip.Addr) (source netip.Addr) {
 	return source
 }
 
-// isNoWayOut reports whether fd, which connects to to, does so over IPv4 from a
-// link-local address that nobody asked for, where Dialer.source has none either.
-func (k *kernel) isNoWayOut(fd int, to Addr) bool {
-	if to.isSocket() || !to.Addr().Is4() || to.Addr().IsLoopback() || isLinkLocal4(to.Addr()) || k.dialer.Bind.IsValid() {
-		return false
-	}
-	return isLinkLocal4(localAddr(fd))
+// mayBeNoWayOut reports whether there is no route to to if the kernel's source is
+// a link-local IPv4 address: see source.
+func (k *kernel) mayBeNoWayOut(to Addr) bool {
+	return !to.isSocket() && to.Addr().Is4() && !to.Addr().IsLoopback() && !isLinkLocal4(to.Addr()) && !k.dialer.Bind.IsValid()
+}
+
+// isNoWayOut reports whether source has no route to to, as far as that is known
+// without a question that every other race would have to wait for.
+func (k *kernel) isNoWayOut(to Addr) bool {
+	return k.routes[IPv4] == routeNone && k.mayBeNoWayOut(to) && !k.dialer.source(to.Addr()).IsValid()
 }
 
 func isLinkLocal4(a netip.Addr) bool { return a.Is4() && a.IsLinkLocalUnicast() }
