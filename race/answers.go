@@ -59,7 +59,7 @@ type answer struct {
 func (r *running) prepare(l *lane) {
 	host := l.target.Host
 	if a, ok := l.target.literal(); ok {
-		r.add(l, []netip.Addr{a}, false)
+		r.add(l, r.hostAddrs(l, []netip.Addr{a}), false) // of a service it may be any
 		return
 	}
 	if s, ok, _ := resolve.ParseSocket(host); ok {
@@ -104,6 +104,10 @@ func (r *running) ask(l *lane, k kind, host string) {
 	r.lookup(q)
 }
 
+// provisional is in place of the time at which a lookup began, once it has an
+// answer that may still be replaced.
+const provisional time.Duration = -1
+
 func (r *running) lookup(q question) {
 	if r.lookups == nil { // a race of literals needs none
 		r.lookups = map[question]time.Duration{}
@@ -120,8 +124,14 @@ func (r *running) answered(a answer) {
 		r.answeredNAT64(a)
 		return
 	}
+	if _, ok := r.lookups[a.question]; !ok {
+		return // abandoned
+	}
 	l := r.schedule.lanes[a.lane]
-	if !a.more {
+	switch {
+	case a.more && (a.kind.isName() && len(a.addrs) > 0 || len(a.services) > 0):
+		r.lookups[a.question] = provisional
+	case !a.more:
 		delete(r.lookups, a.question)
 		l.waits--
 		l.waitsFor6 = l.waitsFor6 && a.kind != askAAAA
@@ -136,10 +146,13 @@ func (r *running) answered(a answer) {
 		r.report(Event{Kind: Resolved, Target: l.target, Family: a.kind.family(), Addrs: a.addrs, Err: a.err})
 	}
 	l.remove(a.replaces)
+	if l.answers && len(a.replaces) > 0 && !l.started && len(l.queue[0])+len(l.queue[1]) == 0 {
+		l.answers = false // as if there had been none
+	}
 	if a.kind == askAAAA && len(a.addrs) > 0 && !l.answers && l.asked4 && r.sys.Route(IPv4) {
 		l.waitsFor4 = r.prefersIPv4(a.addrs)
 	}
-	r.add(l, r.hostAddrs(l, a), a.kind == askLinks)
+	r.add(l, r.hostAddrs(l, a.addrs), a.kind == askLinks)
 	if a.kind.isName() {
 		r.sort(l)
 	}
@@ -150,14 +163,14 @@ func (r *running) answered(a answer) {
 	r.settle(l)
 }
 
-// hostAddrs are the addresses of an answer that can be a host's. Block lists
-// answer with 0.0.0.0 or ::, which would lead to this machine.
-func (r *running) hostAddrs(l *lane, a answer) []netip.Addr {
-	if !slices.ContainsFunc(a.addrs, isNoHost) {
-		return a.addrs
+// hostAddrs returns those of addrs that can be a host's. Block lists answer with
+// 0.0.0.0 or ::, which would lead to this machine.
+func (r *running) hostAddrs(l *lane, addrs []netip.Addr) []netip.Addr {
+	if !slices.ContainsFunc(addrs, isNoHost) {
+		return addrs
 	}
 	var hosts []netip.Addr
-	for _, addr := range a.addrs {
+	for _, addr := range addrs {
 		if isNoHost(addr) {
 			r.refuse(l, Addr{AddrPort: netip.AddrPortFrom(addr, l.target.Port)}, errNoHost)
 		} else {
@@ -193,8 +206,11 @@ func (r *running) sort(l *lane) {
 	for _, a := range addrs {
 		l.addGroup(groups[a])
 	}
-	if !l.started && addrs[0].Is4() {
-		l.turn = 1
+	if !l.started {
+		l.turn = 0
+		if addrs[0].Is4() {
+			l.turn = 1
+		}
 	}
 }
 
@@ -284,20 +300,32 @@ func (r *running) refuse(l *lane, addr Addr, why error) {
 }
 
 // standFor makes l stand for services, which come in the order of RFC 2782:
-// each has a lane inside l, one delay behind the one before.
+// each has a lane inside l, one delay behind the one before. They take the place
+// of those of an earlier answer that have not started.
 func (r *running) standFor(l *lane, services []resolve.Service) {
 	if len(services) == 0 {
 		return
 	}
 	l.answers = true
-	l.inner = &order{gap: r.schedule.delay, next: r.sys.Now()}
+	if l.inner == nil {
+		l.inner = &order{gap: r.schedule.delay, next: r.sys.Now()}
+	}
+	dropped := l.inner.drop()
 	seen := map[Target]bool{}
+	for _, tier := range l.inner.tiers {
+		seen[tier[0].target] = true
+	}
 	for _, s := range services {
 		t := Target{s.Host, s.Port}
 		if seen[t] {
 			continue
 		}
 		seen[t] = true
+		if i := slices.IndexFunc(dropped, func(in *lane) bool { return in.target == t }); i >= 0 {
+			l.inner.tiers = append(l.inner.tiers, []*lane{dropped[i]})
+			dropped = slices.Delete(dropped, i, i+1)
+			continue
+		}
 		in := r.schedule.newLane(t)
 		l.inner.tiers = append(l.inner.tiers, []*lane{in})
 		if _, ok := t.literal(); !ok {
@@ -308,6 +336,20 @@ func (r *running) standFor(l *lane, services []resolve.Service) {
 			continue
 		}
 		r.prepare(in)
+	}
+	for _, in := range dropped {
+		r.discard(in)
+	}
+}
+
+// discard forgets l, which no longer has a place in the race, and its lookups.
+func (r *running) discard(l *lane) {
+	l.queue, l.err, l.waits = [2][]group{}, nil, 0
+	for q := range r.lookups {
+		if q.lane == l.index && q.kind != askNAT64 {
+			_ = r.sys.Abandon(q)
+			delete(r.lookups, q)
+		}
 	}
 }
 

@@ -142,6 +142,16 @@ func (o *order) start(now time.Duration) (opened []*lane) {
 	return opened
 }
 
+// drop takes out the lanes that have not started, and returns them.
+func (o *order) drop() (lanes []*lane) {
+	for _, tier := range o.tiers[o.open:] {
+		lanes = append(lanes, tier...)
+	}
+	o.tiers = o.tiers[:o.open:o.open]
+	o.gone = min(o.gone, o.open)
+	return lanes
+}
+
 func (o *order) due() time.Duration {
 	switch {
 	case o.open == len(o.tiers):

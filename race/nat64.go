@@ -125,7 +125,12 @@ func (r *running) strand(s stranded) {
 }
 
 func (r *running) answeredNAT64(a answer) {
-	delete(r.lookups, a.question)
+	if !a.more {
+		delete(r.lookups, a.question)
+	}
+	if r.nat64.answered && len(a.prefixes) == 0 {
+		return // there is nothing better than the answer before
+	}
 	r.nat64.answered = true
 	r.nat64.prefixes = a.prefixes
 	for _, s := range r.nat64.waiting {
