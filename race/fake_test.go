@@ -62,6 +62,7 @@ type peer struct {
 	mute   bool
 	said   string        // in place of the banner, and closes
 	lost   int           // so many of the first SYNs
+	drops  int           // this SYN alone, from 1
 	busy   time.Duration // until then its backlog is full
 	gone   time.Duration // from then on there is no route
 }
@@ -218,7 +219,7 @@ func (f *fake) Connect(t *Transport, to Addr, via string) (int, bool, error) {
 		f.connected(c)
 	}
 	f.syns[name]++
-	if known && !p.inside && f.syns[name] > p.lost {
+	if known && !p.inside && f.syns[name] > p.lost && f.syns[name] != p.drops {
 		f.after(p.rtt, event{ended: &ended{f.nextFD, p.err}})
 	}
 	return f.nextFD, p.inside, nil

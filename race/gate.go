@@ -148,6 +148,7 @@ func (r *running) show(a *attempt) {
 		if b.pending() && !r.holds(b) { // it would be seen as soon as it is answered
 			r.closeTries(b)
 			r.schedule.again(b, 0)
+			b.lanes[0].last = r.gate.quiet
 		}
 	}
 }
@@ -190,6 +191,7 @@ func (r *running) renew(now time.Duration) (over bool) {
 		r.leave(a)
 		r.close(a, a.fd)
 		a.fd = -1
+		a.lanes[0].last = now
 		if over := r.connect(a); over {
 			return true
 		}

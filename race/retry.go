@@ -41,8 +41,8 @@ func (c *candidate) silent(transports int) (pending bool) {
 		return false
 	}
 	for a := c.last; a != nil; a = a.before {
-		if a.connected && !a.ended {
-			return false
+		if a.fd >= 0 && !a.ended {
+			return false // it has answered
 		}
 		pending = pending || a.pending()
 	}
@@ -51,9 +51,14 @@ func (c *candidate) silent(transports int) (pending bool) {
 
 // retry yields every attempt of c that is pending, in the order of the transports.
 func (s *schedule) retry(c *candidate, now time.Duration, yield func(*attempt) bool) bool {
-	c.rounds++
 	c.lanes[0].last = now
-	return s.retryFrom(c.last, now, yield)
+	for a := c.last; a != nil; a = a.before {
+		if a.pendingBefore(now) {
+			c.rounds++
+			return s.retryFrom(c.last, now, yield)
+		}
+	}
+	return true
 }
 
 func (s *schedule) retryFrom(a *attempt, now time.Duration, yield func(*attempt) bool) bool {
@@ -63,7 +68,7 @@ func (s *schedule) retryFrom(a *attempt, now time.Duration, yield func(*attempt)
 	if !s.retryFrom(a.before, now, yield) {
 		return false
 	}
-	if !a.pending() || a.open[a.n-1].began >= now { // or it has just begun, as its turn had come anyway
+	if !a.pendingBefore(now) { // or it has just begun, as its turn had come anyway
 		return true
 	}
 	if s.isEager(a.candidate, a.transport) {

@@ -94,6 +94,12 @@ var retryRaces = []raceCase{
 			"280 wins 10.0.0.5; 280 1 of 1 tried, by 10.0.0.5:22; 280 before it mptcp: no answer",
 	},
 	{
+		name: "retry: 250 ms after the first plain SYN where MPTCP is reset", targets: "10.0.0.5", dialer: Dialer{Transports: twoTransports},
+		hosts: hosts{"10.0.0.5 mptcp": {rtt: 20 * ms, err: refused}, "10.0.0.5": {rtt: 20 * ms, lost: 1}},
+		want: "0 syn 10.0.0.5 mptcp; 20 close 10.0.0.5 mptcp; 20 syn 10.0.0.5; 270 syn 10.0.0.5; 290 close 10.0.0.5; 290 wins 10.0.0.5; " +
+			"290 1 of 1 tried, by 10.0.0.5:22; 290 attempt 2 of 2; 290 before it mptcp: connection refused",
+	},
+	{
 		name: "retry: both transports go on", targets: "10.0.0.5", dialer: Dialer{Transports: twoTransports, Timeout: 4000 * ms},
 		want: "0 syn 10.0.0.5 mptcp; 250 syn 10.0.0.5 mptcp; 250 syn 10.0.0.5; 750 syn 10.0.0.5 mptcp; 750 close 10.0.0.5 mptcp; " +
 			"750 syn 10.0.0.5; 1750 syn 10.0.0.5 mptcp; 1750 close 10.0.0.5 mptcp; 1750 syn 10.0.0.5; 1750 close 10.0.0.5; " +

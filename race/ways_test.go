@@ -22,6 +22,12 @@ var bannerRaces = []raceCase{
 			"310 wins 10.0.0.2; 310 2 of 2 tried, by 10.0.0.2:22; 310 attempt 2 of 2",
 	},
 	{
+		name: "banner: one that is begun anew is tried again when that is lost", targets: "10.0.0.1 10.0.0.2", dialer: Dialer{Banner: "SSH-"},
+		hosts: hosts{"10.0.0.1": {rtt: 20 * ms, mute: true}, "10.0.0.2": {rtt: 20 * ms, banner: 20 * ms, drops: 2}},
+		want: "0 syn 10.0.0.1; 0 syn 10.0.0.2; 20 ack 10.0.0.1; 170 reset 10.0.0.2; 170 syn 10.0.0.2; 420 syn 10.0.0.2; 440 close 10.0.0.2; " +
+			"440 ack 10.0.0.2; 460 reset 10.0.0.1; 460 wins 10.0.0.2; 460 2 of 2 tried, by 10.0.0.2:22; 460 attempt 3 of 3",
+	},
+	{
 		name: "banner: a server that takes its time is seen once, whatever the round trip", targets: "10.0.0.1 10.0.0.2", dialer: Dialer{Banner: "SSH-"},
 		hosts: hosts{"10.0.0.1": {rtt: 300 * ms, banner: 540 * ms}, "10.0.0.2": {rtt: 300 * ms, banner: 540 * ms}},
 		want: "0 syn 10.0.0.1; 0 syn 10.0.0.2; 250 syn 10.0.0.1; 250 syn 10.0.0.2; 300 close 10.0.0.1; 300 ack 10.0.0.1; " +
