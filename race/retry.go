@@ -93,6 +93,18 @@ func (r *running) addTry(a *attempt, fd int) {
 	r.byFD[fd] = a
 }
 
+// closeRetry closes a connection whose address has another one under way, if there
+// is such a one: a new address needs its descriptor more.
+func (r *running) closeRetry() bool {
+	for _, a := range r.attempts {
+		if a.pending() && a.n > 1 {
+			r.close(a, a.open[a.n-1].fd)
+			return true
+		}
+	}
+	return false
+}
+
 // maxAge is Transport.MaxAge for a, or never. It is not asked for before the first
 // connection has lasted one delay: a race that is over by then has no need of it.
 func (r *running) maxAge(a *attempt, now time.Duration) time.Duration {

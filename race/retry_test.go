@@ -1,6 +1,10 @@
 package race
 
-import "time"
+import (
+	"time"
+
+	"golang.org/x/sys/unix"
+)
 
 // onlyMPTCP is what --require-mptcp makes of a race, on a kernel that gives MPTCP
 // up after 3 s.
@@ -50,6 +54,13 @@ var retryRaces = []raceCase{
 		hosts: hosts{"10.0.0.5": {rtt: 20 * ms, lost: 1, err: refused}},
 		want: "0 syn 10.0.0.5; 250 syn 10.0.0.5; 270 close 10.0.0.5; 270 close 10.0.0.5; " +
 			"270 race: connect tcp 10.0.0.5:22: connection refused;   connect tcp 10.0.0.5:22: connection refused at 270;   in 2 attempts",
+	},
+	{
+		name: "retry: the kernel may give one up, and the others are still there", targets: "10.0.0.5", dialer: Dialer{Timeout: 4000 * ms},
+		hosts: hosts{"10.0.0.5": {rtt: 3000 * ms, err: unix.ETIMEDOUT}},
+		want: "0 syn 10.0.0.5; 250 syn 10.0.0.5; 750 syn 10.0.0.5; 1750 syn 10.0.0.5; 3000 close 10.0.0.5; 3250 close 10.0.0.5; " +
+			"3750 close 10.0.0.5; 3750 syn 10.0.0.5; 4000 close 10.0.0.5; 4000 close 10.0.0.5; 4000 race: context deadline exceeded; " +
+			"  connect tcp 10.0.0.5:22: context deadline exceeded at 4000;   in 5 attempts",
 	},
 	{
 		name: "retry: not with NoRetry", targets: "10.0.0.5", dialer: Dialer{NoRetry: true, Timeout: 3000 * ms, Transports: twoTransports},

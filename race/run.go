@@ -266,6 +266,9 @@ func (r *running) connect(a *attempt) (over bool) {
 	if err != nil {
 		// Out of descriptors: a waits for one that this race will give back.
 		full := errors.Is(err, unix.EMFILE) || errors.Is(err, unix.ENFILE)
+		if full && r.closeRetry() {
+			return r.connect(a)
+		}
 		if full && len(r.byFD)+len(r.lookups) > 0 {
 			r.waits, r.full = a, err
 			return false
@@ -298,6 +301,9 @@ func (r *running) ended(fd int, err error) (over bool) {
 	switch {
 	case a == nil:
 		return false // closed by what came before it in the same batch
+	case err == unix.ETIMEDOUT && a.pending() && a.n > 1:
+		r.close(a, fd) // the kernel gives this one up, and goes on with the others
+		return false
 	case err != nil:
 		r.failed(a, err)
 		return false
