@@ -70,6 +70,14 @@ var bannerRaces = []raceCase{
 			"310 close 10.0.0.2; 310 wins 10.0.0.2 mptcp; 310 2 of 2 tried, by 10.0.0.2:22; 310 attempt 2 of 2",
 	},
 	{
+		name: "banner: and begin a gap apart when it is silent", targets: "10.0.0.1 10.0.0.2 10.0.0.3 10.0.0.4",
+		dialer: Dialer{Banner: "SSH-", Transports: twoTransports[:1]},
+		hosts:  hosts{"10.0.0.1 mptcp": {rtt: 5 * ms, mute: true}, "10.0.0.2 mptcp": {rtt: 35 * ms, banner: 20 * ms}},
+		want: "0 syn 10.0.0.1 mptcp; 5 ack 10.0.0.1 mptcp; 255 syn 10.0.0.2 mptcp; 265 syn 10.0.0.3 mptcp; 275 syn 10.0.0.4 mptcp; " +
+			"290 ack 10.0.0.2 mptcp; 290 close 10.0.0.3 mptcp; 290 close 10.0.0.4 mptcp; 310 reset 10.0.0.1 mptcp; 310 wins 10.0.0.2 mptcp; " +
+			"310 4 of 4 tried, by 10.0.0.2:22",
+	},
+	{
 		name: "MPTCP attempts that would start together start a gap apart, plain ones together", targets: "10.0.0.1 10.0.0.2 10.0.0.3",
 		dialer: Dialer{Transports: twoTransports},
 		hosts:  hosts{"10.0.0.1 mptcp": {rtt: 30 * ms}, "10.0.0.2 mptcp": {rtt: 30 * ms}, "10.0.0.3 mptcp": {rtt: 30 * ms}},
