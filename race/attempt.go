@@ -14,6 +14,7 @@ type attempt struct {
 	before    *attempt      // the candidate's by the transport before
 	began     time.Duration // its first try
 	tries     int           // begun so far
+	discarded int           // of them, by the race, to begin anew later: not for their silence
 	open      [maxOpen]try
 	n         int // open[:n] are under way, the oldest first
 

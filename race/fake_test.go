@@ -416,7 +416,11 @@ func (f *fake) race(t *testing.T, d Dialer, words string) string {
 	case err == nil:
 		f.say("%d of %d tried, by %s", w.Tried, w.Of, w.Target)
 		if w.Attempts > 1 {
-			f.say("attempt %d of %d", w.Attempt, w.Attempts)
+			lost := ""
+			if w.Lost {
+				lost = ", after one was lost"
+			}
+			f.say("attempt %d of %d%s", w.Attempt, w.Attempts, lost)
 		}
 		for _, b := range w.Before {
 			f.say("before it %s: %v", b.Transport, b.Err)

@@ -148,6 +148,7 @@ func (r *running) show(a *attempt) {
 	for _, b := range r.attempts {
 		if b.pending() && !r.holds(b) { // it would be seen as soon as it is answered
 			r.closeTries(b)
+			b.discarded = b.tries
 			r.schedule.again(b, 0)
 			b.lanes[0].last = r.gate.quiet
 		}
@@ -204,7 +205,7 @@ func (r *running) renew(now time.Duration) (over bool) {
 		}
 		r.leave(a)
 		r.close(a, a.fd)
-		a.fd = -1
+		a.fd, a.discarded = -1, a.tries
 		a.lanes[0].last = now
 		if over := r.connect(a); over {
 			return true

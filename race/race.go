@@ -213,9 +213,13 @@ type Winner struct {
 	Tried, Of int           // candidates tried, candidates known, at the win
 
 	// Attempts is how many connections to Addr by Transport were begun, and
-	// Attempt which of them has won, from 1: if it is not the first, a packet of
-	// those before it was lost, or is late.
+	// Attempt is the number of the winner among them, from 1.
 	Attempt, Attempts int
+
+	// Lost reports whether a connection begun before the winner, to Addr by
+	// Transport, was not answered: a packet was lost, or is late. The others
+	// before it were closed by the race, to wait for another's banner.
+	Lost bool
 
 	// Before says, in their order, what had become of the attempts at Addr by
 	// the Transports before Transport: Err is ErrNoAnswer or ErrNoBanner where

@@ -25,7 +25,7 @@ var bannerRaces = []raceCase{
 		name: "banner: one that is begun anew is tried again when that is lost", targets: "10.0.0.1 10.0.0.2", dialer: Dialer{Banner: "SSH-"},
 		hosts: hosts{"10.0.0.1": {rtt: 20 * ms, mute: true}, "10.0.0.2": {rtt: 20 * ms, banner: 20 * ms, drops: 2}},
 		want: "0 syn 10.0.0.1; 0 syn 10.0.0.2; 20 ack 10.0.0.1; 170 reset 10.0.0.2; 170 syn 10.0.0.2; 420 syn 10.0.0.2; 440 close 10.0.0.2; " +
-			"440 ack 10.0.0.2; 460 reset 10.0.0.1; 460 wins 10.0.0.2; 460 2 of 2 tried, by 10.0.0.2:22; 460 attempt 3 of 3",
+			"440 ack 10.0.0.2; 460 reset 10.0.0.1; 460 wins 10.0.0.2; 460 2 of 2 tried, by 10.0.0.2:22; 460 attempt 3 of 3, after one was lost",
 	},
 	{
 		name: "banner: a server that takes its time is seen once, whatever the round trip", targets: "10.0.0.1 10.0.0.2", dialer: Dialer{Banner: "SSH-"},
