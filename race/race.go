@@ -277,6 +277,10 @@ var ErrHangup = errors.New("the reader of the result is gone")
 // Dialer.Banner asks for.
 var ErrNoBanner = errors.New("connected, but no banner came")
 
+// ErrNotAsked is why a candidate failed that connected, and whose server did not
+// see it: with Dialer.Banner, one server is waited for at a time.
+var ErrNotAsked = errors.New("connected, but it was another server's turn to send a banner")
+
 // ErrNoAnswer is what is known of an attempt that had neither connected nor
 // failed when another won: with Delay between them, no more than a lost packet,
 // or that its packets are dropped.

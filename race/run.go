@@ -343,13 +343,16 @@ func (r *running) clear(cause error) {
 		if a.ended || a.tries == 0 {
 			continue
 		}
+		held := a.fd >= 0 && !a.shown
 		if r.won == nil || r.Exhaust {
 			r.closeTries(a)
 		}
 		why := cause
 		switch {
-		case cause != nil && a.connected:
+		case cause != nil && a.shown:
 			why = fmt.Errorf("%w: %w", ErrNoBanner, cause)
+		case cause != nil && held:
+			why = fmt.Errorf("%w: %w", ErrNotAsked, cause)
 		case cause != nil && a.err != nil:
 			why = fmt.Errorf("%w: %w", a.err, cause)
 		}

@@ -56,6 +56,13 @@ var bannerRaces = []raceCase{
 			"  connect tcp 10.0.0.2:22: context deadline exceeded at 300;   in 2 attempts",
 	},
 	{
+		name: "banner: one that waits at the deadline was not asked", targets: "10.0.0.1 10.0.0.2", dialer: Dialer{Banner: "SSH-", Timeout: 200 * ms},
+		hosts: hosts{"10.0.0.1": {rtt: 20 * ms, mute: true}, "10.0.0.2": {rtt: 100 * ms}},
+		want: "0 syn 10.0.0.1; 0 syn 10.0.0.2; 20 ack 10.0.0.1; 200 reset 10.0.0.1; 200 reset 10.0.0.2; 200 race: context deadline exceeded; " +
+			"  connect tcp 10.0.0.1:22: connected, but no banner came: context deadline exceeded at 200; " +
+			"  connect tcp 10.0.0.2:22: connected, but it was another server's turn to send a banner: context deadline exceeded at 200",
+	},
+	{
 		name: "banner: MPTCP that carries no data loses to its twin", targets: "10.0.0.1", dialer: Dialer{Banner: "SSH-", Transports: twoTransports},
 		hosts: hosts{"10.0.0.1 mptcp": {rtt: 20 * ms, mute: true}, "10.0.0.1": {rtt: 20 * ms, banner: 20 * ms}},
 		want: "0 syn 10.0.0.1 mptcp; 20 ack 10.0.0.1 mptcp; 270 syn 10.0.0.1; 290 ack 10.0.0.1; 310 reset 10.0.0.1 mptcp; 310 wins 10.0.0.1; " +
