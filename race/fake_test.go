@@ -237,7 +237,7 @@ func (f *fake) checkOpen() {
 	open := map[string]int{}
 	for _, c := range f.open {
 		open[c.name]++
-		if c.age > 0 && !c.up && f.now > max(c.began+c.age, c.began+f.delay) {
+		if c.age > 0 && !c.up && f.now > c.began+max(c.age, min(f.delay, DefaultDelay)) {
 			f.t.Errorf("at %v the attempt at %s of %v is not closed", f.now, c.name, c.began)
 		}
 	}

@@ -93,7 +93,8 @@ type Transport struct {
 
 	// MaxAge returns how long a connection may wait for an answer, or 0 for no
 	// limit. It is then closed, and another begun. It is called once, when a
-	// connection has waited for one Delay. Default: no limit.
+	// connection has waited for one Delay, or for DefaultDelay if that is less.
+	// Default: no limit.
 	MaxAge func() time.Duration
 
 	// EagerACK says that the kernel completes each handshake by itself, as it

@@ -106,7 +106,7 @@ func (r *running) closeRetry() bool {
 }
 
 // maxAge is Transport.MaxAge for a, or never. It is not asked for before the first
-// connection has lasted one delay: a race that is over by then has no need of it.
+// connection has lasted for a while: a race that is over by then has no need of it.
 func (r *running) maxAge(a *attempt, now time.Duration) time.Duration {
 	t := &r.transports[a.transport]
 	if t.MaxAge == nil {
@@ -117,8 +117,9 @@ func (r *running) maxAge(a *attempt, now time.Duration) time.Duration {
 	}
 	age := &r.ages[a.transport]
 	if *age == 0 {
-		if now < a.open[0].began+r.schedule.delay {
-			return r.schedule.delay
+		soon := min(r.schedule.delay, DefaultDelay)
+		if now < a.open[0].began+soon {
+			return soon
 		}
 		if *age = t.MaxAge(); *age <= 0 {
 			*age = never

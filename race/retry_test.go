@@ -10,6 +10,9 @@ import (
 // up after 3 s.
 var onlyMPTCP = []Transport{{Name: "mptcp", EagerACK: true, MaxAge: func() time.Duration { return 2750 * ms }}}
 
+// soonOver is that with net.mptcp.syn_retrans_before_tcp_fallback=0.
+var soonOver = []Transport{{Name: "mptcp", EagerACK: true, MaxAge: func() time.Duration { return 750 * ms }}}
+
 // Races in which nobody answers at first. Times in want are exact.
 var retryRaces = []raceCase{
 	{
@@ -126,6 +129,13 @@ var retryRaces = []raceCase{
 			"6500 close 10.0.0.5 mptcp; 6500 syn 10.0.0.5 mptcp; 7750 syn 10.0.0.5 mptcp; 9250 close 10.0.0.5 mptcp; " +
 			"10000 close 10.0.0.5 mptcp; 10000 race: context deadline exceeded; " +
 			"  connect mptcp 10.0.0.5:22: context deadline exceeded at 10000;   in 7 attempts",
+	},
+	{
+		name: "retry: also where that is less than a long delay", targets: "10.0.0.5",
+		dialer: Dialer{Transports: soonOver, Delay: 2000 * ms, Timeout: 1600 * ms},
+		want: "0 syn 10.0.0.5 mptcp; 750 close 10.0.0.5 mptcp; 750 syn 10.0.0.5 mptcp; 1500 close 10.0.0.5 mptcp; 1500 syn 10.0.0.5 mptcp; " +
+			"1600 close 10.0.0.5 mptcp; 1600 race: context deadline exceeded; " +
+			"  connect mptcp 10.0.0.5:22: context deadline exceeded at 1600;   in 3 attempts",
 	},
 	{
 		name: "retry: also with NoRetry", targets: "10.0.0.5", dialer: Dialer{Transports: onlyMPTCP, NoRetry: true},
