@@ -93,7 +93,8 @@ type Transport struct {
 
 	// MaxAge returns how long a connection may wait for an answer, or 0 for no
 	// limit. It is then closed, and another begun. It is called once, when a
-	// connection has waited for one Delay. Default: no limit.
+	// connection has waited for one Delay, or for DefaultDelay if that is less.
+	// Default: no limit.
 	MaxAge func() time.Duration
 
 	// EagerACK says that the kernel completes each handshake by itself, as it
@@ -213,9 +214,13 @@ type Winner struct {
 	Tried, Of int           // candidates tried, candidates known, at the win
 
 	// Attempts is how many connections to Addr by Transport were begun, and
-	// Attempt which of them has won, from 1: if it is not the first, a packet of
-	// those before it was lost, or is late.
+	// Attempt is the number of the winner among them, from 1.
 	Attempt, Attempts int
+
+	// Lost reports whether a connection begun before the winner, to Addr by
+	// Transport, was not answered: a packet was lost, or is late. The others
+	// before it were closed by the race, to wait for another's banner.
+	Lost bool
 
 	// Before says, in their order, what had become of the attempts at Addr by
 	// the Transports before Transport: Err is ErrNoAnswer or ErrNoBanner where
@@ -272,6 +277,10 @@ var ErrHangup = errors.New("the reader of the result is gone")
 // ErrNoBanner is why a candidate failed that connected, and said nothing that
 // Dialer.Banner asks for.
 var ErrNoBanner = errors.New("connected, but no banner came")
+
+// ErrNotAsked is why a candidate failed that connected, and whose server did not
+// see it: with Dialer.Banner, one server is waited for at a time.
+var ErrNotAsked = errors.New("connected, but it was another server's turn to send a banner")
 
 // ErrNoAnswer is what is known of an attempt that had neither connected nor
 // failed when another won: with Delay between them, no more than a lost packet,

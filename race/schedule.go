@@ -275,11 +275,7 @@ func (s *schedule) attempt(c *candidate, now time.Duration) *attempt {
 		s.nextEager = now + eagerGap
 	}
 	if c.latest > 0 && c.last == nil {
-		for _, l := range c.lanes {
-			if c.via == "" && !l.atOnce {
-				l.next = max(l.next, now+s.delay)
-			}
-		}
+		c.delayNext(now + s.delay)
 		c.started = now
 	}
 	c.last = a
@@ -292,6 +288,15 @@ func (s *schedule) attempt(c *candidate, now time.Duration) *attempt {
 		s.waiting = append(s.waiting, c)
 	}
 	return a
+}
+
+// delayNext has no address of c's lanes follow c before until.
+func (c *candidate) delayNext(until time.Duration) {
+	for _, l := range c.lanes {
+		if c.via == "" && !l.atOnce {
+			l.next = max(l.next, until)
+		}
+	}
 }
 
 // failed notes the end of a: its address's next transport starts at once, and

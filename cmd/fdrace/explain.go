@@ -234,6 +234,8 @@ func (r *row) outcome() string {
 		return "connects, not needed"
 	case r.end == race.Cancelled && r.err == nil:
 		return "connects, too late"
+	case errors.Is(r.err, race.ErrNotAsked):
+		return "connects, not asked"
 	case r.end == race.Cancelled && r.connected >= 0:
 		return "connects, no banner"
 	case errors.Is(r.err, race.ErrSeen):

@@ -217,7 +217,9 @@ func (e *raceError) reason(f race.Failure) string {
 		switch {
 		case errors.Is(f.Err, race.ErrNoBanner):
 			return race.ErrNoBanner.Error() + ": " + e.timedOut()
-		case errors.Is(f.Err, unix.EAGAIN):
+		case errors.Is(f.Err, race.ErrNotAsked):
+			return race.ErrNotAsked.Error() + ": " + e.timedOut()
+		case errors.Is(f.Err, unix.EAGAIN) && f.Addr.Socket.Path != "":
 			return "its backlog is full: " + e.timedOut()
 		case e.plain.IsValid() && f.Addr.Addr() == e.plain && unanswered(f):
 			return fmt.Sprintf("%s: %s", errDropped, e.timedOut())
@@ -244,7 +246,9 @@ func Words(err error, addr race.Addr) string {
 	switch {
 	case errors.Is(err, context.DeadlineExceeded) && errors.Is(err, race.ErrNoBanner):
 		return race.ErrNoBanner.Error()
-	case errors.Is(err, unix.EAGAIN):
+	case errors.Is(err, context.DeadlineExceeded) && errors.Is(err, race.ErrNotAsked):
+		return race.ErrNotAsked.Error()
+	case errors.Is(err, unix.EAGAIN) && addr.Socket.Path != "":
 		return "its backlog is full"
 	case errors.Is(err, context.DeadlineExceeded):
 		return "timed out"
