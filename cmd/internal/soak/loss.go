@@ -208,15 +208,22 @@ func showLoss(network lossNetwork, rows []*lossRow, paused int) {
 	fmt.Println()
 }
 
-// showSlowest prints what the wire saw of fdrace's slowest races of each case:
-// which packets were lost, and what was waited for.
+// showSlowest prints what the wire saw of fdrace's slowest races of each case, and
+// of those that did not stay MPTCP: which packets were lost, and what was waited
+// for.
 func showSlowest(rows []*lossRow, n int) {
+	if n == 0 {
+		return
+	}
 	for _, r := range rows {
 		if r.helper != "fdrace" {
 			continue
 		}
-		for _, race := range r.races[max(0, len(r.races)-n):] {
-			fmt.Printf("\n%s: %v\n%s", r.title, race.took.Round(time.Millisecond), race.told)
+		for i, race := range r.races {
+			if i < len(r.races)-n && (r.title != "--mptcp" || race.mptcp) {
+				continue
+			}
+			fmt.Printf("\n%s: %v, MPTCP %v\n%s", r.title, race.took.Round(time.Millisecond), race.mptcp, race.told)
 			for _, p := range race.packets {
 				fmt.Println("   ", p)
 			}
