@@ -183,7 +183,8 @@ func (n *lossLab) race(argv []string) (r lossRace, err error) {
 }
 
 // staysMPTCP reports whether a connection is still MPTCP when the server has said
-// something: until then it may fall back (RFC 8684 section 3.7).
+// something: until then it may fall back (RFC 8684 section 3.7). As ssh does, it
+// speaks first: that repeats the last ACK of the handshake, if it was lost.
 func staysMPTCP(fd int) (bool, error) {
 	if err := unix.SetNonblock(fd, false); err != nil {
 		return false, err
@@ -191,6 +192,9 @@ func staysMPTCP(fd int) (bool, error) {
 	limit := unix.NsecToTimeval(int64(lossPatience))
 	if err := unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &limit); err != nil {
 		return false, err
+	}
+	if _, err := unix.Write(fd, []byte(lab.Banner)); err != nil {
+		return false, nil
 	}
 	var banner [4]byte
 	for {

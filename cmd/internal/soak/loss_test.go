@@ -11,8 +11,10 @@ import (
 	"fdrace/mptcp"
 )
 
-// TestLoss runs a part of "make soak -only loss": too few races to see a p99. What
-// is given up, and for good, is never MPTCP.
+// TestLoss runs a part of "make soak -only loss". Its races are too few to see a p99,
+// and to hold the share of MPTCP exactly: of 100 that are expected to keep it in 97
+// cases, one in several thousand runs has more than ten that do not. Without a
+// second attempt there would be twenty.
 func TestLoss(t *testing.T) {
 	if noLab != nil {
 		t.Skip(noLab)
@@ -35,7 +37,7 @@ func TestLoss(t *testing.T) {
 	for i := range cases {
 		cases[i].helpers = cases[i].helpers[:1] // nc waits for seconds
 	}
-	const races, jobs = 60, 12
+	const races, jobs, keptLeast = 100, 20, 0.90
 	rows, paused, err := raceOn(lossNetwork{10, 20 * time.Millisecond}, cases, races, jobs)
 	if err != nil {
 		t.Fatal(err)
@@ -49,7 +51,7 @@ func TestLoss(t *testing.T) {
 			t.Errorf("%s: p90 is %v, must be at most %v", target.title, p, target.p90)
 		}
 	}
-	for _, miss := range missedMPTCP(rows) {
+	for _, miss := range missedMPTCP(rows, keptLeast) {
 		t.Error(miss)
 	}
 	if paused > 0 {
