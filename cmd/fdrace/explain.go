@@ -39,8 +39,12 @@ func explain(o *helper.Options) error {
 	for i := range d.Transports {
 		t.ask(&d.Transports[i])
 	}
+	began := time.Now()
 	w, err := d.Dial(context.Background(), targets...)
 	helper.EraseStatus()
+	if w != nil {
+		defer helper.AwaitPardon(helper.ServerLog(w, d), began.Add(w.Elapsed))
+	}
 
 	var lost *race.Error
 	if err != nil && !errors.As(err, &lost) {
