@@ -48,7 +48,9 @@ type reply struct {
 	after time.Duration
 	addrs string
 	err   error
-	more  bool // it is answered again, by "host MAC again"
+	more  bool // it is answered again, by "host MAC again" and so on
+
+	replaces string // of the answer before
 }
 
 // A peer answers a SYN: with err, and after a round trip. inside says that the
@@ -126,11 +128,25 @@ func (f *fake) Lookup(q question) {
 		}
 		return
 	}
-	a := answer{question: q, err: r.err, more: r.more}
+	f.after(r.after, event{answer: f.answer(q, r)})
+	if r.more {
+		again := f.dns[strings.TrimSuffix(q.host, ".")+questions[q.kind]+" again"]
+		f.after(again.after, event{answer: f.answer(q, again)})
+	}
+}
+
+func (f *fake) answer(q question, r reply) *answer {
+	a := &answer{question: q, err: r.err, more: r.more}
+	for s := range strings.FieldsSeq(r.replaces) {
+		a.replaces = append(a.replaces, netip.MustParseAddr(s))
+	}
 	for s := range strings.FieldsSeq(r.addrs) {
 		switch q.kind {
 		case askSRV:
 			t, err := ParseTarget(s, 22)
+			if s == "0.0.0.0" {
+				t, err = Target{s, 22}, nil
+			}
 			if err != nil {
 				f.t.Fatal(err)
 			}
@@ -141,15 +157,7 @@ func (f *fake) Lookup(q question) {
 			a.addrs = append(a.addrs, netip.MustParseAddr(s))
 		}
 	}
-	f.after(r.after, event{answer: &a})
-	if r.more {
-		again := f.dns[q.host+" MAC again"]
-		second := answer{question: q, err: again.err}
-		for s := range strings.FieldsSeq(again.addrs) {
-			second.addrs = append(second.addrs, netip.MustParseAddr(s))
-		}
-		f.after(again.after, event{answer: &second})
-	}
+	return a
 }
 
 func (f *fake) Abandon(question) error { return nil }

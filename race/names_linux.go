@@ -279,7 +279,7 @@ func (s *names) results(k *kernel, l *lookup, now time.Duration) {
 			s.read1(&a, l, r.Question, l.messages[r.Question][r.Server])
 			l.told[r.Question] = append([]netip.Addr{}, a.addrs...)
 		case r.Replaces:
-			a.replaces = l.told[r.Question]
+			a.replaces, a.err = l.told[r.Question], s.failure(l, r.Question)
 		case first:
 			a.err = s.failure(l, r.Question)
 		}

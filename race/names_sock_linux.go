@@ -212,7 +212,7 @@ func (s *names) failure(l *lookup, question int) error {
 		switch why := l.Blame(question, i); why {
 		case stub.NoData, stub.NXDomain:
 			none = none || l.Found()
-		case stub.Ignored: // not asked
+		case stub.Ignored, stub.Positive: // not asked, or not heeded
 		case stub.NoAnswer:
 			silent = append(silent, server)
 		default:

@@ -21,7 +21,7 @@ type Progress struct {
 func (r *running) progress(now time.Duration) Progress {
 	p := Progress{At: now, Left: r.timeout - now}
 	for _, q := range r.asked {
-		if began, ok := r.lookups[q]; ok {
+		if began, ok := r.lookups[q]; ok && began != provisional {
 			p.Trying = append(p.Trying, Event{At: began, Kind: Resolve, Target: r.schedule.lanes[q.lane].target, Family: q.kind.family()})
 		}
 	}

@@ -380,7 +380,7 @@ func (r *running) clear(cause error) {
 		}
 	}
 	for _, q := range r.asked {
-		if _, asked := r.lookups[q]; asked && q.kind != askNAT64 {
+		if began, ok := r.lookups[q]; ok && began != provisional {
 			err := cause
 			if known := r.sys.Abandon(q); known != nil {
 				err = fmt.Errorf("%w: %w", known, cause)

