@@ -142,6 +142,8 @@ type Dialer struct {
 	// open at a time. The first that is answered wins. With several Transports, one
 	// that is silent for a Delay is also tried again when the next one starts; if
 	// the next one connects first, it waits a moment (10 to 50 ms) for the other.
+	// Without retries, one that waits for another's Banner for more than 200 ms is
+	// seen by its server. Transport.MaxAge counts all the same.
 	NoRetry bool
 
 	// Bind is the local address of every socket; it restricts Family to its
@@ -168,7 +170,7 @@ type Dialer struct {
 	// ended or the time is out, to see what would have become of each. It
 	// keeps no connection: each is reset as soon as it is ready, the winner's
 	// too, and no server sees more connections than in a race that ends.
-	// Attempts of which it would are given up when the race is won (ErrSeen).
+	// Attempts that a server would see are given up when the race is won (ErrSeen).
 	// The winner is the same as without. Default: a race ends when it is won.
 	Exhaust bool
 
@@ -203,7 +205,7 @@ type Dialer struct {
 type Winner struct {
 	// FD is the connected socket: blocking, close-on-exec, SO_KEEPALIVE on
 	// with the kernel's own intervals, TCP_NODELAY on, no error pending. The
-	// caller owns and closes it. It is -1 by a Dialer that would Exhaust.
+	// caller owns and closes it. It is -1 if Dialer.Exhaust is set.
 	FD int
 
 	Target    Target        // the first of those that led to Addr
