@@ -99,6 +99,7 @@ func (r *running) ask(l *lane, k kind, host string) {
 	if k == askAAAA {
 		l.waitsFor6 = true
 	}
+	l.asked4 = l.asked4 || k == askA
 	r.report(Event{Kind: Resolve, Target: l.target, Family: k.family()})
 	r.lookup(q)
 }
@@ -138,12 +139,18 @@ func (r *running) answered(a answer) {
 	if l.waitsFor6 && a.kind == askAAAA && len(a.addrs) > 0 {
 		l.waitsFor6 = false // what may come in their place is not waited for
 	}
+	if a.kind == askA {
+		l.asked4, l.waitsFor4 = a.more && len(a.addrs) == 0, false
+	}
 	if settled := a.kind.isName() && a.err == nil && len(a.addrs)+len(a.replaces) == 0; !settled {
 		r.report(Event{Kind: Resolved, Target: l.target, Family: a.kind.family(), Addrs: a.addrs, Replaces: len(a.replaces) > 0, Err: a.err})
 	}
 	l.remove(a.replaces)
 	if l.answers && len(a.replaces) > 0 && !l.started && len(l.queue[0])+len(l.queue[1]) == 0 {
 		l.answers = false // as if there had been none
+	}
+	if a.kind == askAAAA && len(a.addrs) > 0 && !l.answers && l.asked4 && r.sys.Route(IPv4) {
+		l.waitsFor4 = r.prefersIPv4(a.addrs)
 	}
 	r.add(l, r.hostAddrs(l, a.addrs), a.kind == askLinks)
 	if a.kind.isName() {
@@ -207,6 +214,20 @@ func (r *running) sort(l *lane) {
 	}
 }
 
+// Addresses of the root name server A, far from everybody. Nothing is sent.
+func farIPv4() netip.Addr { return netip.AddrFrom4([4]byte{198, 41, 0, 4}) }
+func farIPv6() netip.Addr {
+	return netip.AddrFrom16([16]byte{0x20, 0x01, 0x05, 0x03, 0xba, 0x3e, 13: 0x02, 15: 0x30})
+}
+
+// prefersIPv4 reports whether an IPv4 address that may still come would go before
+// the first of addrs, as it does before a unique local address (ULA).
+func (r *running) prefersIPv4(addrs []netip.Addr) bool {
+	list := append(slices.Clip(addrs), farIPv4())
+	r.sys.Sort(list)
+	return list[0].Is4()
+}
+
 // settle notes, once there is no question left, what l has not been told.
 func (r *running) settle(l *lane) {
 	if l.waits > 0 || l.err == nil {
@@ -245,7 +266,7 @@ func (r *running) add(l *lane, addrs []netip.Addr, together bool) {
 	if !l.answers {
 		l.answers = true
 		l.patience = r.sys.Now()
-		if l.waitsFor6 && r.sys.Route(IPv6) {
+		if l.waitsFor4 || l.waitsFor6 && r.sys.Route(IPv6) {
 			l.patience += resolutionDelay
 		}
 	}

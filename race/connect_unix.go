@@ -13,6 +13,9 @@ import (
 )
 
 func (k *kernel) Connect(t *Transport, to Addr, via string) (fd int, done bool, err error) {
+	if k.isNoWayOut(to) {
+		return -1, false, localErrno{unix.ENETUNREACH}
+	}
 	fd, begun := k.dialer.Begun[to.AddrPort]
 	if begun {
 		delete(k.dialer.Begun, to.AddrPort)
@@ -26,7 +29,7 @@ func (k *kernel) Connect(t *Transport, to Addr, via string) (fd int, done bool, 
 	} else {
 		err = k.connect(t, fd, to, via)
 	}
-	if (err == nil || err == unix.EINPROGRESS) && via == "" && k.isNoWayOut(fd, to) {
+	if (err == nil || err == unix.EINPROGRESS) && via == "" && k.mayBeNoWayOut(to) && isLinkLocal4(localAddr(fd)) {
 		err = localErrno{unix.ENETUNREACH}
 	}
 	if err != nil && err != unix.EINPROGRESS {

@@ -64,6 +64,7 @@ type peer struct {
 	mute   bool
 	said   string        // in place of the banner, and closes
 	lost   int           // so many of the first SYNs
+	drops  int           // this SYN alone, from 1
 	busy   time.Duration // until then its backlog is full
 	gone   time.Duration // from then on there is no route
 }
@@ -226,7 +227,7 @@ func (f *fake) Connect(t *Transport, to Addr, via string) (int, bool, error) {
 		f.connected(c)
 	}
 	f.syns[name]++
-	if known && !p.inside && f.syns[name] > p.lost {
+	if known && !p.inside && f.syns[name] > p.lost && f.syns[name] != p.drops {
 		f.after(p.rtt, event{ended: &ended{f.nextFD, p.err}})
 	}
 	return f.nextFD, p.inside, nil
@@ -244,7 +245,7 @@ func (f *fake) checkOpen() {
 	open := map[string]int{}
 	for _, c := range f.open {
 		open[c.name]++
-		if c.age > 0 && !c.up && f.now > max(c.began+c.age, c.began+f.delay) {
+		if c.age > 0 && !c.up && f.now > c.began+max(c.age, min(f.delay, DefaultDelay)) {
 			f.t.Errorf("at %v the attempt at %s of %v is not closed", f.now, c.name, c.began)
 		}
 	}
@@ -423,7 +424,11 @@ func (f *fake) race(t *testing.T, d Dialer, words string) string {
 	case err == nil:
 		f.say("%d of %d tried, by %s", w.Tried, w.Of, w.Target)
 		if w.Attempts > 1 {
-			f.say("attempt %d of %d", w.Attempt, w.Attempts)
+			lost := ""
+			if w.Lost {
+				lost = ", after one was lost"
+			}
+			f.say("attempt %d of %d%s", w.Attempt, w.Attempts, lost)
 		}
 		for _, b := range w.Before {
 			f.say("before it %s: %v", b.Transport, b.Err)

@@ -266,6 +266,9 @@ func (r *running) connect(a *attempt) (over bool) {
 	if err != nil {
 		// Out of descriptors: a waits for one that this race will give back.
 		full := errors.Is(err, unix.EMFILE) || errors.Is(err, unix.ENFILE)
+		if full && r.closeRetry() {
+			return r.connect(a)
+		}
 		if full && len(r.byFD)+len(r.lookups) > 0 {
 			r.waits, r.full = a, err
 			return false
@@ -298,6 +301,9 @@ func (r *running) ended(fd int, err error) (over bool) {
 	switch {
 	case a == nil:
 		return false // closed by what came before it in the same batch
+	case err == unix.ETIMEDOUT && a.pending() && a.n > 1:
+		r.close(a, fd) // the kernel gives this one up, and goes on with the others
+		return false
 	case err != nil:
 		r.failed(a, err)
 		return false
@@ -337,13 +343,16 @@ func (r *running) clear(cause error) {
 		if a.ended || a.tries == 0 {
 			continue
 		}
+		held := a.fd >= 0 && !a.shown
 		if r.won == nil || r.Exhaust {
 			r.closeTries(a)
 		}
 		why := cause
 		switch {
-		case cause != nil && a.connected:
+		case cause != nil && a.shown:
 			why = fmt.Errorf("%w: %w", ErrNoBanner, cause)
+		case cause != nil && held:
+			why = fmt.Errorf("%w: %w", ErrNotAsked, cause)
 		case cause != nil && a.err != nil:
 			why = fmt.Errorf("%w: %w", a.err, cause)
 		}

@@ -31,6 +31,7 @@ func (l *login) checkPath(targets []race.Target, d *race.Dialer) []finding {
 	multipath, err := mptcp.InUseFD(w.FD)
 	describe := helper.Describe(w)
 	abort(w.FD)
+	ended := time.Now()
 	log := helper.ServerLog(w, d)
 	found := []finding{{Check: "path", Status: ok, Found: describe}}
 	switch {
@@ -42,7 +43,9 @@ func (l *login) checkPath(targets []race.Target, d *race.Dialer) []finding {
 		winner := race.Target{Host: w.Addr.Addr().String(), Port: w.Addr.Port()}
 		found = append(found, l.checkMPTCPPath(d, []race.Target{winner}))
 		log = helper.ServerLog(&race.Winner{Transport: "mptcp"}, d)
+		ended = time.Now()
 	}
+	l.pardon = func() { helper.AwaitPardon(log, ended) }
 	return append(found, finding{Check: "server log", Status: ok, Found: log})
 }
 

@@ -39,8 +39,12 @@ func explain(o *helper.Options) error {
 	for i := range d.Transports {
 		t.ask(&d.Transports[i])
 	}
+	began := time.Now()
 	w, err := d.Dial(context.Background(), targets...)
 	helper.EraseStatus()
+	if w != nil {
+		defer helper.AwaitPardon(helper.ServerLog(w, d), began.Add(w.Elapsed))
+	}
 
 	var lost *race.Error
 	if err != nil && !errors.As(err, &lost) {
@@ -237,6 +241,8 @@ func (r *row) outcome() string {
 		return "connects, not needed"
 	case r.end == race.Cancelled && r.err == nil:
 		return "connects, too late"
+	case errors.Is(r.err, race.ErrNotAsked):
+		return "connects, not asked"
 	case r.end == race.Cancelled && r.connected >= 0:
 		return "connects, no banner"
 	case errors.Is(r.err, race.ErrSeen):

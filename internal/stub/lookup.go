@@ -252,8 +252,10 @@ func (l *Lookup) next(i int, now time.Duration) (server int, due time.Duration) 
 			at = now
 		case s.verdict == NoAnswer && !s.tcp:
 			at = s.repeatAt()
-			if i == 0 && l.conf.SingleRequest && l.n > 1 || i > 0 && l.confused && !l.conf.SingleRequest {
-				at += confusedGap
+			if other := &l.questions[1-i&1]; i+1 < l.n && l.conf.SingleRequest || i > 0 && l.confused && !l.conf.SingleRequest {
+				if other.servers[j].state() == pending {
+					at += confusedGap
+				}
 			}
 		}
 		if at <= now {

@@ -67,7 +67,7 @@ func winner(w *race.Winner) string {
 	if w.Attempts > 1 {
 		line += ", " + attempts(w.Attempts)
 	}
-	if w.Attempt > 1 {
+	if w.Lost {
 		line += ": a packet was lost"
 	}
 	return line

@@ -132,14 +132,16 @@ func TestWinnerOfPlainTCP(t *testing.T) {
 func TestWinnerOfSeveralAttempts(t *testing.T) {
 	for _, tt := range []struct {
 		attempt, attempts int
+		lost              bool
 		want              string
 	}{
-		{1, 1, ""},
-		{1, 2, ", 2 attempts"}, // it was late
-		{2, 2, ", 2 attempts: a packet was lost"},
-		{2, 4, ", 4 attempts: a packet was lost"},
+		{1, 1, false, ""},
+		{1, 2, false, ", 2 attempts"}, // it was late
+		{2, 2, false, ", 2 attempts"}, // the first had to wait for another's banner
+		{2, 2, true, ", 2 attempts: a packet was lost"},
+		{2, 4, true, ", 4 attempts: a packet was lost"},
 	} {
-		w := &race.Winner{Addr: addr("192.0.2.5:22"), Transport: "tcp", Elapsed: 270 * ms, Tried: 1, Of: 1, Attempt: tt.attempt, Attempts: tt.attempts}
+		w := &race.Winner{Addr: addr("192.0.2.5:22"), Transport: "tcp", Elapsed: 270 * ms, Tried: 1, Of: 1, Attempt: tt.attempt, Attempts: tt.attempts, Lost: tt.lost}
 		if got, want := winner(w), "fdrace: 192.0.2.5:22 over TCP in 270.0 ms, 1 of 1 tried"+tt.want; got != want {
 			t.Errorf("%q, want %q", got, want)
 		}

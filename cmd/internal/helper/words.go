@@ -5,6 +5,7 @@ import (
 	"errors"
 	"runtime"
 	"strings"
+	"time"
 
 	"fdrace/race"
 )
@@ -40,5 +41,21 @@ func ServerLog(w *race.Winner, d *race.Dialer) string {
 	case w.Transport != "tcp" || runtime.GOOS != "linux":
 		return "the server may log one connection that did not log in"
 	}
-	return "the server logs nothing of this: each connection was reset before it was complete"
+	return logsNothing
+}
+
+const logsNothing = "the server logs nothing of this: each connection was reset before it was complete"
+
+// penalty is what OpenSSH 9.8 and later count for a connection that does not log
+// in (noauth of PerSourcePenalties in sshd_config(5)). Penalties add up, and above
+// 15 s sshd refuses this address.
+const penalty = time.Second
+
+// AwaitPardon waits until a server has forgiven a connection that ended at ended,
+// if it has seen one: log is what ServerLog said. However often a person repeats
+// the command that made it, ssh is not refused because of that.
+func AwaitPardon(log string, ended time.Time) {
+	if log != "" && log != logsNothing {
+		time.Sleep(time.Until(ended.Add(penalty)))
+	}
 }
