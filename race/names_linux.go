@@ -16,6 +16,10 @@ import (
 // until the server answers, and more if it is silent.
 const maxNames = 128
 
+// nameTurn is how long a silent name keeps one beyond those from being looked up.
+// Tests have less time.
+var nameTurn = time.Second
+
 // names looks up the names of one race, as package stub says: its sockets are in
 // the race's poll, and it starts no goroutine.
 type names struct {
@@ -35,7 +39,8 @@ type lookup struct {
 	stub.Lookup
 	questions []question // the race's, in the order of stub's
 	started   bool
-	scanned   bool // it is not in /etc/hosts
+	began     time.Duration // since the race began
+	scanned   bool          // it is not in /etc/hosts
 	socks     [2][stub.MaxServers]*nameSock
 	streams   [2][stub.MaxServers]*nameSock
 	messages  [2][stub.MaxServers][]byte
@@ -87,10 +92,13 @@ func (s *names) step(k *kernel) (due time.Duration) {
 			if under == maxNames {
 				break
 			}
-			s.full, l.started = nil, true
+			s.full, l.started, l.began = nil, true, k.Now()
 			s.start(k, l)
 		}
-		under++
+		if turn := l.began + nameTurn; turn > k.Now() {
+			under++
+			due = min(due, turn)
+		}
 		if now := k.Now(); !l.over[0] || len(l.questions) > 1 && !l.over[1] {
 			if !first || s.full == nil {
 				s.send(k, l, now)
