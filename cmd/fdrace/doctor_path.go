@@ -34,7 +34,7 @@ func (l *login) checkPath(targets []race.Target, d *race.Dialer) []finding {
 	multipath, err := mptcp.InUseFD(w.FD)
 	describe := helper.Describe(w)
 	abort(w.FD)
-	log := helper.ServerLog(w, d)
+	log := helper.ServerLog(w, nil, d)
 	found := []finding{{Check: "path", Status: ok, Found: describe}}
 	switch {
 	case err == nil && multipath:
@@ -46,7 +46,7 @@ func (l *login) checkPath(targets []race.Target, d *race.Dialer) []finding {
 	default:
 		winner := race.Target{Host: w.Addr.Addr().String(), Port: w.Addr.Port()}
 		found = append(found, l.checkMPTCPPath(d, []race.Target{winner}))
-		log = helper.ServerLog(&race.Winner{Transport: "mptcp"}, d)
+		log = helper.ServerLog(&race.Winner{Transport: "mptcp"}, nil, d)
 	}
 	return append(found, finding{Check: "server log", Status: ok, Found: log})
 }

@@ -190,7 +190,7 @@ func (t *tale) ask(tr *race.Transport) {
 
 // tell puts the outcome into words: of w, or else of lost.
 func (t *tale) tell(w *race.Winner, lost *race.Error, d *race.Dialer) {
-	t.log = helper.ServerLog(w, d)
+	t.log = helper.ServerLog(w, lost, d)
 	if w == nil {
 		t.verdict, t.hint = helper.Lost(lost, t.targets, d)
 		return

@@ -3,6 +3,7 @@ package helper
 import (
 	"context"
 	"errors"
+	"fmt"
 	"runtime"
 	"strings"
 
@@ -30,15 +31,32 @@ func Explain(err error, targets []race.Target, d *race.Dialer) (what, hint strin
 }
 
 // ServerLog says in one line what a server logs of a race that passes nothing:
-// w has won it, or nobody has.
-func ServerLog(w *race.Winner, d *race.Dialer) string {
+// w has won it, or else lost says why nobody has. It is "" if a server sees nothing.
+func ServerLog(w *race.Winner, lost *race.Error, d *race.Dialer) string {
 	switch {
+	case w == nil:
+		return logOfLost(lost)
 	case d.Banner != "":
 		return "the server logs one connection that did not log in: --banner waits for what it says"
-	case w == nil:
-		return ""
 	case w.Transport != "tcp" || runtime.GOOS != "linux":
 		return "the server may log one connection that did not log in"
 	}
 	return "the server logs nothing of this: each connection was reset before it was complete"
+}
+
+// logOfLost is ServerLog of a race that nobody has won.
+func logOfLost(lost *race.Error) string {
+	n := 0
+	for _, f := range lost.Failures {
+		if errors.Is(f.Err, race.ErrNoBanner) || FellBack(f.Err) {
+			n++
+		}
+	}
+	switch n {
+	case 0:
+		return ""
+	case 1:
+		return "the server may log one connection that did not log in"
+	}
+	return fmt.Sprintf("the server may log %d connections that did not log in", n)
 }
