@@ -42,14 +42,16 @@ func explain(o *helper.Options) error {
 	began := time.Now()
 	w, err := d.Dial(context.Background(), targets...)
 	helper.EraseStatus()
-	if w != nil {
-		defer helper.AwaitPardon(helper.ServerLog(w, d), began.Add(w.Elapsed))
-	}
 
 	var lost *race.Error
 	if err != nil && !errors.As(err, &lost) {
 		return err
 	}
+	ended := time.Now()
+	if w != nil { // after which no server sees anything
+		ended = began.Add(w.Elapsed)
+	}
+	defer helper.AwaitPardon(helper.ServerLog(w, lost, d), ended)
 	if !o.JSON {
 		t.tell(w, lost, d)
 		if _, err := os.Stdout.WriteString(t.draw(paperOf(os.Stdout))); err != nil {
@@ -197,7 +199,7 @@ func (t *tale) ask(tr *race.Transport) {
 
 // tell puts the outcome into words: of w, or else of lost.
 func (t *tale) tell(w *race.Winner, lost *race.Error, d *race.Dialer) {
-	t.log = helper.ServerLog(w, d)
+	t.log = helper.ServerLog(w, lost, d)
 	if w == nil {
 		t.verdict, t.hint = helper.Lost(lost, t.targets, d)
 		return

@@ -203,7 +203,7 @@ func TestReadme(t *testing.T) {
 	l.add(274300*us, race.Won, v4)
 	l.add(10000300*us, race.Cancelled, failedBy(v6, late))
 	picture := told(l, "ssh would get 192.0.2.5:22 over TCP, after 274.3 ms and 3 of 3 tried", "", box, other)
-	picture.log = helper.ServerLog(&race.Winner{Transport: "tcp"}, &race.Dialer{})
+	picture.log = helper.ServerLog(&race.Winner{Transport: "tcp"}, nil, &race.Dialer{})
 	drawn := picture.draw(paper{width: 80})
 	want := "    $ fdrace --explain box 192.0.2.9\n"
 	for line := range strings.Lines(drawn) {

@@ -147,3 +147,28 @@ func TestWinnerOfSeveralAttempts(t *testing.T) {
 		}
 	}
 }
+
+func TestServerLog(t *testing.T) {
+	banner := &race.Dialer{Banner: "SSH-"}
+	silent := fmt.Errorf("%w: %w", race.ErrNoBanner, context.DeadlineExceeded)
+	refused := fails(failed(1, "192.0.2.1:22", "tcp", unix.ECONNREFUSED))
+	one := timesOut(failed(1, "192.0.2.1:22", "tcp", silent), failed(1, "192.0.2.2:22", "tcp", unix.ECONNREFUSED))
+	two := fails(failed(1, "192.0.2.1:22", "tcp", &race.Refusal{Said: "220 mail"}), failed(1, "192.0.2.2:22", "tcp", silent))
+	plain := fails(failed(1, "192.0.2.1:22", "mptcp", errNoMPTCP))
+	for _, tt := range []struct {
+		name   string
+		dialer *race.Dialer
+		lost   race.Error
+		want   string
+	}{
+		{"nobody is there", banner, refused, ""},
+		{"nobody is there to be asked", &race.Dialer{}, refused, ""},
+		{"a silent server", banner, one, "the server may log one connection that did not log in"},
+		{"two that are no SSH servers", banner, two, "the server may log 2 connections that did not log in"},
+		{"no MPTCP", &race.Dialer{Transports: mptcps}, plain, "the server may log one connection that did not log in"},
+	} {
+		if got := ServerLog(nil, &tt.lost, tt.dialer); got != tt.want {
+			t.Errorf("%s: %q, want %q", tt.name, got, tt.want)
+		}
+	}
+}

@@ -3,6 +3,7 @@ package helper
 import (
 	"context"
 	"errors"
+	"fmt"
 	"runtime"
 	"strings"
 	"time"
@@ -31,13 +32,13 @@ func Explain(err error, targets []race.Target, d *race.Dialer) (what, hint strin
 }
 
 // ServerLog says in one line what a server logs of a race that passes nothing:
-// w has won it, or nobody has.
-func ServerLog(w *race.Winner, d *race.Dialer) string {
+// w has won it, or else lost says why nobody has. It is "" if a server sees nothing.
+func ServerLog(w *race.Winner, lost *race.Error, d *race.Dialer) string {
 	switch {
+	case w == nil:
+		return logOfLost(lost)
 	case d.Banner != "":
 		return "the server logs one connection that did not log in: --banner waits for what it says"
-	case w == nil:
-		return ""
 	case w.Transport != "tcp" || runtime.GOOS != "linux":
 		return "the server may log one connection that did not log in"
 	}
@@ -58,4 +59,21 @@ func AwaitPardon(log string, ended time.Time) {
 	if log != "" && log != logsNothing {
 		time.Sleep(time.Until(ended.Add(penalty)))
 	}
+}
+
+// logOfLost is ServerLog of a race that nobody has won.
+func logOfLost(lost *race.Error) string {
+	n := 0
+	for _, f := range lost.Failures {
+		if errors.Is(f.Err, race.ErrNoBanner) || FellBack(f.Err) {
+			n++
+		}
+	}
+	switch n {
+	case 0:
+		return ""
+	case 1:
+		return "the server may log one connection that did not log in"
+	}
+	return fmt.Sprintf("the server may log %d connections that did not log in", n)
 }
