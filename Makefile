@@ -29,7 +29,7 @@ NFPM = github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.45.2
 # the heap touched twice. fdrace collects nothing, and takes the one before while
 # there is one.
 EXPERIMENT = GOEXPERIMENT=$$(GOEXPERIMENT=nogreenteagc go env GOEXPERIMENT 2>/dev/null)
-# Where cmd/internal/early has an entry of its own, the program begins there.
+# Where internal/prestart has an entry of its own, the program begins there.
 ENTRY = $$(case $$(go env GOOS)/$$(go env GOARCH) in linux/amd64 | linux/arm64) echo -E _fdrace_linux;; esac)
 BUILD = $(EXPERIMENT) CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags "-s -w $(ENTRY) -X main.version=$(VERSION)"
 
@@ -45,7 +45,7 @@ help:
 
 # The log of HEAD is there because the version changes with a commit. A later
 # "sudo make install" finds nothing to do, and so needs neither go nor git.
-bin/fdrace: Makefile go.mod go.sum $(wildcard .git/logs/HEAD) $(shell find cmd/fdrace cmd/internal/early cmd/internal/helper cmd/internal/paths cmd/internal/room race fdpass mptcp -type f ! -name '*_test.go')
+bin/fdrace: Makefile go.mod go.sum $(wildcard .git/logs/HEAD) $(shell find cmd/fdrace cmd/internal/helper cmd/internal/paths cmd/internal/room internal race fdpass mptcp -type f ! -name '*_test.go')
 	$(BUILD) -o $@ ./cmd/fdrace
 
 # Not by go run, which a signal would part from what it runs.

@@ -13,8 +13,8 @@ import (
 	"strings"
 	"testing"
 
-	"fdrace/cmd/internal/early"
 	"fdrace/cmd/internal/lab"
+	"fdrace/internal/prestart"
 	"fdrace/mptcp"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -112,7 +112,7 @@ func params(t *testing.T) testscript.Params {
 // build makes the program as it is installed.
 func build(t *testing.T) (path string) {
 	path = filepath.Join(t.TempDir(), "fdrace")
-	cmd := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w "+early.Link, "-o", path, "fdrace/cmd/fdrace")
+	cmd := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w "+prestart.Link, "-o", path, "fdrace/cmd/fdrace")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("go build: %v\n%s", err, out)

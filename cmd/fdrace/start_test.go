@@ -10,8 +10,8 @@ import (
 	"strings"
 	"testing"
 
-	"fdrace/cmd/internal/early"
 	"fdrace/cmd/internal/lab"
+	"fdrace/internal/prestart"
 )
 
 // beforeTheRace are the packages with something to initialize that Go does so
@@ -69,7 +69,7 @@ func TestStart(t *testing.T) {
 				more = append(more, f[1])
 			}
 		}
-		if want == beforeGo && early.Link == "" {
+		if want == beforeGo && prestart.Link == "" {
 			want = quick
 		}
 		if got != want {

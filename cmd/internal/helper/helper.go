@@ -12,9 +12,9 @@ import (
 	"strings"
 	"time"
 
-	"fdrace/cmd/internal/early"
 	_ "fdrace/cmd/internal/room"
 	"fdrace/fdpass"
+	"fdrace/internal/prestart"
 	"fdrace/mptcp"
 	"fdrace/race"
 	"fdrace/race/resolve"
@@ -179,7 +179,7 @@ func run(ctx context.Context, o *Options) error {
 		return passError{errors.New(`stdout is no Unix stream socket to pass a connection over: run fdrace from ssh as ProxyCommand, and set "ProxyUseFdpass yes"; it never relays ("fdrace --explain" shows a race to a person)`)}
 	}
 	d.Hangup = []int{ssh}
-	d.Begun, d.Age = early.Taken()
+	d.Begun, d.Age = prestart.Taken()
 
 	w, err := d.Dial(ctx, targets...)
 	line.erase()

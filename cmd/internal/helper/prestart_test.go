@@ -1,4 +1,4 @@
-package early_test
+package helper_test
 
 import (
 	"net/netip"
@@ -6,8 +6,8 @@ import (
 	"strings"
 	"testing"
 
-	"fdrace/cmd/internal/early"
 	"fdrace/cmd/internal/helper"
+	"fdrace/internal/prestart"
 )
 
 // TestRead: the lines that name addresses are not left to the runtime. What
@@ -27,7 +27,7 @@ func TestRead(t *testing.T) {
 		"fe80::1": false, "fe80::1%eth0": false, "::ffff:192.0.2.1": false, "0.0.0.0": false, "::": false, "224.0.0.1": false, "ff02::1": false,
 		"192.0.2.1 192.0.2.2 192.0.2.3 192.0.2.4 192.0.2.5 192.0.2.6 192.0.2.7 192.0.2.8 192.0.2.9": false,
 	} {
-		if _, _, _, got := early.Read(strings.Fields(line)); got != want {
+		if _, _, _, got := prestart.Read(strings.Fields(line)); got != want {
 			t.Errorf("fdrace %s: read is %v", line, got)
 		}
 		same(t, strings.Fields(line))
@@ -43,7 +43,7 @@ func FuzzRead(f *testing.F) {
 		args := strings.Split(line, "\n")
 		same(t, args)
 		for _, word := range args {
-			_, _, _, ok := early.Read([]string{word})
+			_, _, _, ok := prestart.Read([]string{word})
 			if want := host(word); ok != want {
 				t.Errorf("fdrace %q: read is %v", word, ok)
 			}
@@ -67,7 +67,7 @@ func host(word string) bool {
 // same compares what Read makes of a line with what the runtime does.
 func same(t *testing.T, args []string) {
 	t.Helper()
-	addrs, port, mptcp, ok := early.Read(args)
+	addrs, port, mptcp, ok := prestart.Read(args)
 	if !ok {
 		return
 	}

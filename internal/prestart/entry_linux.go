@@ -1,6 +1,6 @@
 //go:build amd64 || arm64
 
-package early
+package prestart
 
 // Link is what the linker is told, so that the program begins here.
 const Link = "-E _fdrace_linux"

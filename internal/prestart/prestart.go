@@ -1,4 +1,4 @@
-// Package early races addresses before Go's runtime is up.
+// Package prestart races addresses before Go's runtime is up.
 //
 // Most of what ssh waits for, where the server is near, is a runtime that starts
 // for a dozen system calls: it maps its heap, takes 65 signals, starts threads,
@@ -17,4 +17,4 @@
 // What runs without the runtime must do without the heap, goroutines, panics,
 // and whatever a package has to initialize. begin, and what it calls, is
 // written so, and a test looks at what that is.
-package early
+package prestart
