@@ -10,6 +10,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// Link is what the linker is told, so that the program begins here.
+const Link = "-E _fdrace_linux"
+
 // patience is how long an answer is waited for without the runtime. It is there
 // before anything but waiting has to be done: first, at --delay, the plain twin
 // of an MPTCP attempt.
@@ -18,8 +21,12 @@ const patience = 200 * time.Millisecond
 // receiveWindow is package mptcp's.
 const receiveWindow = 1 << 20
 
-// logEnv is the environment variable that asks for a log.
-const logEnv = "FDRACE_LOG="
+// Environment variables: FDRACE_LOG=FILE asks for a log, and FDRACE_PRESTART=0 to
+// begin with the runtime.
+const (
+	logEnv      = "FDRACE_LOG="
+	prestartEnv = "FDRACE_PRESTART="
+)
 
 const stdout = 1
 
@@ -55,27 +62,64 @@ var left struct {
 	since unix.Timespec // CLOCK_MONOTONIC
 }
 
+// begun says that the program began here, and disabled that it was told not to race.
+var begun, disabled bool
+
+// State returns "on" if the program began in this package, or else "off" and why.
+func State() string {
+	switch {
+	case disabled:
+		return "off: FDRACE_PRESTART=0"
+	case begun:
+		return "on"
+	case !built:
+		return "off: not in this build"
+	}
+	return "off: not linked in"
+}
+
 // begin is where the program begins: sp is the stack as the kernel has made it.
 // It returns where the runtime is wanted.
+//
+//go:nocheckptr
 func begin(sp unsafe.Pointer) {
-	at := func(i uintptr) *byte { return *(**byte)(unsafe.Add(sp, (i+1)*unsafe.Sizeof(sp))) }
+	begun = true
 	argc := *(*uintptr)(sp)
+	for i := argc + 1; ; i++ {
+		v := argument(sp, i)
+		if v == nil {
+			break
+		}
+		if value, ok := variable(text(v), prestartEnv); ok && value == "0" {
+			disabled = true
+			return
+		}
+		if value, ok := variable(text(v), logEnv); ok && value != "" {
+			return
+		}
+	}
 	if argc < 2 || argc-1 > uintptr(len(words)) {
 		return
 	}
 	for i := range argc - 1 {
-		words[i] = text(at(i + 1))
-	}
-	for i := argc + 1; at(i) != nil; i++ {
-		if asksForLog(at(i)) {
-			return
-		}
+		words[i] = text(argument(sp, i+1))
 	}
 	if found.read(words[:argc-1]) && takesSocket(stdout) {
 		race(&found)
 	}
 }
 
+// argument returns word i of the command line, and after the nil that ends those the
+// environment.
+//
+//go:nocheckptr
+func argument(sp unsafe.Pointer, i uintptr) *byte {
+	return *(**byte)(unsafe.Add(sp, (i+1)*unsafe.Sizeof(sp)))
+}
+
+// text returns the string at s, which ends with a NUL.
+//
+//go:nocheckptr
 func text(s *byte) string {
 	n := 0
 	for *(*byte)(unsafe.Add(unsafe.Pointer(s), n)) != 0 {
@@ -84,14 +128,12 @@ func text(s *byte) string {
 	return unsafe.String(s, n)
 }
 
-func asksForLog(variable *byte) bool {
-	at := func(i int) byte { return *(*byte)(unsafe.Add(unsafe.Pointer(variable), i)) }
-	for i := range len(logEnv) {
-		if at(i) != logEnv[i] {
-			return false
-		}
+// variable returns the value in v, "NAME=value", if v begins with name, "NAME=".
+func variable(v, name string) (value string, ok bool) {
+	if len(v) < len(name) || v[:len(name)] != name {
+		return "", false
 	}
-	return at(len(logEnv)) != 0
+	return v[len(name):], true
 }
 
 // takesSocket is what fdpass.Socket asks.

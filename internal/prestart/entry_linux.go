@@ -1,16 +1,16 @@
-//go:build amd64 || arm64
+//go:build (amd64 || arm64) && !race && !msan && !asan && !noprestart
 
 package prestart
 
-// Link is what the linker is told, so that the program begins here.
-const Link = "-E _fdrace_linux"
+// built says that this build has the entry.
+const built = true
 
-// nobody stands for the g of the runtime, which is larger than what compiled
-// code looks at: the limit of its stack, 0 being below any.
-var nobody [64]uintptr
+// zeroG stands for the g of the runtime. It is larger than what compiled code reads
+// of one.
+var zeroG [64]uintptr
 
 // tls is where amd64 has the address of g.
 var tls [2]uintptr
 
 // What is used by assembly alone is said to be unused.
-var _, _, _ = begin, &nobody, &tls
+var _, _, _ = begin, &zeroG, &tls
