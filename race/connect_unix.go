@@ -13,8 +13,9 @@ import (
 )
 
 func (k *kernel) Connect(t *Transport, to Addr, via string) (fd int, done bool, err error) {
-	fd, begun := k.dialer.Begun[to.AddrPort]
-	if begun {
+	begun, ok := k.dialer.Begun[to.AddrPort]
+	fd = begun.FD
+	if ok {
 		delete(k.dialer.Begun, to.AddrPort)
 		holdAck(fd)
 		err = underWay(fd)

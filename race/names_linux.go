@@ -26,9 +26,8 @@ const maxNames = 128
 // names looks up the names of one race, as package stub says: its sockets are in
 // the race's poll, and it starts no goroutine.
 type names struct {
-	conf    stub.Config // once read
-	read    bool
-	health  stub.Health
+	conf    *stub.Config // once read
+	health  *stub.Health
 	lookups []*lookup // those under way, in order
 	answers []answer  // not yet taken by Wait
 	socks   map[int]*nameSock
@@ -131,11 +130,16 @@ func (s *names) start(k *kernel, l *lookup) {
 			second = stub.TypeA
 		}
 	}
-	if !s.read {
-		s.readConfig()
+	if s.conf == nil {
+		s.readConfig(k)
+	}
+	if x := k.dialer.Asked[q.host]; x != nil {
+		delete(k.dialer.Asked, q.host)
+		s.adopt(k, l, x)
+		return
 	}
 	absolute := q.kind == askSRV || q.kind == askNAT64
-	l.Init(&s.conf, &s.health, host, absolute, first, second, random(), k.Now())
+	l.Init(s.conf, s.health, host, absolute, first, second, random(), k.Now())
 }
 
 // fromHosts reports whether /etc/hosts, or the name itself, says all there is
@@ -220,8 +224,25 @@ func (s *names) buffer() []byte {
 	return s.buf
 }
 
-func (s *names) readConfig() {
-	s.read = true
+// adopt makes x, which was begun before the race, the lookup of l.
+func (s *names) adopt(k *kernel, l *lookup, x *stub.Exchange) {
+	l.Lookup, l.messages = x.Lookup, x.Messages
+	l.Repeat()
+	for i := range x.FDs {
+		for j, fd := range x.FDs[i] {
+			if fd > 0 {
+				s.listen(k, &nameSock{fd: fd, lookup: l, question: i, server: j})
+			}
+		}
+	}
+}
+
+func (s *names) readConfig(k *kernel) {
+	for _, x := range k.dialer.Asked {
+		s.conf, s.health = x.Config, x.Health
+		return
+	}
+	s.conf, s.health = &stub.Config{}, &stub.Health{}
 	var host unix.Utsname
 	_ = unix.Uname(&host) // no name, no domain
 	s.conf.Parse(s.readFile(resolvPath), os.Getenv("LOCALDOMAIN"), os.Getenv("RES_OPTIONS"), unix.ByteSliceToString(host.Nodename[:]))

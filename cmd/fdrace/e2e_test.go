@@ -49,6 +49,17 @@ func TestOnTheWire(t *testing.T) {
 	lab.TellExactly(t, story)
 }
 
+// TestWithRuntime runs those of names again, with races that begin after Go's runtime
+// has started: nothing that a person or a server could see is different.
+func TestWithRuntime(t *testing.T) {
+	t.Setenv("FDRACE_PRESTART", "0")
+	story := params(t)
+	story.Files = ofOpenSSH(t, stories(t, func(name string) bool {
+		return strings.HasPrefix(name, "race_resolver_") || name == "race_names.txtar" || name == "race_prestart.txtar"
+	}))
+	lab.TellExactly(t, story)
+}
+
 func measures(name string) bool { return strings.HasPrefix(name, "race_") }
 
 // stories returns the files of testdata that are wanted.
@@ -169,7 +180,8 @@ func setup(env *testscript.Env, program string) error {
 		path = bin + ":" + filepath.Join(dir, "usr/bin") + ":" + path
 	}
 	env.Setenv("PATH", path)
-	env.Setenv("SHELL", "/bin/sh") // ssh runs the ProxyCommand by it
+	env.Setenv("FDRACE_PRESTART", os.Getenv("FDRACE_PRESTART")) // 0 has all stories go through the runtime
+	env.Setenv("SHELL", "/bin/sh")                              // ssh runs the ProxyCommand by it
 	s := &state{env: env}
 	env.Values[stateKey{}] = s
 	env.Defer(s.end)

@@ -43,7 +43,8 @@ func TestStart(t *testing.T) {
 	program := build(t)
 	for line, want := range map[string]int{
 		"127.0.0.1": beforeGo, "--mptcp -- 127.0.0.1": beforeGo, "-4 -- 127.0.0.2 127.0.0.1": beforeGo,
-		"localhost": quick, "-w 5 --mptcp 127.0.0.1": quick,
+		"localhost": beforeGo, "-4 --mptcp localhost": beforeGo, "localhost 127.0.0.2 x.localhost": beforeGo,
+		"-w 5 --mptcp 127.0.0.1": quick, "-w 5 localhost": quick,
 		"-w5 127.0.0.1": slow,
 	} {
 		got, more := stage(t, nil, append([]string{program}, strings.Fields(line)...)...)
@@ -94,8 +95,10 @@ func TestStartOtherwise(t *testing.T) {
 				t.Fatalf("go build: %v\n%s", err, out)
 			}
 			argv = append(argv, program)
-			if got, _ := stage(t, nil, append(argv, "127.0.0.1")...); got != beforeGo {
-				t.Errorf("the race was over at stage %d", got)
+			for _, target := range []string{"127.0.0.1", "localhost"} {
+				if got, _ := stage(t, nil, append(argv, target)...); got != beforeGo {
+					t.Errorf("%s: the race was over at stage %d", target, got)
+				}
 			}
 			if got, _ := stage(t, []string{"FDRACE_PRESTART=0"}, append(argv, "127.0.0.1")...); got == beforeGo {
 				t.Error("FDRACE_PRESTART=0 is not heeded")

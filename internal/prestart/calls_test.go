@@ -58,7 +58,7 @@ func TestCalls(t *testing.T) {
 				}
 			}
 		}
-		for _, want := range []string{"fdrace/internal/prestart.race"} {
+		for _, want := range []string{"fdrace/internal/prestart.race", "fdrace/internal/stub.(*Lookup).Result", "fdrace/internal/stub.(*Policy).Sort"} {
 			if !slices.Contains(todo, want) {
 				t.Errorf("%s: %s is not called, only %v", arch, want, todo)
 			}
@@ -80,4 +80,28 @@ func disassemble(t *testing.T, path, arch string) string {
 		t.Fatalf("%v\n%s", err, code)
 	}
 	return string(code)
+}
+
+// withRuntime are the files of package prestart that the runtime calls, not begin.
+var withRuntime = []string{"read.go", "taken_linux.go", "try_linux.go"}
+
+// TestBounds: the compiler is sure of all indices. A bounds check that failed would
+// have no runtime to report it; and what is read here others have written.
+func TestBounds(t *testing.T) {
+	for _, arch := range []string{"amd64", "arm64"} {
+		for _, path := range walked {
+			build := exec.Command("go", "build", "-gcflags=-d=ssa/check_bce", path)
+			build.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+arch)
+			out, err := build.CombinedOutput()
+			if err != nil {
+				t.Fatalf("%v\n%s", err, out)
+			}
+			for line := range strings.Lines(string(out)) {
+				file, _, _ := strings.Cut(filepath.Base(line), ":")
+				if strings.Contains(line, ": Found ") && !slices.Contains(withRuntime, file) {
+					t.Errorf("%s: %s", arch, line)
+				}
+			}
+		}
+	}
 }

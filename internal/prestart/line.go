@@ -1,29 +1,36 @@
 package prestart
 
-import "net/netip"
+import "fdrace/internal/stub"
 
-// most is how many addresses a line may have.
-const most = 8
+const (
+	// maxTargets is how many targets a line may have.
+	maxTargets = 8
 
-// A line is a command line whose targets are addresses, no two alike.
+	maxName = 253 // RFC 1035, without the root
+)
+
+// A line is a command line whose targets are addresses and names, no two alike.
 type line struct {
-	addrs [most]address
-	n     int // of them
-	port  uint16
-	mptcp bool
+	targets      [maxTargets]target
+	n            int // of them
+	port         uint16
+	mptcp        bool
+	only4, only6 bool
+
+	looked, wantsPrefix bool // whether there is no route to IPv4; see nat64Patience
 }
 
-// An address is that of a host: not of a group, and without a zone.
-type address struct {
-	bytes [16]byte // the first four of them, if four
-	four  bool
+// A target is the address of a host, neither of a group nor with a zone, or the name
+// of one.
+type target struct {
+	name string // empty if it is an address
+	addr stub.Addr
 }
 
 // read reads what follows the name of the program. It returns false for
 // whatever else a line can be, wrong ones included, and for some that are of
 // this kind all the same: the runtime is there for all of them.
 func (l *line) read(args []string) bool {
-	var only4, only6 bool
 flags:
 	for len(args) > 0 && len(args[0]) > 0 && args[0][0] == '-' {
 		flag := args[0]
@@ -32,9 +39,9 @@ flags:
 		case "--":
 			break flags
 		case "-4", "--ipv4":
-			only4 = true
+			l.only4 = true
 		case "-6", "--ipv6":
-			only6 = true
+			l.only6 = true
 		case "--mptcp":
 			l.mptcp = true
 		default:
@@ -42,28 +49,42 @@ flags:
 		}
 	}
 	l.port = 22
-	if last := len(args) - 1; last > 0 && l.readPort(args[last]) {
-		args = args[:last]
-	} else if last > 0 && l.readPort(args[0]) {
+	if len(args) > 1 && l.readPort(args[len(args)-1]) {
+		args = cut(args, len(args)-1)
+	} else if len(args) > 1 && l.readPort(args[0]) {
 		args = args[1:]
 	}
-	if len(args) > most {
+	if len(args) > maxTargets || l.only4 && l.only6 {
 		return false
 	}
-	for i := range args {
-		a := &l.addrs[i]
-		if !a.read(args[i]) || a.four && only6 || !a.four && only4 {
+	for i := range l.targets {
+		if i >= len(args) {
+			break
+		}
+		t := &l.targets[i]
+		if !t.read(args[i]) || t.name == "" && (t.addr.Is4 && l.only6 || !t.addr.Is4 && l.only4) {
 			return false
 		}
-		for j := range i {
-			if l.addrs[j] == *a {
+		for j := range l.targets {
+			if j == i {
+				break
+			}
+			if u := &l.targets[j]; u.name == t.name && u.addr.Is4 == t.addr.Is4 && u.addr.IP == t.addr.IP {
 				return false
 			}
 		}
+		l.n = i + 1
 	}
-	l.n = len(args)
 	// Several attempts by MPTCP begin one by one (eagerGap of package race).
 	return l.n == 1 || l.n > 1 && !l.mptcp
+}
+
+// cut returns the first n words, without a check of the compiler's.
+func cut(words []string, n int) []string {
+	if uint(n) > uint(len(words)) {
+		return nil
+	}
+	return words[:n]
 }
 
 func (l *line) readPort(word string) bool {
@@ -82,107 +103,37 @@ func (l *line) readPort(word string) bool {
 	return true
 }
 
-// read reads an address. A link-local one needs a zone, or is asked for on every
-// link.
-func (a *address) read(word string) bool {
-	a.four = read4(&a.bytes, word)
-	if a.four {
-		return a.bytes[0] > 0 && a.bytes[0] < 224
+// read reads an address or a name. A link-local address needs a zone, or is asked for
+// on every link.
+func (t *target) read(word string) bool {
+	t.addr = stub.Addr{}
+	if t.addr.Is4 = stub.Parse4(&t.addr.IP, word); t.addr.Is4 {
+		return t.addr.IP[0] > 0 && t.addr.IP[0] < 224
 	}
-	a.bytes = [16]byte{}
-	if !read6(&a.bytes, word) {
-		return false
+	if stub.Parse6(&t.addr.IP, word) {
+		loopback := t.addr.IP == [16]byte{15: 1}
+		return loopback || t.addr.IP[0] > 0 && t.addr.IP[0] < 0xfe
 	}
-	loopback := a.bytes == [16]byte{15: 1}
-	return loopback || a.bytes[0] > 0 && a.bytes[0] < 0xfe
+	t.addr, t.name = stub.Addr{}, word
+	return isName(word)
 }
 
-// netip is for the runtime to call.
-func (a *address) netip() netip.Addr {
-	if a.four {
-		return netip.AddrFrom4([4]byte(a.bytes[:4]))
-	}
-	return netip.AddrFrom16(a.bytes)
-}
-
-func read4(addr *[16]byte, word string) bool {
-	n, field := 0, 0 // of this field: its value and its digits
-	dots := 0
+// isName reports whether word is a name that may be in /etc/hosts or in DNS, and can
+// be nothing else: a port, a service (_ssh._tcp.example.org), a MAC address, or a name
+// of Multicast DNS or of Tor.
+func isName(word string) bool {
+	digits, dashes := 0, 0
 	for i := 0; i < len(word); i++ {
-		c := word[i]
-		switch {
-		case c == '.' && field > 0 && dots < 3:
-			dots++
-			n, field = 0, 0
-			continue
-		case c < '0' || c > '9' || field == 3 || field > 0 && n == 0:
-			return false
-		}
-		n = n*10 + int(c-'0')
-		field++
-		if n > 255 {
-			return false
-		}
-		addr[dots] = byte(n)
-	}
-	return dots == 3 && field > 0
-}
-
-// read6 reads hexadecimal groups. One of them may be "::", for two zero ones or
-// more (of one it is allowed too, by RFC 4291).
-func read6(addr *[16]byte, word string) bool {
-	at, gap := 0, -1 // bytes read, and how many before the "::"
-	n, field := 0, 0
-	for i := 0; i < len(word); i++ {
-		c := word[i]
-		switch {
+		switch c := word[i]; {
+		case c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c == '.':
 		case c >= '0' && c <= '9':
-			n = n<<4 | int(c-'0')
-		case c >= 'a' && c <= 'f':
-			n = n<<4 | int(c-'a'+10)
-		case c >= 'A' && c <= 'F':
-			n = n<<4 | int(c-'A'+10)
-		case c == ':':
-			double := i+1 < len(word) && word[i+1] == ':'
-			switch {
-			case field > 0 && i+1 < len(word) && at < 14:
-				addr[at], addr[at+1] = byte(n>>8), byte(n)
-				at += 2
-			case i == 0 && double:
-			default:
-				return false
-			}
-			n, field = 0, 0
-			if double {
-				if gap >= 0 {
-					return false
-				}
-				gap = at
-				i++
-			}
-			continue
+			digits++
+		case (c == '-' || c == '_') && i > 0:
+			dashes++
 		default:
 			return false
 		}
-		if field++; field > 4 {
-			return false
-		}
 	}
-	if field > 0 {
-		addr[at], addr[at+1] = byte(n>>8), byte(n)
-		at += 2
-	}
-	if gap < 0 {
-		return at == 16
-	}
-	if at == 16 {
-		return false
-	}
-	for tail := at - gap; tail > 0; tail-- { // what follows the "::" goes to the end
-		addr[16-(at-gap)+tail-1] = addr[gap+tail-1]
-	}
-	for i := gap; i < 16-(at-gap); i++ {
-		addr[i] = 0
-	}
-	return true
+	mac := len(word) == 17 && dashes == 5
+	return digits < len(word) && len(word) <= maxName && !mac && !stub.IsLocal(word) && !stub.IsOnion(word)
 }

@@ -6,24 +6,30 @@ import (
 	"net/netip"
 	"time"
 
+	"fdrace/internal/stub"
+
 	"golang.org/x/sys/unix"
 )
 
-// Taken returns the sockets, non-blocking and now the caller's, on which
-// connections have been under way for age, each with its peer. It does so once,
-// and returns none if there are none. It is for the runtime to call.
-func Taken() (begun map[netip.AddrPort]int, age time.Duration) {
-	if left.n == 0 {
-		return nil, 0
+// Taken returns the sockets, non-blocking and now the caller's, on which connections
+// were begun, and the lookups that were begun, each by its name; age is how long ago
+// the race has begun. It does so once. It is for the runtime to call.
+func Taken() (conns []Conn, lookups map[string]*stub.Exchange, age time.Duration) {
+	if mem.found.n == 0 || mem.since == (unix.Timespec{}) {
+		return nil, nil, 0
 	}
-	begun = map[netip.AddrPort]int{}
-	for i, fd := range left.fds[:left.n] {
-		if fd >= 0 {
-			begun[netip.AddrPortFrom(found.addrs[i].netip(), found.port)] = fd
+	for i := range mem.lanes[:mem.found.n] {
+		n := &mem.lanes[i]
+		if n.fd >= 0 {
+			conns = append(conns, Conn{netip.AddrPortFrom(toNetip(&n.addr), mem.found.port), int(n.fd), n.at})
+		}
+		if n.lookup != nil && n.Config != nil {
+			if lookups == nil {
+				lookups = map[string]*stub.Exchange{}
+			}
+			lookups[n.name] = &n.Exchange
 		}
 	}
-	left.n = 0
-	var now unix.Timespec
-	_ = unix.ClockGettime(unix.CLOCK_MONOTONIC, &now) // it has worked before
-	return begun, time.Duration(now.Nano() - left.since.Nano())
+	mem.found.n = 0
+	return conns, lookups, elapsed()
 }

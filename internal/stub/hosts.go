@@ -46,7 +46,7 @@ func trimDot(name string) string {
 func (h *Hosts) Scan(b []byte) (n int, found bool) {
 	for i := 0; uint(i) < uint(len(b)); i++ {
 		if h.state == inAddr && h.n == 0 && (i == 0 || b[i-1] == '\n') {
-			n, found := h.scanLines(cutBytes(b, i, len(b)))
+			n, found := h.scanLines(Cut(b, i, len(b)))
 			if i += n; found || uint(i) >= uint(len(b)) {
 				return i, found
 			}
@@ -75,7 +75,7 @@ func (h *Hosts) scanLines(b []byte) (n int, found bool) {
 			if uint(i) >= uint(len(b)) {
 				return line, false // the line goes on in the next piece
 			}
-			hit = hit || i > word && h.isName(cutBytes(b, word, i))
+			hit = hit || i > word && h.isName(Cut(b, word, i))
 			c := b[i]
 			if c == '#' {
 				for uint(i) < uint(len(b)) && b[i] != '\n' {
@@ -90,7 +90,7 @@ func (h *Hosts) scanLines(b []byte) (n int, found bool) {
 				continue
 			}
 			i++
-			if hit && h.Addr.ParseAddr(text(cutBytes(b, addr, addrEnd))) {
+			if hit && h.Addr.ParseAddr(Text(Cut(b, addr, addrEnd))) {
 				return i, true
 			}
 			break
@@ -110,7 +110,7 @@ func skipBlanks(b []byte, i int) int {
 func skipWord(b []byte, i int) int {
 	const ones, highBits = 0x0101010101010101, 0x8080808080808080
 	for i < len(b) {
-		for rest := cutBytes(b, i, len(b)); len(rest) >= 8; rest = rest[8:] {
+		for rest := Cut(b, i, len(b)); len(rest) >= 8; rest = rest[8:] {
 			x := uint64(rest[0]) | uint64(rest[1])<<8 | uint64(rest[2])<<16 | uint64(rest[3])<<24 |
 				uint64(rest[4])<<32 | uint64(rest[5])<<40 | uint64(rest[6])<<48 | uint64(rest[7])<<56
 			if below := (x - '$'*ones) &^ x & highBits; below != 0 {
@@ -127,16 +127,16 @@ func skipWord(b []byte, i int) int {
 	return i
 }
 
-// cutBytes returns b[from:to], or nothing where that is not in b. No check of the
+// Cut returns b[from:to], or nothing where that is not in b. No check of the
 // compiler's is left, which could fail before the Go runtime has started.
-func cutBytes(b []byte, from, to int) []byte {
+func Cut(b []byte, from, to int) []byte {
 	if from < 0 || from > to || to > len(b) {
 		return nil
 	}
 	return b[from:to]
 }
 
-// cut is cutBytes for strings.
+// cut is Cut for strings.
 func cut(s string, from, to int) string {
 	if from < 0 || from > to || to > len(s) {
 		return ""
@@ -144,10 +144,10 @@ func cut(s string, from, to int) string {
 	return s[from:to]
 }
 
-// text returns b as a string that shares its bytes.
+// Text returns b as a string that shares its bytes.
 //
 //go:nocheckptr
-func text(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
+func Text(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
 
 // isName reports whether word is the name, with or without a trailing dot.
 func (h *Hosts) isName(word []byte) bool {
@@ -155,7 +155,7 @@ func (h *Hosts) isName(word []byte) bool {
 	if n == 0 || len(word) != n && (len(word) != n+1 || word[n] != '.') {
 		return false
 	}
-	return equalFold(text(cutBytes(word, 0, n)), h.name)
+	return equalFold(Text(Cut(word, 0, n)), h.name)
 }
 
 // scanByte reads one byte and reports whether an address was found before it.
@@ -187,7 +187,7 @@ func (h *Hosts) scanByte(c byte) (found bool) {
 		h.state = inBlank
 		if h.match >= len(h.name) && len(h.name) > 0 {
 			h.state = inRest
-			found = h.Addr.ParseAddr(text(cutBytes(h.text[:], 0, h.n)))
+			found = h.Addr.ParseAddr(Text(Cut(h.text[:], 0, h.n)))
 		}
 	}
 	switch c {

@@ -144,7 +144,7 @@ func commonBits(a, b *[16]byte) int {
 func (a *Addr) scope() int {
 	const linkLocal, siteLocal, global = 2, 5, 14
 	switch {
-	case a.isLoopback(), a.isLinkLocal():
+	case a.isLoopback(), a.IsLinkLocal():
 		return linkLocal
 	case !a.Is4 && a.IP[0] == 0xfe && a.IP[1]&0xc0 == 0xc0:
 		return siteLocal
@@ -152,7 +152,8 @@ func (a *Addr) scope() int {
 	return global
 }
 
-func (a *Addr) isLinkLocal() bool {
+// IsLinkLocal reports whether a is in fe80::/10 or 169.254/16.
+func (a *Addr) IsLinkLocal() bool {
 	if a.Is4 {
 		return a.IP[0] == 169 && a.IP[1] == 254
 	}
