@@ -143,7 +143,9 @@ func race(l *line) {
 			switch {
 			case n.started || n.six.n+n.four.n == 0:
 			case n.until <= now:
-				n.first()
+				if n.first(); n.addr.Is4 && l.wantsPrefix { // the kernel may have a source that is none
+					return
+				}
 				more = l.start(i, now) || more
 				alive = alive || n.fd >= 0
 			case n.until >= patience:
