@@ -143,7 +143,9 @@ func race(l *line) {
 			switch {
 			case n.started || n.six.n+n.four.n == 0:
 			case n.until <= now:
-				if n.first(); n.addr.Is4 && l.wantsPrefix { // the kernel may have a source that is none
+				n.first()
+				// Loopback, and what is on a link, has a source in any case.
+				if n.addr.Is4 && l.wantsPrefix && !source(&n.addr, &names.dests[0].Source) {
 					return
 				}
 				more = l.start(i, now) || more
