@@ -34,6 +34,7 @@ type kernel struct {
 
 	// What other goroutines have to say: they add to answers and write a byte
 	// to wake[1]. There is no pipe before somebody could have anything to say.
+	caller  context.Context // Dial's, which ends the race
 	ctx     context.Context
 	cancel  context.CancelFunc // ends the lookups
 	unhook  func() bool        // takes the waker out of the caller's context
@@ -50,7 +51,7 @@ const maxLookups = 256
 
 // newKernel is ready for a race. shut must follow.
 func newKernel(ctx context.Context, d *Dialer) (*kernel, error) {
-	k := &kernel{dialer: d, began: time.Now().Add(-d.Age), ctx: ctx, wake: [2]int{-1, -1}, index: map[int]int{}}
+	k := &kernel{dialer: d, began: time.Now().Add(-d.Age), caller: ctx, ctx: ctx, wake: [2]int{-1, -1}, index: map[int]int{}}
 	k.polls = make([]unix.PollFd, 1, 8)
 	k.polls[0] = unix.PollFd{Fd: -1, Events: unix.POLLIN}
 	for _, fd := range d.Hangup {
@@ -82,9 +83,8 @@ func (k *kernel) openWaker() error {
 		_ = unix.SetNonblock(fd, true) // cannot fail on a pipe of our own
 	}
 	k.polls[0].Fd = int32(k.wake[0])
-	ctx := k.ctx
-	k.ctx, k.cancel = context.WithCancel(ctx)
-	k.unhook = context.AfterFunc(ctx, func() { k.tell() })
+	k.ctx, k.cancel = context.WithCancel(k.caller)
+	k.unhook = context.AfterFunc(k.caller, func() { k.tell() })
 	return nil
 }
 
@@ -179,7 +179,7 @@ func (k *kernel) Wait(until time.Duration) (n news, err error) {
 		return n, os.NewSyscallError("poll", err)
 	}
 	if k.polls[0].Revents != 0 {
-		if err := k.ctx.Err(); err != nil {
+		if err := k.caller.Err(); err != nil { // k.ctx may have this only after the waker
 			return n, err
 		}
 		n.answers = k.heard()
