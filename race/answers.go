@@ -58,6 +58,14 @@ type answer struct {
 // others.
 func (r *running) prepare(l *lane) {
 	host := l.target.Host
+	if l.runs != nil {
+		l.add(Addr{Command: l.runs})
+		return
+	}
+	if _, literal := l.target.literal(); l.proxy != nil && !literal {
+		r.askName(l, host) // whatever it looks like
+		return
+	}
 	if a, ok := l.target.literal(); ok {
 		r.add(l, []netip.Addr{a}, false)
 		return
@@ -115,6 +123,9 @@ func (r *running) lookup(q question) {
 // has started stays. Only when no answer has given an address is it the name
 // that has failed.
 func (r *running) answered(a answer) {
+	if r.timeout == never {
+		return // too late
+	}
 	if a.kind == askNAT64 {
 		r.answeredNAT64(a)
 		return
@@ -152,7 +163,7 @@ func (r *running) hostAddrs(l *lane, a answer) []netip.Addr {
 	var hosts []netip.Addr
 	for _, addr := range a.addrs {
 		if isNoHost(addr) {
-			r.refuse(l, Addr{AddrPort: netip.AddrPortFrom(addr, l.target.Port)}, errNoHost)
+			r.refuse(l, l.addr(addr), errNoHost)
 		} else {
 			hosts = append(hosts, addr)
 		}
@@ -211,7 +222,7 @@ func (r *running) add(l *lane, addrs []netip.Addr, together bool) {
 		if bare && r.Interface != "" {
 			a, bare = a.WithZone(r.Interface), false
 		}
-		ap := Addr{AddrPort: netip.AddrPortFrom(a, l.target.Port)}
+		ap := l.addr(a)
 		switch {
 		case r.family != AnyFamily && r.family != familyOf(a):
 			r.refuse(l, ap, fmt.Errorf("not an %s address", r.family))

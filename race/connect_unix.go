@@ -13,6 +13,10 @@ import (
 )
 
 func (k *kernel) Connect(t *Transport, to Addr, via string) (fd int, done bool, err error) {
+	if to.Command != nil {
+		fd, err = k.run(to.Command)
+		return fd, false, err
+	}
 	fd, begun := k.dialer.Begun[to.AddrPort]
 	if begun {
 		delete(k.dialer.Begun, to.AddrPort)

@@ -126,7 +126,7 @@ func (r *running) synthesize(s stranded) {
 			continue
 		}
 		for _, l := range s.candidate.lanes {
-			l.add(Addr{AddrPort: netip.AddrPortFrom(a, s.addr.Port())})
+			l.add(Addr{AddrPort: netip.AddrPortFrom(a, s.addr.Port()), Proxy: s.addr.Proxy})
 		}
 	}
 	s.synthesized = true

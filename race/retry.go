@@ -92,7 +92,7 @@ func (r *running) addTry(a *attempt, fd int) {
 // connection has lasted one delay: a race that is over by then has no need of it.
 func (r *running) maxAge(a *attempt, now time.Duration) time.Duration {
 	t := &r.transports[a.transport]
-	if t.MaxAge == nil {
+	if t.MaxAge == nil || a.addr.isSocket() {
 		return never
 	}
 	if r.ages == nil {

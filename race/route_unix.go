@@ -17,22 +17,20 @@ const (
 	routeThere
 )
 
-// Addresses of the root name server A, far from everybody. Nothing is sent.
-var (
-	farIPv4 = netip.AddrFrom4([4]byte{198, 41, 0, 4})
-	farIPv6 = netip.AddrFrom16([16]byte{0x20, 0x01, 0x05, 0x03, 0xba, 0x3e, 12: 0x00, 13: 0x02, 14: 0x00, 15: 0x30})
-)
+// far is an address of the root name server A, far from everybody. Nothing is sent.
+func far(f Family) netip.Addr {
+	if f == IPv4 {
+		return netip.AddrFrom4([4]byte{198, 41, 0, 4})
+	}
+	return netip.AddrFrom16([16]byte{0x20, 0x01, 0x05, 0x03, 0xba, 0x3e, 12: 0x00, 13: 0x02, 14: 0x00, 15: 0x30})
+}
 
 func (k *kernel) Route(f Family) bool {
 	if k.routes[f] == routeUnknown {
-		far := farIPv6
-		if f == IPv4 {
-			far = farIPv4
-		}
 		k.routes[f] = routeNone
 		s := sources{dialer: k.dialer}
 		defer s.close()
-		if s.to(far).IsValid() {
+		if s.to(far(f)).IsValid() {
 			k.routes[f] = routeThere
 		}
 	}

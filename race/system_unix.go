@@ -29,8 +29,9 @@ type kernel struct {
 	holes bool
 	seen  map[int]int // fd to the bytes of its banner that were there
 
-	names  names
-	routes [3]route // by Family
+	names    names
+	children children
+	routes   [3]route // by Family
 
 	// What other goroutines have to say: they add to answers and write a byte
 	// to wake[1]. There is no pipe before somebody could have anything to say.
@@ -202,7 +203,7 @@ func (k *kernel) Wait(until time.Duration) (n news, err error) {
 			if _, e := unix.Getpeername(int(p.Fd)); e == nil {
 				err = nil
 			}
-		case err == nil && p.Revents&p.Events == 0:
+		case err == nil && p.Revents&p.Events == 0 && k.children.running[int(p.Fd)] == 0:
 			// POLLERR or POLLHUP alone is no success, and would come again at
 			// once: an error that only the error queue has.
 			err = unix.ECONNABORTED
@@ -276,6 +277,7 @@ func (k *kernel) Release(fd int) {
 		_ = unix.SetsockoptLinger(fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{})
 	}
 	k.forget(fd)
+	delete(k.children.running, fd)
 }
 
 func check(t *Transport, fd int) error {
@@ -302,6 +304,10 @@ func same(a, b unix.Sockaddr) bool {
 // OpenSSH 9.8 count it towards PerSourcePenalties. An MPTCP socket in SYN_SENT
 // sends a RST if it is to linger: it must not.
 func (k *kernel) Close(t *Transport, fd int) {
+	if _, ok := k.children.running[fd]; ok {
+		k.dismiss(fd)
+		return
+	}
 	connected := true
 	if t.EagerACK {
 		_, err := unix.Getpeername(fd)

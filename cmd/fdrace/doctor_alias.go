@@ -190,10 +190,7 @@ func (l *login) checkArguments() ([]race.Target, *race.Dialer, finding) {
 	var targets []race.Target
 	var d *race.Dialer
 	if err == nil {
-		targets, err = l.options.Targets()
-	}
-	if err == nil {
-		d, err = l.options.Dialer()
+		targets, d, err = l.options.Plan()
 	}
 	if err != nil {
 		f.Found = err.Error()
@@ -202,6 +199,12 @@ func (l *login) checkArguments() ([]race.Target, *race.Dialer, finding) {
 	var names []string
 	for _, t := range targets {
 		names = append(names, t.String())
+	}
+	for _, p := range d.Proxies {
+		names = append(names, fmt.Sprintf("%s by the %s proxy %s", p.Target, p.Kind, p.Server))
+	}
+	for _, c := range d.Commands {
+		names = append(names, c.Name)
 	}
 	return targets, d, finding{Check: f.Check, Status: ok, Found: "races " + strings.Join(names, ", ")}
 }

@@ -129,6 +129,7 @@ func commands() map[string]func(*testscript.TestScript, bool, []string) {
 	maps.Copy(all, terminalVerbs())
 	maps.Copy(all, sessionVerbs())
 	maps.Copy(all, doctorVerbs())
+	maps.Copy(all, proxyVerbs())
 	return all
 }
 

@@ -22,12 +22,7 @@ func read(t *testing.T, line string) ([]race.Target, *race.Dialer, error) {
 	if err := parse(&o, args); err != nil {
 		return nil, nil, err
 	}
-	targets, err := o.Targets()
-	if err != nil {
-		return nil, nil, err
-	}
-	d, err := o.Dialer()
-	return targets, d, err
+	return o.Plan()
 }
 
 // Every flag has a text, and every text its flag.

@@ -10,6 +10,10 @@ import (
 type Socket struct {
 	Path string // of a unix socket; if empty it is a vsock
 
+	// Mux says that behind Path is every vsock port of a virtual machine, and
+	// that Port is to be asked for by a line of text.
+	Mux bool
+
 	CID  uint32 // of the virtual machine
 	Port uint32 // of vsock, not of TCP; 0 where the word has none
 }

@@ -51,6 +51,14 @@ type Options struct {
 	Banner  bool
 	NoRetry bool
 
+	Proxy     []string `sep:"none" placeholder:"URL"`
+	ProxyAuth *string  `placeholder:"FILE"`
+	NoDirect  bool
+
+	Jump     []string `sep:"none" placeholder:"HOST"`
+	Or       []string `sep:"none" placeholder:"COMMAND"`
+	Fallback *span    `placeholder:"1s"`
+
 	Verbose int    `short:"v" type:"counter"`
 	Log     string `placeholder:"FILE"`
 
@@ -154,11 +162,7 @@ func exit(err error) {
 // Race returns what the command line says of a race.
 func (o *Options) Race() ([]race.Target, *race.Dialer, error) {
 	o.openLog()
-	targets, err := o.Targets()
-	if err != nil {
-		return nil, nil, usageError{err}
-	}
-	d, err := o.Dialer()
+	targets, d, err := o.Plan()
 	if err != nil {
 		return nil, nil, usageError{err}
 	}

@@ -37,7 +37,8 @@ func ServerLog(w *race.Winner, d *race.Dialer) string {
 		return "the server logs one connection that did not log in: --banner waits for what it says"
 	case w == nil:
 		return ""
-	case w.Transport != "tcp" || runtime.GOOS != "linux":
+	case len(d.Proxies) > 0 && w.Elapsed >= d.Delay, len(d.Commands) > 0 && w.Elapsed >= d.Fallback, // it was asked
+		w.Transport != "tcp" || runtime.GOOS != "linux":
 		return "the server may log one connection that did not log in"
 	}
 	return "the server logs nothing of this: each connection was reset before it was complete"
