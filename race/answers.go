@@ -19,12 +19,13 @@ import (
 type kind int
 
 const (
-	askAAAA  kind = iota // the IPv6 addresses of a name
-	askA                 // its IPv4 addresses
-	askMAC               // the addresses behind a MAC
-	askLinks             // a link-local address, with the zone of every link
-	askSRV               // the targets that a service stands for
-	askNAT64             // the prefixes into which IPv4 is mapped here
+	askAAAA    kind = iota // the IPv6 addresses of a name
+	askA                   // its IPv4 addresses
+	askMAC                 // the addresses behind a MAC
+	askLinks               // a link-local address, with the zone of every link
+	askSRV                 // the targets that a service stands for
+	askMachine             // the socket of a container or a virtual machine
+	askNAT64               // the prefixes into which IPv4 is mapped here
 )
 
 // family is what the answer is restricted to.
@@ -48,6 +49,7 @@ type answer struct {
 	question
 	addrs    []netip.Addr
 	services []resolve.Service
+	socket   resolve.Socket
 	prefixes []netip.Prefix
 	replaces []netip.Addr // of an answer before, where they have not been tried
 	err      error
@@ -71,10 +73,11 @@ func (r *running) prepare(l *lane) {
 		return
 	}
 	if s, ok, _ := resolve.ParseSocket(host); ok {
-		if s.Path == "" && s.Port == 0 {
-			s.Port = uint32(l.target.Port)
-		}
-		l.add(Addr{Socket: s})
+		r.addSocket(l, s)
+		return
+	}
+	if name, ok, _ := resolve.ParseMachine(host); ok {
+		r.ask(l, askMachine, name)
 		return
 	}
 	if _, ok, _ := resolve.ParseMAC(host); ok {
@@ -87,6 +90,14 @@ func (r *running) prepare(l *lane) {
 		return
 	}
 	r.askName(l, host)
+}
+
+// addSocket queues s, at l's port if it has none of its own.
+func (r *running) addSocket(l *lane, s resolve.Socket) {
+	if (s.Path == "" || s.Mux) && s.Port == 0 {
+		s.Port = uint32(l.target.Port)
+	}
+	l.add(Addr{Socket: s})
 }
 
 func (r *running) askName(l *lane, host string) {
@@ -148,6 +159,9 @@ func (r *running) answered(a answer) {
 		r.sort(l)
 	}
 	r.standFor(l, a.services)
+	if (a.socket != resolve.Socket{}) {
+		r.addSocket(l, a.socket)
+	}
 	if a.err != nil && notFound(l.err) {
 		l.err = a.err
 	}

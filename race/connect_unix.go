@@ -9,6 +9,8 @@ import (
 	"net/netip"
 	"strconv"
 
+	"fdrace/race/resolve"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -137,7 +139,7 @@ func zoneID(zone string) (uint32, error) {
 		_, err = net.InterfaceByIndex(int(number))
 	} else {
 		var i *net.Interface
-		if i, err = net.InterfaceByName(zone); err == nil {
+		if i, err = resolve.InterfaceByName(zone); err == nil {
 			number = uint64(i.Index)
 		}
 	}

@@ -27,11 +27,14 @@ func (f *fake) Converse(fd int, h *handshake) error {
 	c := f.open[fd]
 	p := f.hosts[c.name]
 	if !c.asked {
-		if other := f.asked; other != nil && f.now-f.askedAt < f.delay && f.isOpen(other) {
+		if other := f.asked; c.proxy && other != nil && f.now-f.askedAt < f.delay && f.isOpen(other) {
 			f.t.Errorf("at %v %s is asked, and since %v %s", f.now, c.name, f.askedAt, other.name)
 		}
 		f.say("ask %s", c.name)
-		c.asked, f.asked, f.askedAt = true, c, f.now
+		c.asked = true
+		if c.proxy {
+			f.asked, f.askedAt = c, f.now
+		}
 		if !p.deaf {
 			f.after(p.reply, event{ended: &ended{fd, nil}})
 		}

@@ -122,7 +122,7 @@ func (f *fake) after(d time.Duration, e event) {
 
 func (f *fake) Now() time.Duration { return f.now }
 
-var questions = [...]string{askAAAA: " AAAA", askA: " A", askMAC: " MAC", askLinks: " LINKS", askSRV: " SRV", askNAT64: "NAT64"}
+var questions = [...]string{askAAAA: " AAAA", askA: " A", askMAC: " MAC", askLinks: " LINKS", askSRV: " SRV", askMachine: " MACHINE", askNAT64: "NAT64"}
 
 func (f *fake) Lookup(q question) {
 	f.asks++
@@ -142,6 +142,8 @@ func (f *fake) Lookup(q question) {
 				f.t.Fatal(err)
 			}
 			a.services = append(a.services, resolve.Service{Host: t.Host, Port: t.Port})
+		case askMachine:
+			a.socket, _, _ = resolve.ParseSocket(s)
 		case askNAT64:
 			a.prefixes = append(a.prefixes, netip.MustParsePrefix(s))
 		default:

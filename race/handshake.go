@@ -64,6 +64,10 @@ func (h *handshake) expect(size int, next func([]byte) error) { h.size, h.next =
 // take is told what is there to read. It returns how much of that is the proxy's.
 func (h *handshake) take(b []byte) (n int, err error) {
 	for n < len(b) && !h.done && len(h.out) == 0 {
+		if h.size == untilNewline && len(h.in) == 0 && b[n] != 'O' {
+			h.done = true // a multiplexer that does not reply: it is the server's
+			return n, nil
+		}
 		h.in = append(h.in, b[n])
 		n++
 		if !h.isComplete() {

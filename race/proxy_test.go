@@ -4,6 +4,8 @@ import (
 	"errors"
 	"strings"
 	"testing"
+
+	"fdrace/race/resolve"
 )
 
 func socks(server string) Proxy {
@@ -123,6 +125,45 @@ func TestProxies(t *testing.T) {
 	}
 }
 
+// Sockets that are found, or asked for, before they are a connection.
+func TestMachines(t *testing.T) {
+	gone := errors.New("no such machine")
+	for _, tt := range []raceCase{
+		{
+			name: "a virtual machine", targets: "machine/box", zone: zone{"box MACHINE": {after: 10 * ms, addrs: "vsock:7"}},
+			hosts: hosts{"vsock:7:22": {rtt: 1 * ms}},
+			want:  "10 syn vsock:7:22; 11 wins vsock:7:22; 11 1 of 1 tried, by machine/box",
+		},
+		{
+			name: "a container", targets: "machine/box", zone: zone{"box MACHINE": {after: 10 * ms, addrs: "unix:/run/s"}},
+			hosts: hosts{"unix:/run/s": {inside: true}},
+			want:  "10 syn unix:/run/s; 10 wins unix:/run/s; 10 1 of 1 tried, by machine/box",
+		},
+		{
+			name: "nobody knows it", targets: "machine/box", zone: zone{"box MACHINE": {after: 10 * ms, err: gone}},
+			want: "10 race: machine/box: no such machine;   machine/box: no such machine at 10",
+		},
+		{
+			name: "a multiplexer is asked at once, with a target beside it", targets: "10.0.0.5 vsock-mux/s", dialer: Dialer{NoRetry: true},
+			hosts: hosts{"vsock-mux:/s port 22": {rtt: 1 * ms, reply: 3 * ms}},
+			want:  "0 syn 10.0.0.5; 0 syn MUX; 1 ask MUX; 4 close 10.0.0.5; 4 wins MUX; 4 2 of 2 tried, by vsock-mux/s",
+		},
+		{
+			name: "and with a banner", targets: "vsock-mux/s", dialer: Dialer{Banner: "SSH-"},
+			hosts: hosts{"vsock-mux:/s port 22": {rtt: 1 * ms, reply: 3 * ms, banner: 5 * ms}},
+			want:  "0 syn MUX; 1 ask MUX; 4 ack MUX; 9 wins MUX; 9 1 of 1 tried, by vsock-mux/s",
+		},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			f := &fake{dns: tt.zone, hosts: tt.hosts}
+			got := f.race(t, tt.dialer, tt.targets)
+			if want := strings.NewReplacer("MUX", "vsock-mux:/s port 22", "; ", "\n").Replace(tt.want); got != want {
+				t.Errorf("got:\n%s\nwant:\n%s", got, want)
+			}
+		})
+	}
+}
+
 // script is what a proxy replies to, and with what.
 type script struct{ said, replies string }
 
@@ -196,6 +237,21 @@ func TestHandshakes(t *testing.T) {
 	}
 }
 
+// TestMux: Firecracker answers, others have the server speak at once.
+func TestMux(t *testing.T) {
+	for reply, want := range map[string]string{
+		"OK 1073741824\n": "", "": "", "Oh no\n": `the proxy said: "Oh no"`,
+	} {
+		for size := 1; size <= 32; size *= 2 {
+			h := newHandshake(&attempt{candidate: &candidate{addr: Addr{Socket: resolve.Socket{Path: "/s", Mux: true, Port: 22}}}})
+			left, err := play(t, h, []script{{"CONNECT 22\n", reply}}, "SSH-2.0-lab\r\n", size)
+			if want == "" && (err != nil || !h.done || left != "SSH-2.0-lab\r\n") || want != "" && (err == nil || err.Error() != want) {
+				t.Errorf("%q in pieces of %d: %v, done %v, left %q", reply, size, err, h.done, left)
+			}
+		}
+	}
+}
+
 // play has h meet a proxy whose bytes come in pieces of size, and whose last reply
 // has the server's banner in the same segment. It returns what h has left.
 func play(t *testing.T, h *handshake, steps []script, banner string, size int) (left string, err error) {
@@ -212,7 +268,7 @@ func play(t *testing.T, h *handshake, steps []script, banner string, size int) (
 			if left = left[n:]; err != nil {
 				return left, err
 			}
-			if n == 0 {
+			if n == 0 && !h.done {
 				return left, errors.New("nothing taken")
 			}
 		}

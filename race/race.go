@@ -11,6 +11,9 @@
 // or at once when one fails, and every attempt stays open until somebody wins.
 // When there is no new address, one that has not answered is tried again.
 //
+// Beside the targets there may be proxies, which are asked for a target, and commands,
+// which make a connection themselves.
+//
 // A server sees the winner: the ACK that completes a handshake is held back until
 // all other attempts are closed, where the system can do that.
 //
@@ -216,7 +219,7 @@ type Dialer struct {
 type Winner struct {
 	// FD is the connected socket: blocking, close-on-exec, SO_KEEPALIVE on
 	// with the kernel's own intervals, TCP_NODELAY on, no error pending. The
-	// caller owns and closes it. It is -1 by a Dialer that would Exhaust.
+	// caller owns and closes it. Of a Command it is one end of a socket pair. It is -1 by a Dialer that would Exhaust.
 	FD int
 
 	Target    Target        // the first of those that led to Addr
@@ -260,6 +263,8 @@ func (a Addr) String() string {
 		return a.Command.Name
 	case a.Proxy != nil:
 		return a.Proxy.Kind.String() + "://" + a.AddrPort.String()
+	case a.Socket.Mux:
+		return fmt.Sprintf("vsock-mux:%s port %d", a.Socket.Path, a.Socket.Port)
 	case a.Socket.Path != "":
 		return "unix:" + a.Socket.Path
 	case a.isSocket():

@@ -183,6 +183,8 @@ func (r *running) name(a *attempt) string {
 		return a.addr.Proxy.Kind.String()
 	case a.addr.Command != nil:
 		return "command"
+	case a.addr.Socket.Mux:
+		return "vsock-mux"
 	case a.addr.Socket.Path != "":
 		return "unix"
 	case a.addr.isSocket():

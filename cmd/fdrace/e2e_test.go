@@ -130,6 +130,7 @@ func commands() map[string]func(*testscript.TestScript, bool, []string) {
 	maps.Copy(all, sessionVerbs())
 	maps.Copy(all, doctorVerbs())
 	maps.Copy(all, proxyVerbs())
+	maps.Copy(all, muxVerbs())
 	return all
 }
 

@@ -101,6 +101,7 @@ func parseWith(o *helper.Options, args []string, options ...kong.Option) error {
 func texts() map[string]string {
 	return map[string]string{
 		"help":            "Show this help.",
+		"names-only":      "Accept only host names and IP addresses as targets: for Host *, where %h may come from a URL.",
 		"ipv4":            "Use IPv4 addresses only.",
 		"ipv6":            "Use IPv6 addresses only.",
 		"port":            "The port, where no bare number gives it.",
@@ -134,7 +135,7 @@ func texts() map[string]string {
 func help(o kong.HelpOptions, ctx *kong.Context) error {
 	fmt.Fprint(ctx.Stdout, "Usage: fdrace [flags] TARGET... [PORT]\n")
 	o.NoAppSummary = true
-	ctx.Model.Positional[0].Help = "A host name or address, with a port of its own or without: box, box:2222, 192.0.2.1, 2001:db8::1, [2001:db8::1]:2222, fe80::1%eth0, fe80::1 (every link); a MAC, 00:00:5e:00:53:01; box.local (mDNS); _ssh._tcp.example.org (SRV); unix:/path; vsock:CID[:PORT]. The one bare number, first or last, is the port of all others."
+	ctx.Model.Positional[0].Help = "A host name or address, with a port of its own or without: box, box:2222, 192.0.2.1, 2001:db8::1, [2001:db8::1]:2222, fe80::1%eth0, fe80::1 (every link); a MAC, 00:00:5e:00:53:01; box.local (mDNS); _ssh._tcp.example.org (SRV); unix:/path; vsock:CID[:PORT]; vsock-mux/PATH; machine/NAME; .host. The one bare number, first or last, is the port of all others."
 	texts := texts()
 	for _, flag := range ctx.Model.Flags {
 		flag.Help = texts[flag.Name]

@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/netip"
 	"os"
 	"strings"
@@ -32,6 +31,8 @@ const (
 // where the help is.
 type Options struct {
 	Words []string `arg:"" optional:"" name:"TARGET"`
+
+	NamesOnly bool
 
 	IPv4 bool    `name:"ipv4" short:"4" xor:"family"`
 	IPv6 bool    `name:"ipv6" short:"6" xor:"family"`
@@ -236,8 +237,19 @@ func (o *Options) Targets() ([]race.Target, error) {
 		if targets[i], err = race.ParseTarget(w, port); err != nil {
 			return nil, err
 		}
+		if o.NamesOnly && !isName(targets[i]) {
+			return nil, fmt.Errorf("--names-only: %q is not a host name or an IP address", w)
+		}
 	}
 	return targets, nil
+}
+
+// isName reports whether t is a host name or an IP address.
+func isName(t race.Target) bool {
+	_, socket, _ := resolve.ParseSocket(t.Host)
+	_, machine, _ := resolve.ParseMachine(t.Host)
+	_, mac, _ := resolve.ParseMAC(t.Host)
+	return !socket && !machine && !mac && !resolve.IsSRV(t.Host)
 }
 
 func bare(word string) bool {
@@ -276,9 +288,11 @@ func (o *Options) Dialer() (*race.Dialer, error) {
 	}
 	if o.Interface != nil {
 		d.Interface = *o.Interface
-		if _, err := net.InterfaceByName(d.Interface); err != nil {
+		i, err := resolve.InterfaceByName(d.Interface)
+		if err != nil {
 			return nil, fmt.Errorf("--interface %q: there is no such interface (\"ip link\" lists them)", d.Interface)
 		}
+		d.Interface = i.Name // it may be an alternative one
 	}
 	if o.EveryInterface {
 		var err error

@@ -11,7 +11,6 @@ import (
 	"strings"
 
 	"fdrace/race"
-	"fdrace/race/resolve"
 )
 
 // Lanes that are no target words. A target may come from a URL (git clone
@@ -92,9 +91,7 @@ func isNameOrAddress(t race.Target) bool {
 	if a, err := netip.ParseAddr(t.Host); err == nil {
 		return !a.IsLinkLocalUnicast()
 	}
-	_, socket, _ := resolve.ParseSocket(t.Host)
-	_, mac, _ := resolve.ParseMAC(t.Host)
-	return !socket && !mac && !resolve.IsSRV(t.Host)
+	return isName(t)
 }
 
 // redact returns url without what may be a password.

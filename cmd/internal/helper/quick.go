@@ -52,6 +52,8 @@ func (o *Options) set(flag string) bool {
 		o.Banner = true
 	case "--no-retry":
 		o.NoRetry = true
+	case "--names-only":
+		o.NamesOnly = true
 	case "--no-direct":
 		o.NoDirect = true
 	case "-v", "--verbose":
