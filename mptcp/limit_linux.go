@@ -13,10 +13,13 @@ const sysctls = "/proc/sys/net/"
 // kernel would try it without MPTCP, less a margin; 0 if there is no limit. If that
 // try is answered, Linux 6.12 and later uses plain TCP for every destination of the
 // network namespace, for net.mptcp.blackhole_timeout seconds: see Paused. A
-// connection that is closed before leaves no such memory.
-func ConnectLimit() time.Duration {
-	timeout, known := sysctl("mptcp/blackhole_timeout")
-	if !known || timeout == 0 {
+// connection that is closed before leaves no such memory. With a timeout of 0 the
+// kernel keeps using MPTCP, but what such a try says of the server is wrong, too.
+func ConnectLimit() time.Duration { return limitBy(sysctl) }
+
+// limitBy is ConnectLimit for a kernel with these sysctls.
+func limitBy(sysctl func(name string) (value int, known bool)) time.Duration {
+	if _, known := sysctl("mptcp/blackhole_timeout"); !known {
 		return 0
 	}
 	retries, known := sysctl("mptcp/syn_retrans_before_tcp_fallback")

@@ -24,6 +24,20 @@ func TestConnectLimit(t *testing.T) {
 			t.Errorf("%d retries, %d linear: %v, want %v", tt.retries, tt.linear, got, tt.plain)
 		}
 	}
+	for _, tt := range []struct {
+		sysctls map[string]int
+		want    time.Duration
+	}{
+		{nil, 0}, // before Linux 6.12
+		{map[string]int{"mptcp/blackhole_timeout": 3600, "ipv4/tcp_syn_linear_timeouts": 4}, 2750 * time.Millisecond},
+		{map[string]int{"mptcp/blackhole_timeout": 0, "ipv4/tcp_syn_linear_timeouts": 4}, 2750 * time.Millisecond},
+		{map[string]int{"mptcp/blackhole_timeout": 3600, "mptcp/syn_retrans_before_tcp_fallback": 0}, 750 * time.Millisecond},
+	} {
+		got := limitBy(func(name string) (int, bool) { value, known := tt.sysctls[name]; return value, known })
+		if got != tt.want {
+			t.Errorf("%v: %v, want %v", tt.sysctls, got, tt.want)
+		}
+	}
 	if connectLimit(1<<20, 0) <= 0 {
 		t.Error("no limit for many retries")
 	}

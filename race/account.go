@@ -17,6 +17,7 @@ func (r *running) winner(a *attempt) *Winner {
 		Of:        r.schedule.size(),
 		Attempt:   a.number,
 		Attempts:  a.tries,
+		Lost:      a.number > a.discarded+1,
 	}
 	if r.Exhaust {
 		w.FD = -1

@@ -69,7 +69,7 @@ func (r *running) prepare(l *lane) {
 		return
 	}
 	if a, ok := l.target.literal(); ok {
-		r.add(l, []netip.Addr{a}, false)
+		r.add(l, r.hostAddrs(l, []netip.Addr{a}), false) // of a service it may be any
 		return
 	}
 	if s, ok, _ := resolve.ParseSocket(host); ok {
@@ -118,9 +118,14 @@ func (r *running) ask(l *lane, k kind, host string) {
 	if k == askAAAA {
 		l.waitsFor6 = true
 	}
+	l.asked4 = l.asked4 || k == askA
 	r.report(Event{Kind: Resolve, Target: l.target, Family: k.family()})
 	r.lookup(q)
 }
+
+// provisional is in place of the time at which a lookup began, once it has an
+// answer that may still be replaced.
+const provisional time.Duration = -1
 
 func (r *running) lookup(q question) {
 	if r.lookups == nil { // a race of literals needs none
@@ -141,8 +146,14 @@ func (r *running) answered(a answer) {
 		r.answeredNAT64(a)
 		return
 	}
+	if _, ok := r.lookups[a.question]; !ok {
+		return // abandoned
+	}
 	l := r.schedule.lanes[a.lane]
-	if !a.more {
+	switch {
+	case a.more && (a.kind.isName() && len(a.addrs) > 0 || len(a.services) > 0):
+		r.lookups[a.question] = provisional
+	case !a.more:
 		delete(r.lookups, a.question)
 		l.waits--
 		l.waitsFor6 = l.waitsFor6 && a.kind != askAAAA
@@ -150,11 +161,20 @@ func (r *running) answered(a answer) {
 	if l.waitsFor6 && a.kind == askAAAA && len(a.addrs) > 0 {
 		l.waitsFor6 = false // what may come in their place is not waited for
 	}
+	if a.kind == askA {
+		l.asked4, l.waitsFor4 = a.more && len(a.addrs) == 0, false
+	}
 	if settled := a.kind.isName() && a.err == nil && len(a.addrs)+len(a.replaces) == 0; !settled {
-		r.report(Event{Kind: Resolved, Target: l.target, Family: a.kind.family(), Addrs: a.addrs, Err: a.err})
+		r.report(Event{Kind: Resolved, Target: l.target, Family: a.kind.family(), Addrs: a.addrs, Replaces: len(a.replaces) > 0, Err: a.err})
 	}
 	l.remove(a.replaces)
-	r.add(l, r.hostAddrs(l, a), a.kind == askLinks)
+	if l.answers && len(a.replaces) > 0 && !l.started && len(l.queue[0])+len(l.queue[1]) == 0 {
+		l.answers = false // as if there had been none
+	}
+	if a.kind == askAAAA && len(a.addrs) > 0 && !l.answers && l.asked4 && r.sys.Route(IPv4) {
+		l.waitsFor4 = r.prefersIPv4(a.addrs)
+	}
+	r.add(l, r.hostAddrs(l, a.addrs), a.kind == askLinks)
 	if a.kind.isName() {
 		r.sort(l)
 	}
@@ -168,14 +188,14 @@ func (r *running) answered(a answer) {
 	r.settle(l)
 }
 
-// hostAddrs are the addresses of an answer that can be a host's. Block lists
-// answer with 0.0.0.0 or ::, which would lead to this machine.
-func (r *running) hostAddrs(l *lane, a answer) []netip.Addr {
-	if !slices.ContainsFunc(a.addrs, isNoHost) {
-		return a.addrs
+// hostAddrs returns those of addrs that can be a host's. Block lists answer with
+// 0.0.0.0 or ::, which would lead to this machine.
+func (r *running) hostAddrs(l *lane, addrs []netip.Addr) []netip.Addr {
+	if !slices.ContainsFunc(addrs, isNoHost) {
+		return addrs
 	}
 	var hosts []netip.Addr
-	for _, addr := range a.addrs {
+	for _, addr := range addrs {
 		if isNoHost(addr) {
 			r.refuse(l, l.addr(addr), errNoHost)
 		} else {
@@ -211,9 +231,26 @@ func (r *running) sort(l *lane) {
 	for _, a := range addrs {
 		l.addGroup(groups[a])
 	}
-	if !l.started && addrs[0].Is4() {
-		l.turn = 1
+	if !l.started {
+		l.turn = 0
+		if addrs[0].Is4() {
+			l.turn = 1
+		}
 	}
+}
+
+// Addresses of the root name server A, far from everybody. Nothing is sent.
+func farIPv4() netip.Addr { return netip.AddrFrom4([4]byte{198, 41, 0, 4}) }
+func farIPv6() netip.Addr {
+	return netip.AddrFrom16([16]byte{0x20, 0x01, 0x05, 0x03, 0xba, 0x3e, 13: 0x02, 15: 0x30})
+}
+
+// prefersIPv4 reports whether an IPv4 address that may still come would go before
+// the first of addrs, as it does before a unique local address (ULA).
+func (r *running) prefersIPv4(addrs []netip.Addr) bool {
+	list := append(slices.Clip(addrs), farIPv4())
+	r.sys.Sort(list)
+	return list[0].Is4()
 }
 
 // settle notes, once there is no question left, what l has not been told.
@@ -254,7 +291,7 @@ func (r *running) add(l *lane, addrs []netip.Addr, together bool) {
 	if !l.answers {
 		l.answers = true
 		l.patience = r.sys.Now()
-		if l.waitsFor6 && r.sys.Route(IPv6) {
+		if l.waitsFor4 || l.waitsFor6 && r.sys.Route(IPv6) {
 			l.patience += resolutionDelay
 		}
 	}
@@ -288,20 +325,32 @@ func (r *running) refuse(l *lane, addr Addr, why error) {
 }
 
 // standFor makes l stand for services, which come in the order of RFC 2782:
-// each has a lane inside l, one delay behind the one before.
+// each has a lane inside l, one delay behind the one before. They take the place
+// of those of an earlier answer that have not started.
 func (r *running) standFor(l *lane, services []resolve.Service) {
 	if len(services) == 0 {
 		return
 	}
 	l.answers = true
-	l.inner = &order{gap: r.schedule.delay, next: r.sys.Now()}
+	if l.inner == nil {
+		l.inner = &order{gap: r.schedule.delay, next: r.sys.Now()}
+	}
+	dropped := l.inner.drop()
 	seen := map[Target]bool{}
+	for _, tier := range l.inner.tiers {
+		seen[tier[0].target] = true
+	}
 	for _, s := range services {
 		t := Target{s.Host, s.Port}
 		if seen[t] {
 			continue
 		}
 		seen[t] = true
+		if i := slices.IndexFunc(dropped, func(in *lane) bool { return in.target == t }); i >= 0 {
+			l.inner.tiers = append(l.inner.tiers, []*lane{dropped[i]})
+			dropped = slices.Delete(dropped, i, i+1)
+			continue
+		}
 		in := r.schedule.newLane(t)
 		l.inner.tiers = append(l.inner.tiers, []*lane{in})
 		if _, ok := t.literal(); !ok {
@@ -312,6 +361,20 @@ func (r *running) standFor(l *lane, services []resolve.Service) {
 			continue
 		}
 		r.prepare(in)
+	}
+	for _, in := range dropped {
+		r.discard(in)
+	}
+}
+
+// discard forgets l, which no longer has a place in the race, and its lookups.
+func (r *running) discard(l *lane) {
+	l.queue, l.err, l.waits = [2][]group{}, nil, 0
+	for q := range r.lookups {
+		if q.lane == l.index && q.kind != askNAT64 {
+			_ = r.sys.Abandon(q)
+			delete(r.lookups, q)
+		}
 	}
 }
 

@@ -142,6 +142,54 @@ var targetRaces = []raceCase{
 		want:  "10 try 192.0.2.1: network is unreachable; 10 syn 64:ff9b::c000:201; 30 wins 64:ff9b::c000:201; 30 2 of 2 tried, by box:22",
 	},
 	{
+		name: "two IPv4 addresses are there before the IPv6 address, which goes first all the same", targets: "box",
+		zone:  zone{"box A": {after: 5 * ms, addrs: "192.0.2.1 192.0.2.2"}, "box AAAA": {after: 30 * ms, addrs: "fd99::1"}},
+		hosts: hosts{"192.0.2.1": {rtt: 20 * ms}, "fd99::1": {rtt: 20 * ms}},
+		want:  "30 syn fd99::1; 50 wins fd99::1; 50 1 of 3 tried, by box:22",
+	},
+	{
+		name: "NAT64: a later server has told the prefix, and no other comes", targets: "192.0.2.1 192.0.2.2",
+		dialer: Dialer{HeadStart: 2000 * ms},
+		zone:   zone{"NAT64": {after: 100 * ms, addrs: "64:ff9b::/96", more: true}, "NAT64 again": {after: 1000 * ms}},
+		hosts:  hosts{"192.0.2.1": {rtt: 500 * ms, err: refused}, "64:ff9b::c000:201": {rtt: 1500 * ms, err: refused}, "192.0.2.2": {inside: true, err: noRoute}, "64:ff9b::c000:202": {rtt: 20 * ms}},
+		want: "0 syn 192.0.2.1; 250 syn 192.0.2.1; 350 syn 64:ff9b::c000:201; 500 close 192.0.2.1; 500 close 192.0.2.1; " +
+			"600 syn 64:ff9b::c000:201; 1100 syn 64:ff9b::c000:201; 1850 close 64:ff9b::c000:201; 1850 close 64:ff9b::c000:201; " +
+			"1850 close 64:ff9b::c000:201; 1850 try 192.0.2.2: network is unreachable; 1850 syn 64:ff9b::c000:202; " +
+			"1870 wins 64:ff9b::c000:202; 1870 4 of 4 tried, by 192.0.2.2:22",
+	},
+	{
+		name: "SRV: this machine is no target", targets: "_ssh._tcp.lab",
+		zone:  zone{"_ssh._tcp.lab SRV": {addrs: "0.0.0.0"}},
+		hosts: hosts{"0.0.0.0": {rtt: 1 * ms}},
+		want: "0 race: 0.0.0.0:22: no host has this address: a block list, or a wrong record; " +
+			"  0.0.0.0:22: no host has this address: a block list, or a wrong record at 0",
+	},
+	{
+		name: "SRV: an earlier server answers while the targets of a later one are tried", targets: "_ssh._tcp.lab",
+		zone: zone{"_ssh._tcp.lab SRV": {after: 100 * ms, addrs: "10.0.0.1 10.0.0.2", more: true},
+			"_ssh._tcp.lab SRV again": {after: 200 * ms, addrs: "10.0.0.3"}},
+		hosts: hosts{"10.0.0.1": {rtt: 300 * ms}, "10.0.0.3": {rtt: 10 * ms, err: refused}},
+		want: "100 syn 10.0.0.1; 350 syn 10.0.0.3; 350 syn 10.0.0.1; 360 close 10.0.0.3; 400 close 10.0.0.1; 400 wins 10.0.0.1; " +
+			"400 2 of 2 tried, by 10.0.0.1:22; 400 attempt 1 of 2",
+	},
+	{
+		name: "an earlier server says that what a later one has told is wrong", targets: "10.0.0.1 box", dialer: Dialer{HeadStart: 2000 * ms},
+		zone: zone{"box A": {after: 100 * ms, addrs: "192.0.2.1", more: true}, "box A again": {after: 200 * ms, replaces: "192.0.2.1", err: nxdomain},
+			"box AAAA": {err: nxdomain}},
+		hosts: hosts{"10.0.0.1": {rtt: 300 * ms, err: refused}},
+		want: "0 syn 10.0.0.1; 250 syn 10.0.0.1; 300 close 10.0.0.1; 300 close 10.0.0.1; 300 race: all 2 candidates failed; " +
+			"  box: lookup box: no such host at 200;   connect tcp 10.0.0.1:22: connection refused at 300;   in 2 attempts",
+	},
+	{
+		name: "an earlier server's answer, with an address that has failed", targets: "box",
+		zone: zone{"box A": {after: 100 * ms, addrs: "192.0.2.1 192.0.2.2", more: true}, "box A again": {after: 200 * ms, addrs: "192.0.2.1 192.0.2.3", replaces: "192.0.2.1 192.0.2.2"},
+			"box AAAA": {err: nxdomain}},
+		hosts: hosts{"192.0.2.1": {rtt: 50 * ms, err: refused}, "192.0.2.2": {rtt: 70 * ms, err: refused}, "192.0.2.3": {rtt: 10 * ms, err: refused}},
+		want: "100 syn 192.0.2.1; 150 close 192.0.2.1; 150 syn 192.0.2.2; 220 close 192.0.2.2; 220 syn 192.0.2.3; 230 close 192.0.2.3; " +
+			"230 race: all 3 candidates failed;   connect tcp 192.0.2.1:22: connection refused at 150; " +
+			"  connect tcp 192.0.2.2:22: connection refused at 220;   connect tcp 192.0.2.3:22: connection refused at 230",
+	},
+	{
 		name: "NAT64: none here", targets: "192.0.2.1",
 		hosts: hosts{"192.0.2.1": {inside: true, err: noRoute}},
 		want: "0 try 192.0.2.1: network is unreachable; 0 race: connect tcp 192.0.2.1:22: network is unreachable; " +

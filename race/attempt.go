@@ -14,6 +14,7 @@ type attempt struct {
 	before    *attempt      // the candidate's by the transport before
 	began     time.Duration // its first try
 	tries     int           // begun so far
+	discarded int           // of them, by the race, to begin anew later: not for their silence
 	open      [maxOpen]try
 	n         int // open[:n] are under way, the oldest first
 
@@ -41,6 +42,11 @@ type try struct {
 
 // pending reports whether a has begun, and nobody has answered.
 func (a *attempt) pending() bool { return !a.ended && a.fd < 0 && a.n > 0 }
+
+// pendingBefore reports whether a was pending before now.
+func (a *attempt) pendingBefore(now time.Duration) bool {
+	return a.pending() && a.open[a.n-1].began < now
+}
 
 func (a *attempt) add(t try) {
 	a.open[a.n] = t

@@ -48,6 +48,20 @@ func (k *kernel) banner(fd int) error {
 	return errNotYet
 }
 
+// said is the error of fd, whose server has reset it: what it said before, or else
+// err.
+func (k *kernel) said(fd int, err error) error {
+	buf := make([]byte, maxBanner)
+	n, _, e := unix.Recvfrom(fd, buf, unix.MSG_PEEK|unix.MSG_DONTWAIT)
+	if e != nil || n == 0 || hasLine(buf[:n], k.dialer.Banner) {
+		return err
+	}
+	if refused := refusal(buf[:n]); refused != nil {
+		return refused
+	}
+	return err
+}
+
 // hasLine reports whether a line of b, which may still be incomplete, begins
 // with prefix.
 func hasLine(b []byte, prefix string) bool {

@@ -19,6 +19,9 @@ func (k *kernel) Connect(t *Transport, to Addr, via string) (fd int, done bool, 
 		fd, err = k.run(to.Command)
 		return fd, false, err
 	}
+	if k.isNoWayOut(to) {
+		return -1, false, localErrno{unix.ENETUNREACH}
+	}
 	fd, begun := k.dialer.Begun[to.AddrPort]
 	if begun {
 		delete(k.dialer.Begun, to.AddrPort)
@@ -32,7 +35,7 @@ func (k *kernel) Connect(t *Transport, to Addr, via string) (fd int, done bool, 
 	} else {
 		err = k.connect(t, fd, to, via)
 	}
-	if (err == nil || err == unix.EINPROGRESS) && via == "" && k.isNoWayOut(fd, to) {
+	if (err == nil || err == unix.EINPROGRESS) && via == "" && k.mayBeNoWayOut(to) && isLinkLocal4(localAddr(fd)) {
 		err = localErrno{unix.ENETUNREACH}
 	}
 	if err != nil && err != unix.EINPROGRESS {

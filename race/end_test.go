@@ -45,18 +45,22 @@ func TestEndedEarly(t *testing.T) {
 func TestNoDescriptorLeft(t *testing.T) {
 	for _, tt := range []struct {
 		name, targets string
+		dialer        Dialer
 		zone          zone
 		hosts         hosts
 		want          string
 	}{
-		{"an attempt's", "10.0.0.1 10.0.0.2 10.0.0.3 10.0.0.4", nil,
+		{"an attempt's", "10.0.0.1 10.0.0.2 10.0.0.3 10.0.0.4", Dialer{}, nil,
 			hosts{"10.0.0.1": {rtt: 20 * ms, err: refused}, "10.0.0.2": {rtt: 30 * ms, err: refused}, "10.0.0.4": {rtt: 5 * ms}},
 			"0 syn 10.0.0.1; 0 syn 10.0.0.2; 20 close 10.0.0.1; 20 syn 10.0.0.3; " +
 				"30 close 10.0.0.2; 30 syn 10.0.0.4; 35 close 10.0.0.3; 35 wins 10.0.0.4; 35 4 of 4 tried, by 10.0.0.4:22"},
-		{"a lookup's", "10.0.0.5 box", zone{"box A": {after: 30 * ms, err: nxdomain}, "box AAAA": {after: 40 * ms, err: nxdomain}},
+		{"a lookup's", "10.0.0.5 box", Dialer{}, zone{"box A": {after: 30 * ms, err: nxdomain}, "box AAAA": {after: 40 * ms, err: nxdomain}},
 			hosts{"10.0.0.5": {rtt: 20 * ms}},
 			"30 syn 10.0.0.5; 50 wins 10.0.0.5; 50 1 of 1 tried, by 10.0.0.5:22"},
-		{"none, to the end", "10.0.0.1 10.0.0.2 10.0.0.3", nil, nil,
+		{"a retry's", "fd99::1 fd99::2 fd99::3", Dialer{HeadStart: 300 * ms}, nil,
+			hosts{"fd99::2": {rtt: 20 * ms}},
+			"0 syn fd99::1; 250 syn fd99::1; 300 close fd99::1; 300 syn fd99::2; 320 close fd99::1; 320 wins fd99::2; 320 2 of 3 tried, by [fd99::2]:22"},
+		{"none, to the end", "10.0.0.1 10.0.0.2 10.0.0.3", Dialer{}, nil, nil,
 			"0 syn 10.0.0.1; 0 syn 10.0.0.2; 10000 close 10.0.0.1; 10000 close 10.0.0.2; 10000 race: context deadline exceeded; " +
 				"  connect tcp 10.0.0.1:22: context deadline exceeded at 10000; " +
 				"  connect tcp 10.0.0.2:22: context deadline exceeded at 10000; " +
@@ -64,7 +68,7 @@ func TestNoDescriptorLeft(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			f := &fake{limit: 2, dns: tt.zone, hosts: tt.hosts}
-			got := f.race(t, Dialer{}, tt.targets)
+			got := f.race(t, tt.dialer, tt.targets)
 			if want := strings.ReplaceAll(tt.want, "; ", "\n"); got != want {
 				t.Errorf("got:\n%s\nwant:\n%s", got, want)
 			}

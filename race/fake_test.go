@@ -50,7 +50,9 @@ type reply struct {
 	after time.Duration
 	addrs string
 	err   error
-	more  bool // it is answered again, by "host MAC again"
+	more  bool // it is answered again, by "host MAC again" and so on
+
+	replaces string // of the answer before
 }
 
 // A peer answers a SYN: with err, and after a round trip. inside says that the
@@ -64,6 +66,7 @@ type peer struct {
 	mute   bool
 	said   string        // in place of the banner, and closes
 	lost   int           // so many of the first SYNs
+	drops  int           // this SYN alone, from 1
 	busy   time.Duration // until then its backlog is full
 	gone   time.Duration // from then on there is no route
 	reply  time.Duration // a proxy's, after it was asked
@@ -133,11 +136,25 @@ func (f *fake) Lookup(q question) {
 		}
 		return
 	}
-	a := answer{question: q, err: r.err, more: r.more}
+	f.after(r.after, event{answer: f.answer(q, r)})
+	if r.more {
+		again := f.dns[strings.TrimSuffix(q.host, ".")+questions[q.kind]+" again"]
+		f.after(again.after, event{answer: f.answer(q, again)})
+	}
+}
+
+func (f *fake) answer(q question, r reply) *answer {
+	a := &answer{question: q, err: r.err, more: r.more}
+	for s := range strings.FieldsSeq(r.replaces) {
+		a.replaces = append(a.replaces, netip.MustParseAddr(s))
+	}
 	for s := range strings.FieldsSeq(r.addrs) {
 		switch q.kind {
 		case askSRV:
 			t, err := ParseTarget(s, 22)
+			if s == "0.0.0.0" {
+				t, err = Target{s, 22}, nil
+			}
 			if err != nil {
 				f.t.Fatal(err)
 			}
@@ -150,15 +167,7 @@ func (f *fake) Lookup(q question) {
 			a.addrs = append(a.addrs, netip.MustParseAddr(s))
 		}
 	}
-	f.after(r.after, event{answer: &a})
-	if r.more {
-		again := f.dns[q.host+" MAC again"]
-		second := answer{question: q, err: again.err}
-		for s := range strings.FieldsSeq(again.addrs) {
-			second.addrs = append(second.addrs, netip.MustParseAddr(s))
-		}
-		f.after(again.after, event{answer: &second})
-	}
+	return a
 }
 
 func (f *fake) Abandon(question) error { return nil }
@@ -231,7 +240,7 @@ func (f *fake) Connect(t *Transport, to Addr, via string) (int, bool, error) {
 		f.connected(c)
 	}
 	f.syns[name]++
-	if known && !p.inside && f.syns[name] > p.lost {
+	if known && !p.inside && f.syns[name] > p.lost && f.syns[name] != p.drops {
 		f.after(p.rtt, event{ended: &ended{f.nextFD, p.err}})
 	}
 	return f.nextFD, p.inside, nil
@@ -249,7 +258,7 @@ func (f *fake) checkOpen() {
 	open := map[string]int{}
 	for _, c := range f.open {
 		open[c.name]++
-		if c.age > 0 && !c.up && f.now > max(c.began+c.age, c.began+f.delay) {
+		if c.age > 0 && !c.up && f.now > c.began+max(c.age, min(f.delay, DefaultDelay)) {
 			f.t.Errorf("at %v the attempt at %s of %v is not closed", f.now, c.name, c.began)
 		}
 	}
@@ -428,7 +437,11 @@ func (f *fake) race(t *testing.T, d Dialer, words string) string {
 	case err == nil:
 		f.say("%d of %d tried, by %s", w.Tried, w.Of, w.Target)
 		if w.Attempts > 1 {
-			f.say("attempt %d of %d", w.Attempt, w.Attempts)
+			lost := ""
+			if w.Lost {
+				lost = ", after one was lost"
+			}
+			f.say("attempt %d of %d%s", w.Attempt, w.Attempts, lost)
 		}
 		for _, b := range w.Before {
 			f.say("before it %s: %v", b.Transport, b.Err)

@@ -147,10 +147,26 @@ func (r *running) show(a *attempt) {
 	r.gate.turn = a
 	r.gate.quiet = now + r.schedule.delay
 	r.gate.until = r.gate.quiet + min(a.handshake, maxHandshake)
+	r.schedule.pause(r.gate.quiet)
 	for _, b := range r.attempts {
 		if b.pending() && !r.holds(b) && b.addr.Command == nil { // it would be seen as soon as it is answered
 			r.closeTries(b)
+			b.discarded = b.tries
 			r.schedule.again(b, 0)
+			b.lanes[0].last = r.gate.quiet
+		}
+	}
+}
+
+// pause notes that nothing is begun before until. It does not count as a part of
+// the delay that c waits at most for its gap.
+func (s *schedule) pause(until time.Duration) {
+	for _, c := range s.waiting {
+		if c.latest > 0 {
+			c.latest = until + s.delay
+			if c.last == nil {
+				c.delayNext(until + s.delay)
+			}
 		}
 	}
 }
@@ -195,7 +211,8 @@ func (r *running) renew(now time.Duration) (over bool) {
 		}
 		r.leave(a)
 		r.close(a, a.fd)
-		a.fd = -1
+		a.fd, a.discarded = -1, a.tries
+		a.lanes[0].last = now
 		if over := r.connect(a); over {
 			return true
 		}

@@ -19,6 +19,8 @@ type lane struct {
 	// its first attempt back for IPv6's until patience has run out.
 	waits     int
 	waitsFor6 bool
+	asked4    bool // and there is no answer yet
+	waitsFor4 bool // by RFC 6724 it would go before what IPv6's answer has
 	patience  time.Duration
 	answers   bool  // there was one that gave addresses
 	err       error // why there was none, or not all
@@ -85,7 +87,7 @@ func (l *lane) due() time.Duration {
 	switch {
 	case len(l.queue[0])+len(l.queue[1]) == 0:
 		return never
-	case !l.started && l.waitsFor6:
+	case !l.started && (l.waitsFor6 || l.waitsFor4):
 		return l.patience
 	}
 	return l.next
@@ -147,6 +149,16 @@ func (o *order) start(now time.Duration) (opened []*lane) {
 		o.next = now + o.gap
 	}
 	return opened
+}
+
+// drop takes out the lanes that have not started, and returns them.
+func (o *order) drop() (lanes []*lane) {
+	for _, tier := range o.tiers[o.open:] {
+		lanes = append(lanes, tier...)
+	}
+	o.tiers = o.tiers[:o.open:o.open]
+	o.gone = min(o.gone, o.open)
+	return lanes
 }
 
 func (o *order) due() time.Duration {

@@ -1,8 +1,8 @@
 package race
 
 import (
+	"errors"
 	"net/netip"
-	"os"
 	"slices"
 	"time"
 
@@ -12,16 +12,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Files that a test may replace.
-var (
-	hostsPath  = "/etc/hosts"
-	resolvPath = "/etc/resolv.conf"
-	gaiPath    = "/etc/gai.conf"
-)
-
 // maxNames is how many names are looked up at a time: each takes two sockets
-// from the server's answer, and more if it is silent.
+// until the server answers, and more if it is silent.
 const maxNames = 128
+
+// nameTurn is how long a silent name keeps one beyond those from being looked up.
+// Tests have less time.
+var nameTurn = time.Second
 
 // names looks up the names of one race, as package stub says: its sockets are in
 // the race's poll, and it starts no goroutine.
@@ -32,6 +29,7 @@ type names struct {
 	lookups []*lookup // those under way, in order
 	answers []answer  // not yet taken by Wait
 	socks   map[int]*nameSock
+	full    error       // no descriptor was left, in one step
 	ready   []*nameSock // what poll has said of, in one Wait
 	buf     []byte
 }
@@ -41,6 +39,8 @@ type lookup struct {
 	stub.Lookup
 	questions []question // the race's, in the order of stub's
 	started   bool
+	began     time.Duration // since the race began
+	scanned   bool          // it is not in /etc/hosts
 	socks     [2][stub.MaxServers]*nameSock
 	streams   [2][stub.MaxServers]*nameSock
 	messages  [2][stub.MaxServers][]byte
@@ -87,16 +87,30 @@ func (s *names) step(k *kernel) (due time.Duration) {
 	due = never
 	under := 0
 	for _, l := range s.lookups {
-		if !l.started {
+		first := !l.started
+		if first {
 			if under == maxNames {
 				break
 			}
-			l.started = true
+			s.full, l.started, l.began = nil, true, k.Now()
 			s.start(k, l)
 		}
-		under++
+		if turn := l.began + nameTurn; turn > k.Now() {
+			under++
+			due = min(due, turn)
+		}
 		if now := k.Now(); !l.over[0] || len(l.questions) > 1 && !l.over[1] {
-			s.send(k, l, now)
+			if !first || s.full == nil {
+				s.send(k, l, now)
+			}
+			if first && s.full != nil && !l.hasSocket() {
+				if len(k.index) > 0 {
+					l.started = false // it begins when something else has ended
+					break
+				}
+				s.fail(l, s.full)
+				continue
+			}
 			s.results(k, l, now)
 			due = min(due, l.Due(now))
 		}
@@ -110,6 +124,18 @@ func (s *names) step(k *kernel) (due time.Duration) {
 	return due
 }
 
+func (l *lookup) hasSocket() bool {
+	return l.socks != [2][stub.MaxServers]*nameSock{} || l.streams != [2][stub.MaxServers]*nameSock{}
+}
+
+// fail ends l, which has not asked anybody.
+func (s *names) fail(l *lookup, err error) {
+	for i, q := range l.questions {
+		s.answers = append(s.answers, answer{question: q, err: err})
+		l.over[i] = true
+	}
+}
+
 // start looks for what needs no name server, and else makes l ask.
 func (s *names) start(k *kernel, l *lookup) {
 	q := l.questions[0]
@@ -121,9 +147,10 @@ func (s *names) start(k *kernel, l *lookup) {
 	case q.kind == askNAT64:
 		host = resolve.IPv4Only
 	default:
-		if s.fromHosts(k, l) {
+		if !l.scanned && s.fromHosts(k, l) || s.full != nil {
 			return
 		}
+		l.scanned = true
 		if q.kind == askA {
 			first = stub.TypeA
 		}
@@ -132,121 +159,12 @@ func (s *names) start(k *kernel, l *lookup) {
 		}
 	}
 	if !s.read {
-		s.readConfig()
+		if s.readConfig(); s.full != nil {
+			return
+		}
 	}
 	absolute := q.kind == askSRV || q.kind == askNAT64
 	l.Init(&s.conf, &s.health, host, absolute, first, second, random(), k.Now())
-}
-
-// fromHosts reports whether /etc/hosts, or the name itself, says all there is
-// to know.
-func (s *names) fromHosts(k *kernel, l *lookup) bool {
-	host := l.questions[0].host
-	var four, six []netip.Addr
-	if stub.IsLocalhost(host) { // RFC 6761 section 6.3
-		six, four = []netip.Addr{netip.IPv6Loopback()}, []netip.Addr{netip.AddrFrom4([4]byte{127, 0, 0, 1})}
-	}
-	inFile := s.scanHosts(host)
-	if len(inFile) > 0 {
-		four, six = nil, nil
-		for _, a := range inFile {
-			if a.Is4() {
-				four = append(four, a)
-			} else {
-				six = append(six, a)
-			}
-		}
-	}
-	var none error
-	switch {
-	case len(four)+len(six) > 0:
-		none = resolve.NotFound(host, "/etc/hosts has it, but not in this family")
-	case stub.IsOnion(host):
-		none = resolve.NotFound(host, "a name of Tor, which DNS is not asked for (RFC 7686): it takes a proxy")
-	default:
-		return false
-	}
-	for i, q := range l.questions {
-		a := answer{question: q, addrs: four}
-		if q.kind == askAAAA {
-			a.addrs = six
-		}
-		if len(a.addrs) == 0 {
-			a.err = none
-		}
-		s.answers = append(s.answers, a)
-		l.over[i] = true
-	}
-	return true
-}
-
-// scanHosts returns every address that /etc/hosts has for name, once each. A
-// file that cannot be read has none.
-func (s *names) scanHosts(name string) (addrs []netip.Addr) {
-	fd, err := unix.Open(hostsPath, unix.O_RDONLY|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return nil
-	}
-	defer unix.Close(fd)
-	buf := s.buffer()
-	var h stub.Hosts
-	h.Init(name)
-	for end := false; !end; {
-		n, err := unix.Read(fd, buf)
-		if err == unix.EINTR {
-			continue
-		}
-		b := buf[:max(n, 0)]
-		if end = len(b) == 0; end {
-			b = append(b, '\n')
-		}
-		for len(b) > 0 {
-			n, found := h.Scan(b)
-			if a := toNetip(&h.Addr); found && !slices.Contains(addrs, a) {
-				addrs = append(addrs, a)
-			}
-			b = b[n:]
-		}
-	}
-	return addrs
-}
-
-// buffer is where files and messages are read into. Its pages cost nothing
-// before they are touched.
-func (s *names) buffer() []byte {
-	if s.buf == nil {
-		s.buf = make([]byte, 32<<10)
-	}
-	return s.buf
-}
-
-func (s *names) readConfig() {
-	s.read = true
-	var host unix.Utsname
-	_ = unix.Uname(&host) // no name, no domain
-	s.conf.Parse(s.readFile(resolvPath), os.Getenv("LOCALDOMAIN"), os.Getenv("RES_OPTIONS"), unix.ByteSliceToString(host.Nodename[:]))
-	if s.conf.Rotate {
-		s.conf.RotateBy(int(random() % uint64(s.conf.NServers)))
-	}
-}
-
-// readFile returns the beginning of a file, "" if it cannot be read. It goes
-// around package os, which would set up a poller for it.
-func (s *names) readFile(path string) string {
-	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return ""
-	}
-	defer unix.Close(fd)
-	buf, n := s.buffer(), 0
-	for n < len(buf) {
-		m, err := unix.Read(fd, buf[n:])
-		if m <= 0 && err != unix.EINTR {
-			break
-		}
-		n += max(m, 0)
-	}
-	return string(buf[:n])
 }
 
 // random makes identifiers of questions hard to guess.
@@ -279,7 +197,7 @@ func (s *names) results(k *kernel, l *lookup, now time.Duration) {
 			s.read1(&a, l, r.Question, l.messages[r.Question][r.Server])
 			l.told[r.Question] = append([]netip.Addr{}, a.addrs...)
 		case r.Replaces:
-			a.replaces = l.told[r.Question]
+			a.replaces, a.err = l.told[r.Question], s.failure(l, r.Question)
 		case first:
 			a.err = s.failure(l, r.Question)
 		}
@@ -295,22 +213,40 @@ func (s *names) results(k *kernel, l *lookup, now time.Duration) {
 func (s *names) read1(a *answer, l *lookup, question int, m []byte) {
 	var records stub.Answer
 	var services []resolve.Service
+	invalid := false
 	for l.Records(&records, question, m); records.Next(); {
 		if a.kind != askSRV {
 			a.addrs = append(a.addrs, toNetip(&records.Addr))
 			continue
 		}
 		host, ok := stub.AppendName(make([]byte, 0, 254), m, records.SRV.Target)
-		if ok {
+		if invalid = invalid || !ok || !isHostName(host); ok && isHostName(host) {
 			services = append(services, resolve.Service{Host: string(host), Port: records.SRV.Port, Priority: records.SRV.Priority, Weight: records.SRV.Weight})
 		}
 	}
 	switch a.kind {
 	case askSRV:
 		a.services, a.err = resolve.OrderServices(a.host, services, random)
+		if invalid && a.err != nil {
+			a.err = errors.New("its SRV record has a target that is no host name")
+		}
 	case askNAT64:
 		a.prefixes, a.addrs = resolve.PrefixesIn(a.addrs), nil
 	}
+}
+
+// isHostName reports whether name has nothing but what glibc allows in the name of
+// a host (res_hnok), and so nothing that a terminal would take for a command. ""
+// says that a service is not offered.
+func isHostName(name []byte) bool {
+	for _, c := range name {
+		switch {
+		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9', c == '-', c == '_', c == '.':
+		default:
+			return false
+		}
+	}
+	return true
 }
 
 // toNetip returns a, whose zone netip keeps.

@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/net/dns/dnsmessage"
 	"golang.org/x/sys/unix"
@@ -282,5 +283,29 @@ func TestNamesDial(t *testing.T) {
 	_, err = (&Dialer{}).Dial(context.Background(), Target{"ads", live.Port})
 	if !errors.Is(err, errNoHost) {
 		t.Errorf("%v, want %v", err, errNoHost)
+	}
+}
+
+// Silent names do not keep the one that has an address from being looked up.
+func TestNamesBeyondSilentOnes(t *testing.T) {
+	noLeak(t)
+	defer func(d time.Duration) { nameTurn = d }(nameTurn)
+	nameTurn = 20 * ms
+	live, _ := listener(t, "127.0.0.1")
+	zone := map[string]string{"last A": "127.0.0.1"}
+	var targets []Target
+	for i := range 2 * maxNames {
+		name := fmt.Sprintf("n%d", i)
+		zone[name+" A"] = "silent"
+		targets = append(targets, Target{name, live.Port})
+	}
+	serveNames(t, "", "", zone)
+	w, err := (&Dialer{Family: IPv4}).Dial(context.Background(), append(targets, Target{"last", live.Port})...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	unix.Close(w.FD)
+	if w.Elapsed < 2*nameTurn {
+		t.Errorf("won after %v: more than %d names were looked up at a time", w.Elapsed, maxNames)
 	}
 }

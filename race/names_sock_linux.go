@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"os"
 	"strings"
 	"time"
 
@@ -87,6 +88,7 @@ func (s *names) open(k *kernel, l *lookup, p stub.Packet, now time.Duration) (*n
 	fd, err := newSocket(domain, kind)
 	if err != nil {
 		if err == unix.EMFILE || err == unix.ENFILE {
+			s.full = os.NewSyscallError("socket", err)
 			return nil, stub.NoAnswer
 		}
 		return nil, stub.Unreachable
@@ -198,7 +200,9 @@ func (s *names) readTCP(k *kernel, sock *nameSock, now time.Duration) {
 	}
 	if length := int(sock.in[0])<<8 | int(sock.in[1]); len(sock.in) >= 2+length {
 		s.take1(sock, sock.in[2:2+length], now)
+		l, question, server := sock.lookup, sock.question, sock.server
 		s.closeSock(k, sock)
+		l.Fail(question, server, stub.Malformed, now) // unless that was an answer
 	}
 }
 
@@ -212,7 +216,7 @@ func (s *names) failure(l *lookup, question int) error {
 		switch why := l.Blame(question, i); why {
 		case stub.NoData, stub.NXDomain:
 			none = none || l.Found()
-		case stub.Ignored: // not asked
+		case stub.Ignored, stub.Positive: // not asked, or not heeded
 		case stub.NoAnswer:
 			silent = append(silent, server)
 		default:
@@ -264,5 +268,5 @@ var verdicts = [...]string{
 	stub.Malformed:   "sent a malformed answer",
 	stub.PortClosed:  "answers nothing at port 53 (connection refused)",
 	stub.Unreachable: "is out of reach",
-	stub.TCPFailed:   "truncated its answer, and TCP failed",
+	stub.TCPFailed:   "does not answer over TCP",
 }

@@ -15,8 +15,9 @@ import (
 type nat64 struct {
 	asked, answered bool
 	prefixes        []netip.Prefix
-	later           []stranded // those that have one delay more, in the order of due
-	waiting         []stranded // those that wait for the answer
+	later           []stranded    // those that have one delay more, in the order of due
+	waiting         []stranded    // those that wait for the answer
+	until           time.Duration // when their lanes wait no longer
 }
 
 // A stranded candidate has an IPv4 address that does not answer, or cannot.
@@ -26,12 +27,20 @@ type stranded struct {
 	lanes []*lane // those that are not over before it has been tried by IPv6
 }
 
-// due is when the next of n.later has waited long enough.
+// nat64Patience is how long lanes that have nothing else wait for the prefix: no
+// longer than for a name server that may know a name.
+const nat64Patience = time.Second
+
+// due is when n has something to do.
 func (n *nat64) due() time.Duration {
-	if len(n.later) == 0 {
-		return never
+	due := never
+	if len(n.later) > 0 {
+		due = n.later[0].due
 	}
-	return n.later[0].due
+	if len(n.waiting) > 0 {
+		due = min(due, n.until)
+	}
+	return due
 }
 
 func (r *running) askNAT64() {
@@ -39,6 +48,7 @@ func (r *running) askNAT64() {
 		return
 	}
 	r.nat64.asked = true
+	r.nat64.until = r.sys.Now() + nat64Patience
 	r.lookup(question{kind: askNAT64})
 }
 
@@ -51,7 +61,7 @@ func (r *running) mayNeedNAT64(a *attempt) bool {
 // awaitNAT64 has a's address tried by IPv6 if it is silent for one delay.
 func (r *running) awaitNAT64(a *attempt) {
 	if a.transport == 0 && a.tries <= 1 && r.mayNeedNAT64(a) {
-		r.nat64.later = append(r.nat64.later, stranded{a.candidate, r.sys.Now() + r.schedule.delay, nil})
+		r.nat64.later = append(r.nat64.later, stranded{a.candidate, a.began + r.schedule.delay, nil})
 	}
 }
 
@@ -76,7 +86,13 @@ func (r *running) failedIPv4(a *attempt, err error) {
 
 // startNAT64 takes those whose time has come.
 func (r *running) startNAT64(now time.Duration) {
-	for r.nat64.due() <= now {
+	if r.nat64.asked && r.nat64.until <= now {
+		for i := range r.nat64.waiting {
+			r.letGo(&r.nat64.waiting[i])
+		}
+		r.nat64.until = never
+	}
+	for len(r.nat64.later) > 0 && r.nat64.later[0].due <= now {
 		s := r.nat64.later[0]
 		r.nat64.later = r.nat64.later[1:]
 		if s.lanes == nil && (s.dead || r.isConnected(s.candidate) || !r.sys.Route(IPv6)) {
@@ -100,13 +116,21 @@ func (r *running) strand(s stranded) {
 	r.askNAT64()
 	if r.nat64.answered {
 		r.synthesize(s)
-	} else {
-		r.nat64.waiting = append(r.nat64.waiting, s)
+		return
 	}
+	if r.nat64.until == never {
+		r.letGo(&s)
+	}
+	r.nat64.waiting = append(r.nat64.waiting, s)
 }
 
 func (r *running) answeredNAT64(a answer) {
-	delete(r.lookups, a.question)
+	if !a.more {
+		delete(r.lookups, a.question)
+	}
+	if r.nat64.answered && len(a.prefixes) == 0 {
+		return // there is nothing better than the answer before
+	}
 	r.nat64.answered = true
 	r.nat64.prefixes = a.prefixes
 	for _, s := range r.nat64.waiting {
@@ -130,8 +154,14 @@ func (r *running) synthesize(s stranded) {
 		}
 	}
 	s.synthesized = true
+	r.letGo(&s)
+}
+
+// letGo has the lanes of s wait for it no longer.
+func (r *running) letGo(s *stranded) {
 	for _, l := range s.lanes {
 		l.waits--
 		r.settle(l)
 	}
+	s.lanes = nil
 }

@@ -13,11 +13,9 @@ func (k *kernel) Sort(addrs []netip.Addr) {
 	if slices.ContainsFunc(addrs, netip.Addr.Is4) && slices.ContainsFunc(addrs, netip.Addr.Is6) {
 		policy.Parse(k.names.readFile(gaiPath)) // which matters between families alone
 	}
-	s := sources{dialer: k.dialer}
-	defer s.close()
 	list := make([]stub.Dest, len(addrs))
 	for i, a := range addrs {
-		source := s.to(a)
+		source := k.dialer.source(a)
 		list[i] = stub.Dest{Addr: fromNetip(a), Source: fromNetip(source), HasSource: source.IsValid()}
 	}
 	policy.Sort(list)

@@ -24,7 +24,7 @@ func (r *running) progress(now time.Duration) Progress {
 		p.Left = 0
 	}
 	for _, q := range r.asked {
-		if began, ok := r.lookups[q]; ok {
+		if began, ok := r.lookups[q]; ok && began != provisional {
 			p.Trying = append(p.Trying, Event{At: began, Kind: Resolve, Target: r.schedule.lanes[q.lane].target, Family: q.kind.family()})
 		}
 	}

@@ -79,7 +79,7 @@ func TestProxies(t *testing.T) {
 		{
 			name: "a lost SYN to the proxy", dialer: Dialer{Proxies: one},
 			hosts: hosts{p8: {rtt: 20 * ms, reply: 30 * ms, lost: 1}},
-			want:  "0 syn P8; 250 syn P8; 270 close P8; 270 ask P8; 300 wins P8; 300 1 of 1 tried, by 10.0.0.8:1080; 300 attempt 2 of 2",
+			want:  "0 syn P8; 250 syn P8; 270 close P8; 270 ask P8; 300 wins P8; 300 1 of 1 tried, by 10.0.0.8:1080; 300 attempt 2 of 2, after one was lost",
 		},
 		{
 			name: "the addresses of the proxy race", dialer: Dialer{Proxies: []Proxy{socks("box:1080")}}, zone: dual,

@@ -96,7 +96,8 @@ type Transport struct {
 
 	// MaxAge returns how long a connection may wait for an answer, or 0 for no
 	// limit. It is then closed, and another begun. It is called once, when a
-	// connection has waited for one Delay. Default: no limit.
+	// connection has waited for one Delay, or for DefaultDelay if that is less.
+	// Default: no limit.
 	MaxAge func() time.Duration
 
 	// EagerACK says that the kernel completes each handshake by itself, as it
@@ -158,6 +159,8 @@ type Dialer struct {
 	// open at a time. The first that is answered wins. With several Transports, one
 	// that is silent for a Delay is also tried again when the next one starts; if
 	// the next one connects first, it waits a moment (10 to 50 ms) for the other.
+	// Without retries, one that waits for another's Banner for more than 200 ms is
+	// seen by its server. Transport.MaxAge counts all the same.
 	NoRetry bool
 
 	// Bind is the local address of every socket; it restricts Family to its
@@ -184,7 +187,7 @@ type Dialer struct {
 	// ended or the time is out, to see what would have become of each. It
 	// keeps no connection: each is reset as soon as it is ready, the winner's
 	// too, and no server sees more connections than in a race that ends.
-	// Attempts of which it would are given up when the race is won (ErrSeen).
+	// Attempts that a server would see are given up when the race is won (ErrSeen).
 	// The winner is the same as without. Default: a race ends when it is won.
 	Exhaust bool
 
@@ -219,7 +222,8 @@ type Dialer struct {
 type Winner struct {
 	// FD is the connected socket: blocking, close-on-exec, SO_KEEPALIVE on
 	// with the kernel's own intervals, TCP_NODELAY on, no error pending. The
-	// caller owns and closes it. Of a Command it is one end of a socket pair. It is -1 by a Dialer that would Exhaust.
+	// caller owns and closes it. Of a Command it is one end of a socket pair. It is
+	// -1 if Dialer.Exhaust is set.
 	FD int
 
 	Target    Target        // the first of those that led to Addr
@@ -230,9 +234,13 @@ type Winner struct {
 	Tried, Of int           // candidates tried, candidates known, at the win
 
 	// Attempts is how many connections to Addr by Transport were begun, and
-	// Attempt which of them has won, from 1: if it is not the first, a packet of
-	// those before it was lost, or is late.
+	// Attempt is the number of the winner among them, from 1.
 	Attempt, Attempts int
+
+	// Lost reports whether a connection begun before the winner, to Addr by
+	// Transport, was not answered: a packet was lost, or is late. The others
+	// before it were closed by the race, to wait for another's banner.
+	Lost bool
 
 	// Before says, in their order, what had become of the attempts at Addr by
 	// the Transports before Transport: Err is ErrNoAnswer or ErrNoBanner where
@@ -307,6 +315,10 @@ var ErrHangup = errors.New("the reader of the result is gone")
 // Dialer.Banner asks for.
 var ErrNoBanner = errors.New("connected, but no banner came")
 
+// ErrNotAsked is why a candidate failed that connected, and whose server did not
+// see it: with Dialer.Banner, one server is waited for at a time.
+var ErrNotAsked = errors.New("connected, but it was another server's turn to send a banner")
+
 // ErrNoAnswer is what is known of an attempt that had neither connected nor
 // failed when another won: with Delay between them, no more than a lost packet,
 // or that its packets are dropped.
@@ -346,6 +358,7 @@ type Event struct {
 	Target    Target
 	Family    Family       // of a lookup: IPv4 or IPv6
 	Addrs     []netip.Addr // Resolved: the answer
+	Replaces  bool         // Resolved: it takes the place of those before, which a less preferred name server gave
 	Addr      Addr         // the attempt's peer
 	Interface string       // the interface it is bound to, if any
 	Transport string       // the attempt's transport

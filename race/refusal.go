@@ -36,7 +36,10 @@ func refusal(text []byte) error {
 // Cf) or are private, and what is no UTF-8.
 func printable(line string) string {
 	line = strings.Map(func(r rune) rune {
-		if r == utf8.RuneError || !unicode.IsGraphic(r) {
+		switch {
+		case unicode.IsSpace(r):
+			return ' '
+		case r == utf8.RuneError || !unicode.IsGraphic(r):
 			return -1
 		}
 		return r

@@ -41,8 +41,8 @@ func (c *candidate) silent(transports int) (pending bool) {
 		return false
 	}
 	for a := c.last; a != nil; a = a.before {
-		if a.connected && !a.ended {
-			return false
+		if a.fd >= 0 && !a.ended {
+			return false // it has answered
 		}
 		pending = pending || a.pending()
 	}
@@ -51,9 +51,14 @@ func (c *candidate) silent(transports int) (pending bool) {
 
 // retry yields every attempt of c that is pending, in the order of the transports.
 func (s *schedule) retry(c *candidate, now time.Duration, yield func(*attempt) bool) bool {
-	c.rounds++
 	c.lanes[0].last = now
-	return s.retryFrom(c.last, now, yield)
+	for a := c.last; a != nil; a = a.before {
+		if a.pendingBefore(now) {
+			c.rounds++
+			return s.retryFrom(c.last, now, yield)
+		}
+	}
+	return true
 }
 
 func (s *schedule) retryFrom(a *attempt, now time.Duration, yield func(*attempt) bool) bool {
@@ -63,7 +68,7 @@ func (s *schedule) retryFrom(a *attempt, now time.Duration, yield func(*attempt)
 	if !s.retryFrom(a.before, now, yield) {
 		return false
 	}
-	if !a.pending() || a.open[a.n-1].began >= now { // or it has just begun, as its turn had come anyway
+	if !a.pendingBefore(now) { // or it has just begun, as its turn had come anyway
 		return true
 	}
 	if s.isEager(a.candidate, a.transport) {
@@ -88,8 +93,20 @@ func (r *running) addTry(a *attempt, fd int) {
 	r.byFD[fd] = a
 }
 
+// closeRetry closes a connection whose address has another one under way, if there
+// is such a one: a new address needs its descriptor more.
+func (r *running) closeRetry() bool {
+	for _, a := range r.attempts {
+		if a.pending() && a.n > 1 {
+			r.close(a, a.open[a.n-1].fd)
+			return true
+		}
+	}
+	return false
+}
+
 // maxAge is Transport.MaxAge for a, or never. It is not asked for before the first
-// connection has lasted one delay: a race that is over by then has no need of it.
+// connection has lasted for a while: a race that is over by then has no need of it.
 func (r *running) maxAge(a *attempt, now time.Duration) time.Duration {
 	t := &r.transports[a.transport]
 	if t.MaxAge == nil || a.addr.isSocket() {
@@ -100,8 +117,9 @@ func (r *running) maxAge(a *attempt, now time.Duration) time.Duration {
 	}
 	age := &r.ages[a.transport]
 	if *age == 0 {
-		if now < a.open[0].began+r.schedule.delay {
-			return r.schedule.delay
+		soon := min(r.schedule.delay, DefaultDelay)
+		if now < a.open[0].began+soon {
+			return soon
 		}
 		if *age = t.MaxAge(); *age <= 0 {
 			*age = never

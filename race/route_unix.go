@@ -17,55 +17,41 @@ const (
 	routeThere
 )
 
-// far is an address of the root name server A, far from everybody. Nothing is sent.
-func far(f Family) netip.Addr {
-	if f == IPv4 {
-		return netip.AddrFrom4([4]byte{198, 41, 0, 4})
-	}
-	return netip.AddrFrom16([16]byte{0x20, 0x01, 0x05, 0x03, 0xba, 0x3e, 12: 0x00, 13: 0x02, 14: 0x00, 15: 0x30})
-}
-
 func (k *kernel) Route(f Family) bool {
 	if k.routes[f] == routeUnknown {
+		far := farIPv6()
+		if f == IPv4 {
+			far = farIPv4()
+		}
 		k.routes[f] = routeNone
-		s := sources{dialer: k.dialer}
-		defer s.close()
-		if s.to(far(f)).IsValid() {
+		if k.dialer.source(far).IsValid() {
 			k.routes[f] = routeThere
 		}
 	}
 	return k.routes[f] == routeThere
 }
 
-// sources asks the kernel which addresses it would connect from. It sends
-// nothing. close must follow.
-type sources struct {
-	dialer *Dialer
-	fds    [2]int // of a datagram socket for IPv4 and IPv6, plus 1
-}
-
-// to returns the address from which a would be connected to, or one that is not
-// valid: there is no route. IPv4 from a link-local address to anything else does
-// not count as one: no router passes it on (RFC 3927 section 2.7).
-func (s *sources) to(a netip.Addr) (source netip.Addr) {
-	if s.dialer.Bind.IsValid() {
-		return s.dialer.Bind
+// source returns the address from which a would be connected to, or one that is
+// not valid: there is no route. It asks the kernel, and sends nothing. IPv4 from a
+// link-local address to anything else does not count as a route: no router passes
+// it on (RFC 3927 section 2.7).
+func (d *Dialer) source(a netip.Addr) (source netip.Addr) {
+	if d.Bind.IsValid() {
+		return d.Bind
 	}
-	i, domain := 0, unix.AF_INET
+	domain := unix.AF_INET
 	if a.Is6() {
-		i, domain = 1, unix.AF_INET6
+		domain = unix.AF_INET6
 	}
-	if s.fds[i] == 0 {
-		fd, err := newSocket(domain, unix.SOCK_DGRAM)
-		if err != nil {
-			return source
-		}
-		s.fds[i] = fd + 1
-		if s.dialer.Interface != "" {
-			_ = bindToDevice(fd, s.dialer.Interface) // the attempt will say why not
-		}
+	// One for each: a socket that was connected keeps its source.
+	fd, err := newSocket(domain, unix.SOCK_DGRAM)
+	if err != nil {
+		return source
 	}
-	fd := s.fds[i] - 1
+	defer unix.Close(fd)
+	if d.Interface != "" {
+		_ = bindToDevice(fd, d.Interface) // the attempt will say why not
+	}
 	sa, err := sockaddr(Addr{AddrPort: netip.AddrPortFrom(a, dnsPort)})
 	if err != nil || unix.Connect(fd, sa) != nil {
 		return source
@@ -77,21 +63,16 @@ func (s *sources) to(a netip.Addr) (source netip.Addr) {
 	return source
 }
 
-func (s *sources) close() {
-	for _, fd := range s.fds {
-		if fd > 0 {
-			unix.Close(fd - 1)
-		}
-	}
+// mayBeNoWayOut reports whether there is no route to to if the kernel's source is
+// a link-local IPv4 address: see source.
+func (k *kernel) mayBeNoWayOut(to Addr) bool {
+	return !to.isSocket() && to.Addr().Is4() && !to.Addr().IsLoopback() && !isLinkLocal4(to.Addr()) && !k.dialer.Bind.IsValid()
 }
 
-// isNoWayOut reports whether fd, which connects to to, does so over IPv4 from a
-// link-local address that nobody asked for, where sources.to has no route either.
-func (k *kernel) isNoWayOut(fd int, to Addr) bool {
-	if to.isSocket() || !to.Addr().Is4() || to.Addr().IsLoopback() || isLinkLocal4(to.Addr()) || k.dialer.Bind.IsValid() {
-		return false
-	}
-	return isLinkLocal4(localAddr(fd))
+// isNoWayOut reports whether source has no route to to, as far as that is known
+// without a question that every other race would have to wait for.
+func (k *kernel) isNoWayOut(to Addr) bool {
+	return k.routes[IPv4] == routeNone && k.mayBeNoWayOut(to) && !k.dialer.source(to.Addr()).IsValid()
 }
 
 func isLinkLocal4(a netip.Addr) bool { return a.Is4() && a.IsLinkLocalUnicast() }

@@ -295,6 +295,9 @@ func (r *running) connect(a *attempt) (over bool) {
 	if err != nil {
 		// Out of descriptors: a waits for one that this race will give back.
 		full := errors.Is(err, unix.EMFILE) || errors.Is(err, unix.ENFILE)
+		if full && r.closeRetry() {
+			return r.connect(a)
+		}
 		if full && len(r.byFD)+len(r.lookups) > 0 {
 			r.waits, r.full = a, err
 			return false
@@ -330,6 +333,9 @@ func (r *running) ended(fd int, err error) (over bool) {
 	switch {
 	case a == nil:
 		return false // closed by what came before it in the same batch
+	case err == unix.ETIMEDOUT && a.pending() && a.n > 1:
+		r.close(a, fd) // the kernel gives this one up, and goes on with the others
+		return false
 	case err != nil:
 		r.failed(a, err)
 		return false
@@ -376,6 +382,7 @@ func (r *running) clear(cause error, commands bool) {
 		if a.ended || a.tries == 0 || a.addr.Command != nil && !commands {
 			continue
 		}
+		held := a.fd >= 0 && !a.shown && a.addr.Proxy == nil
 		if r.won == nil || r.Exhaust {
 			r.closeTries(a)
 		}
@@ -383,8 +390,10 @@ func (r *running) clear(cause error, commands bool) {
 		switch {
 		case cause != nil && a.talk != nil && !a.talk.done:
 			why = fmt.Errorf("%w: %w", ErrNoReply, cause)
-		case cause != nil && a.connected && (a.addr.Proxy == nil || a.shown):
+		case cause != nil && a.shown:
 			why = fmt.Errorf("%w: %w", ErrNoBanner, cause)
+		case cause != nil && held:
+			why = fmt.Errorf("%w: %w", ErrNotAsked, cause)
 		case cause != nil && a.err != nil:
 			why = fmt.Errorf("%w: %w", a.err, cause)
 		}
@@ -412,7 +421,7 @@ func (r *running) clear(cause error, commands bool) {
 		}
 	}
 	for _, q := range r.asked {
-		if _, asked := r.lookups[q]; asked && q.kind != askNAT64 {
+		if began, ok := r.lookups[q]; ok && began != provisional {
 			err := cause
 			if known := r.sys.Abandon(q); known != nil {
 				err = fmt.Errorf("%w: %w", known, cause)

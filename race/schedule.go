@@ -44,11 +44,13 @@ type later struct {
 	at time.Duration
 }
 
-// eagerGap is between attempts whose ACK cannot be held back. What is nearer than
-// it answers the first before the second has begun; what is farther answers the
-// first while the second is in SYN_SENT, for a gap that is longer than the race
-// takes to wake up and close it: below 1 ms, and some on a busy machine. Addresses
-// whose round trips differ by just the gap may still connect at the same time.
+// eagerGap is between attempts whose ACK cannot be held back. A server nearer than
+// it answers the first before the second has begun; one farther away answers the
+// first while the second is in SYN_SENT, if the gap is longer than the race takes to
+// wake up and close it. Measured with MPTCP, three addresses of one server and 40
+// races each at round trips of 0, 2 and 20 ms: of the 80 losers 39, 75 and 79
+// connected without a gap, 0, 0 and 1 with 2 or 5 ms, none with 10 ms. Addresses whose
+// round trips differ by just the gap may still connect at the same time.
 const eagerGap = 10 * time.Millisecond
 
 // A candidate is one address of the race, by one way out of this machine.
@@ -279,11 +281,7 @@ func (s *schedule) attempt(c *candidate, now time.Duration) *attempt {
 		s.nextEager = now + eagerGap
 	}
 	if c.latest > 0 && c.last == nil {
-		for _, l := range c.lanes {
-			if c.via == "" && !l.atOnce {
-				l.next = max(l.next, now+s.delay)
-			}
-		}
+		c.delayNext(now + s.delay)
 		c.started = now
 	}
 	c.last = a
@@ -296,6 +294,15 @@ func (s *schedule) attempt(c *candidate, now time.Duration) *attempt {
 		s.waiting = append(s.waiting, c)
 	}
 	return a
+}
+
+// delayNext has no address of c's lanes follow c before until.
+func (c *candidate) delayNext(until time.Duration) {
+	for _, l := range c.lanes {
+		if c.via == "" && !l.atOnce {
+			l.next = max(l.next, until)
+		}
+	}
 }
 
 // failed notes the end of a: its address's next transport starts at once, and

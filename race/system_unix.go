@@ -208,6 +208,9 @@ func (k *kernel) Wait(until time.Duration) (n news, err error) {
 			// once: an error that only the error queue has.
 			err = unix.ECONNABORTED
 		}
+		if err == unix.ECONNRESET && k.dialer.Banner != "" {
+			err = k.said(int(p.Fd), err)
+		}
 		n.ended = append(n.ended, ended{int(p.Fd), err})
 	}
 	k.names.receive(k)

@@ -70,7 +70,7 @@ func ParseTarget(word string, port uint16) (Target, error) {
 			return Target{}, fmt.Errorf("%q: %w", word, err)
 		}
 		if a := a.Unmap(); a.IsUnspecified() {
-			return Target{}, fmt.Errorf("%q: not the address of a host; this machine is localhost", word)
+			return Target{}, fmt.Errorf("%q: not the address of a host; for this machine write localhost", word)
 		} else if isNoHost(a) {
 			return Target{}, fmt.Errorf("%q: the address of a group is no host's", word)
 		}

@@ -22,6 +22,12 @@ var bannerRaces = []raceCase{
 			"310 wins 10.0.0.2; 310 2 of 2 tried, by 10.0.0.2:22; 310 attempt 2 of 2",
 	},
 	{
+		name: "banner: one that is begun anew is tried again when that is lost", targets: "10.0.0.1 10.0.0.2", dialer: Dialer{Banner: "SSH-"},
+		hosts: hosts{"10.0.0.1": {rtt: 20 * ms, mute: true}, "10.0.0.2": {rtt: 20 * ms, banner: 20 * ms, drops: 2}},
+		want: "0 syn 10.0.0.1; 0 syn 10.0.0.2; 20 ack 10.0.0.1; 170 reset 10.0.0.2; 170 syn 10.0.0.2; 420 syn 10.0.0.2; 440 close 10.0.0.2; " +
+			"440 ack 10.0.0.2; 460 reset 10.0.0.1; 460 wins 10.0.0.2; 460 2 of 2 tried, by 10.0.0.2:22; 460 attempt 3 of 3, after one was lost",
+	},
+	{
 		name: "banner: a server that takes its time is seen once, whatever the round trip", targets: "10.0.0.1 10.0.0.2", dialer: Dialer{Banner: "SSH-"},
 		hosts: hosts{"10.0.0.1": {rtt: 300 * ms, banner: 540 * ms}, "10.0.0.2": {rtt: 300 * ms, banner: 540 * ms}},
 		want: "0 syn 10.0.0.1; 0 syn 10.0.0.2; 250 syn 10.0.0.1; 250 syn 10.0.0.2; 300 close 10.0.0.1; 300 ack 10.0.0.1; " +
@@ -50,6 +56,13 @@ var bannerRaces = []raceCase{
 			"  connect tcp 10.0.0.2:22: context deadline exceeded at 300;   in 2 attempts",
 	},
 	{
+		name: "banner: one that waits at the deadline was not asked", targets: "10.0.0.1 10.0.0.2", dialer: Dialer{Banner: "SSH-", Timeout: 200 * ms},
+		hosts: hosts{"10.0.0.1": {rtt: 20 * ms, mute: true}, "10.0.0.2": {rtt: 100 * ms}},
+		want: "0 syn 10.0.0.1; 0 syn 10.0.0.2; 20 ack 10.0.0.1; 200 reset 10.0.0.1; 200 reset 10.0.0.2; 200 race: context deadline exceeded; " +
+			"  connect tcp 10.0.0.1:22: connected, but no banner came: context deadline exceeded at 200; " +
+			"  connect tcp 10.0.0.2:22: connected, but it was another server's turn to send a banner: context deadline exceeded at 200",
+	},
+	{
 		name: "banner: MPTCP that carries no data loses to its twin", targets: "10.0.0.1", dialer: Dialer{Banner: "SSH-", Transports: twoTransports},
 		hosts: hosts{"10.0.0.1 mptcp": {rtt: 20 * ms, mute: true}, "10.0.0.1": {rtt: 20 * ms, banner: 20 * ms}},
 		want: "0 syn 10.0.0.1 mptcp; 20 ack 10.0.0.1 mptcp; 270 syn 10.0.0.1; 290 ack 10.0.0.1; 310 reset 10.0.0.1 mptcp; 310 wins 10.0.0.1; " +
@@ -62,6 +75,14 @@ var bannerRaces = []raceCase{
 		want: "0 syn 10.0.0.1 mptcp; 10 syn 10.0.0.2 mptcp; 20 ack 10.0.0.1 mptcp; 20 close 10.0.0.2 mptcp; 270 syn 10.0.0.2 mptcp; " +
 			"270 syn 10.0.0.1; 270 syn 10.0.0.2; 290 ack 10.0.0.2 mptcp; 310 reset 10.0.0.1 mptcp; 310 close 10.0.0.1; " +
 			"310 close 10.0.0.2; 310 wins 10.0.0.2 mptcp; 310 2 of 2 tried, by 10.0.0.2:22; 310 attempt 2 of 2",
+	},
+	{
+		name: "banner: and begin a gap apart when it is silent", targets: "10.0.0.1 10.0.0.2 10.0.0.3 10.0.0.4",
+		dialer: Dialer{Banner: "SSH-", Transports: twoTransports[:1]},
+		hosts:  hosts{"10.0.0.1 mptcp": {rtt: 5 * ms, mute: true}, "10.0.0.2 mptcp": {rtt: 35 * ms, banner: 20 * ms}},
+		want: "0 syn 10.0.0.1 mptcp; 5 ack 10.0.0.1 mptcp; 255 syn 10.0.0.2 mptcp; 265 syn 10.0.0.3 mptcp; 275 syn 10.0.0.4 mptcp; " +
+			"290 ack 10.0.0.2 mptcp; 290 close 10.0.0.3 mptcp; 290 close 10.0.0.4 mptcp; 310 reset 10.0.0.1 mptcp; 310 wins 10.0.0.2 mptcp; " +
+			"310 4 of 4 tried, by 10.0.0.2:22",
 	},
 	{
 		name: "MPTCP attempts that would start together start a gap apart, plain ones together", targets: "10.0.0.1 10.0.0.2 10.0.0.3",

@@ -22,6 +22,7 @@ type login struct {
 	words   []word // of command; words[program] runs fdrace, what follows are its arguments
 	program int
 	options helper.Options // what they mean
+	pardon  func()         // waits until the server has forgiven what it saw; nil if it saw nothing
 }
 
 // checkAlias looks at all that ssh -G tells of alias, and at the path to it,
@@ -57,6 +58,9 @@ func checkAlias(r *report, alias, file string) {
 	r.add(l.checkIPQoS(targets)...)
 	r.add(l.checkLostPath()...)
 	r.add(l.checkPath(targets, d)...)
+	if l.pardon != nil {
+		l.pardon()
+	}
 }
 
 // block is a remedy: lines for l in an ssh_config.

@@ -82,7 +82,7 @@ const staleLossCount = "net.mptcp.stale_loss_cnt"
 // checkLostPath looks at how long a session of l stands still when a path falls
 // silent. Where the kernel has no such setting there is nothing to say.
 func (l *login) checkLostPath() []finding {
-	if !l.options.MPTCP && !l.options.RequireMPTCP {
+	if !l.wantsMPTCP() {
 		return nil
 	}
 	text, err := os.ReadFile("/proc/sys/" + strings.ReplaceAll(staleLossCount, ".", "/"))

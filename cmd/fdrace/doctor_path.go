@@ -31,26 +31,34 @@ func (l *login) checkPath(targets []race.Target, d *race.Dialer) []finding {
 		if len(commands) > 0 {
 			f.Status, f.Found = warn, f.Found+"; not tried, as it is to log in: "+commands[0].Name
 		}
-		if l.options.RequireMPTCP && mptcp.Supported() == nil {
-			return []finding{f, l.checkMPTCPPath(d, targets)}
+		switch {
+		case !l.options.RequireMPTCP || mptcp.Supported() != nil:
+			return []finding{f}
+		case helper.FellBack(err): // which the server may have seen
+			return []finding{f, l.mptcpPath(false, nil)}
 		}
-		return []finding{f}
+		return []finding{f, l.checkMPTCPPath(d, targets)}
 	}
 	multipath, err := mptcp.InUseFD(w.FD)
 	describe := helper.Describe(w)
 	abort(w.FD)
-	log := helper.ServerLog(w, d)
+	ended := time.Now()
+	log := helper.ServerLog(w, nil, d)
 	found := []finding{{Check: "path", Status: ok, Found: describe}}
 	switch {
 	case err == nil && multipath:
 		found = append(found, finding{Check: "MPTCP path", Status: ok, Found: "keeps MPTCP to the server"})
 	case !w.Addr.AddrPort.IsValid() || w.Addr.Proxy != nil || mptcp.Supported() != nil:
-	case d.Banner != "": // the server has seen one connection
+	case w.Transport == helper.MPTCP.Name: // the server may have seen it, and one is enough
+		found = append(found, l.mptcpPath(multipath, err))
+	case d.Banner != "": // as here
 	default:
 		winner := race.Target{Host: w.Addr.Addr().String(), Port: w.Addr.Port()}
 		found = append(found, l.checkMPTCPPath(d, []race.Target{winner}))
-		log = helper.ServerLog(&race.Winner{Transport: "mptcp"}, d)
+		ended = time.Now()
+		log = helper.ServerLog(&race.Winner{Transport: "mptcp"}, nil, d)
 	}
+	l.pardon = func() { helper.AwaitPardon(log, ended) }
 	return append(found, finding{Check: "server log", Status: ok, Found: log})
 }
 
@@ -82,15 +90,13 @@ func (l *login) lost(err error, targets []race.Target, d *race.Dialer) finding {
 
 // checkMPTCPPath connects by MPTCP alone, and looks whether it stays that.
 func (l *login) checkMPTCPPath(rules *race.Dialer, targets []race.Target) finding {
-	wanted := l.options.MPTCP || l.options.RequireMPTCP
 	d := *rules
 	d.Timeout = min(d.Timeout, 2500*time.Millisecond)
 	d.Transports = []race.Transport{helper.MPTCP}
-	f := finding{Check: "MPTCP path", Status: ok}
 	w, err := d.Dial(context.Background(), targets...)
 	if err != nil {
-		f.Found = "MPTCP does not get through: " + mptcpLoss(err)
-		if wanted {
+		f := finding{Check: "MPTCP path", Status: ok, Found: "MPTCP does not get through: " + mptcpLoss(err)}
+		if l.wantsMPTCP() {
 			f.Status = warn
 			return l.mend(f, l.withoutMPTCP())
 		}
@@ -98,6 +104,15 @@ func (l *login) checkMPTCPPath(rules *race.Dialer, targets []race.Target) findin
 	}
 	multipath, err := mptcp.InUseFD(w.FD)
 	abort(w.FD)
+	return l.mptcpPath(multipath, err)
+}
+
+func (l *login) wantsMPTCP() bool { return l.options.MPTCP || l.options.RequireMPTCP }
+
+// mptcpPath says what a connection that was to be MPTCP has come to: whether it is,
+// or why nobody can tell.
+func (l *login) mptcpPath(multipath bool, err error) finding {
+	f, wanted := finding{Check: "MPTCP path", Status: ok}, l.wantsMPTCP()
 	paused, _ := mptcp.Paused() // not known: another reason is the likelier one
 	switch {
 	case paused:

@@ -39,6 +39,7 @@ func explain(o *helper.Options) error {
 	for i := range d.Transports {
 		t.ask(&d.Transports[i])
 	}
+	began := time.Now()
 	w, err := d.Dial(context.Background(), targets...)
 	helper.EraseStatus()
 
@@ -46,6 +47,11 @@ func explain(o *helper.Options) error {
 	if err != nil && !errors.As(err, &lost) {
 		return err
 	}
+	ended := time.Now()
+	if w != nil { // after which no server sees anything
+		ended = began.Add(w.Elapsed)
+	}
+	defer helper.AwaitPardon(helper.ServerLog(w, lost, d), ended)
 	if !o.JSON {
 		t.tell(w, lost, d)
 		if _, err := os.Stdout.WriteString(t.draw(paperOf(os.Stdout))); err != nil {
@@ -129,6 +135,9 @@ func (t *tale) note(e race.Event) {
 		}
 	case race.Resolved:
 		r.ended, r.end, r.err = e.At, e.Kind, e.Err
+		if e.Replaces {
+			r.answer = nil
+		}
 		r.answer = append(r.answer, e.Addrs...)
 	case race.Connected:
 		r.connected = e.At
@@ -191,7 +200,7 @@ func (t *tale) ask(tr *race.Transport) {
 
 // tell puts the outcome into words: of w, or else of lost.
 func (t *tale) tell(w *race.Winner, lost *race.Error, d *race.Dialer) {
-	t.log = helper.ServerLog(w, d)
+	t.log = helper.ServerLog(w, lost, d)
 	if w == nil {
 		t.verdict, t.hint = helper.Lost(lost, t.asked, d)
 		return
@@ -235,6 +244,8 @@ func (r *row) outcome() string {
 		return "connects, not needed"
 	case r.end == race.Cancelled && r.err == nil:
 		return "connects, too late"
+	case errors.Is(r.err, race.ErrNotAsked):
+		return "connects, not asked"
 	case r.end == race.Cancelled && r.connected >= 0:
 		return "connects, no banner"
 	case errors.Is(r.err, race.ErrSeen):

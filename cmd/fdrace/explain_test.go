@@ -110,6 +110,20 @@ func told(l events, verdict, hint string, targets ...race.Target) *tale {
 	return t
 }
 
+// A provisional answer that is replaced does not count twice.
+func TestReplacedAnswer(t *testing.T) {
+	var l events
+	l.lookup(box, race.IPv4, 0, 100*ms, "192.0.2.5 192.0.2.6", nil)
+	l.add(200*ms, race.Resolved, race.Event{Target: box, Family: race.IPv4, Addrs: []netip.Addr{netip.MustParseAddr("192.0.2.5")}, Replaces: true})
+	tale := told(l, "", "", box)
+	if r := tale.rows[0]; len(tale.rows) != 1 || r.outcome() != "1 address" {
+		t.Errorf("%d rows: %s", len(tale.rows), r.outcome())
+	}
+	if o := tale.object(l[len(l)-1]); !o.Replaces || len(o.Addrs) != 1 {
+		t.Errorf("%+v", o)
+	}
+}
+
 func TestDraw(t *testing.T) {
 	won := told(silentV6(), "ssh would get 192.0.2.5:22 over MPTCP, after 272.0 ms and 3 of 3 tried", "", box, vpn, literal)
 	lost := told(nobody(), "no connection to any of 2 targets: timed out after 200ms", "look there", box, literal)
@@ -189,7 +203,7 @@ func TestReadme(t *testing.T) {
 	l.add(274300*us, race.Won, v4)
 	l.add(10000300*us, race.Cancelled, failedBy(v6, late))
 	picture := told(l, "ssh would get 192.0.2.5:22 over TCP, after 274.3 ms and 3 of 3 tried", "", box, other)
-	picture.log = helper.ServerLog(&race.Winner{Transport: "tcp"}, &race.Dialer{})
+	picture.log = helper.ServerLog(&race.Winner{Transport: "tcp"}, nil, &race.Dialer{})
 	drawn := picture.draw(paper{width: 80})
 	want := "    $ fdrace --explain box 192.0.2.9\n"
 	for line := range strings.Lines(drawn) {

@@ -22,9 +22,10 @@ type object struct {
 	Attempt   int     `json:"attempt,omitempty"`   // start: which one it is, if not the first; else how many there were, if several
 	Error     string  `json:"error,omitempty"`     // why it failed, or was cancelled though nobody had won
 
-	Family string   `json:"family,omitempty"` // ipv4, ipv6: of a lookup
-	Addrs  []string `json:"addrs,omitempty"`  // of a resolve that is an answer
-	Late   bool     `json:"late,omitempty"`   // what would not have been tried: the race was won
+	Family   string   `json:"family,omitempty"`   // ipv4, ipv6: of a lookup
+	Addrs    []string `json:"addrs,omitempty"`    // of a resolve that is an answer
+	Replaces bool     `json:"replaces,omitempty"` // an answer in place of the one before
+	Late     bool     `json:"late,omitempty"`     // what would not have been tried: the race was won
 }
 
 // json returns a note that also writes each event to w.
@@ -48,6 +49,7 @@ func (t *tale) object(e race.Event) object {
 		Family:    [...]string{"", "ipv4", "ipv6"}[e.Family],
 		Late:      r.late,
 	}
+	o.Replaces = e.Replaces
 	if e.Attempt > 1 {
 		o.Attempt = e.Attempt
 	}

@@ -252,8 +252,10 @@ func (l *Lookup) next(i int, now time.Duration) (server int, due time.Duration) 
 			at = now
 		case s.verdict == NoAnswer && !s.tcp:
 			at = s.repeatAt()
-			if i == 0 && l.conf.SingleRequest && l.n > 1 || i > 0 && l.confused && !l.conf.SingleRequest {
-				at += confusedGap
+			if other := &l.questions[1-i&1]; i+1 < l.n && l.conf.SingleRequest || i > 0 && l.confused && !l.conf.SingleRequest {
+				if other.servers[j].state() == pending {
+					at += confusedGap
+				}
 			}
 		}
 		if at <= now {
@@ -347,12 +349,14 @@ func (l *Lookup) isLocalRefusal(from int) bool {
 }
 
 // Fail tells l that a question could not be sent, or that a connection failed.
-// why is PortClosed, Unreachable, Malformed or TCPFailed.
+// why is PortClosed, Unreachable, Malformed or TCPFailed. The last two are of a
+// connection: of one for a name before this one they say nothing.
 func (l *Lookup) Fail(question, from int, why Verdict, now time.Duration) {
 	if question < 0 || question >= l.n || from < 0 || from >= MaxServers {
 		return
 	}
-	if s := &l.questions[question].servers[from]; s.verdict == NoAnswer {
+	byTCP := why == Malformed || why == TCPFailed
+	if s := &l.questions[question].servers[from]; s.verdict == NoAnswer && (s.tcp || !byTCP) {
 		s.verdict, s.since = why, now
 	}
 }

@@ -267,10 +267,10 @@ func TestSearch(t *testing.T) {
 		want: `
 			0 ask 1 AAAA box.lan
 			250 ask 1 A box.lan
+			270 ask 1 AAAA box.lan
 			270 found A box.lan 192.0.2.5
-			375 ask 1 AAAA box.lan
-			625 ask 1 AAAA box.lan
-			645 end AAAA box.lan`,
+			500 ask 1 AAAA box.lan
+			520 end AAAA box.lan`,
 	}, {
 		name:    "single-request walks the list, too",
 		conf:    "search a.example\noptions single-request\n",

@@ -232,9 +232,9 @@ func TestServers(t *testing.T) {
 			0 ask 1 AAAA box.lan
 			0 ask 1 A box.lan
 			250 ask 1 AAAA box.lan
-			375 ask 1 A box.lan
-			395 end AAAA box.lan
-			395 found A box.lan 192.0.2.5`,
+			270 ask 1 A box.lan
+			290 end AAAA box.lan
+			290 found A box.lan 192.0.2.5`,
 	}, {
 		name:    "rotate by one",
 		conf:    "options rotate\n",

@@ -171,3 +171,27 @@ func TestTCP(t *testing.T) {
 		})
 	}
 }
+
+// TestStaleTCP: the end of a connection says nothing of a later question, which
+// was sent by UDP.
+func TestStaleTCP(t *testing.T) {
+	for _, useVC := range []bool{false, true} {
+		var c Config
+		c.Parse("nameserver 192.0.2.53\n", "", "", "")
+		c.UseVC = useVC
+		var l Lookup
+		var h Health
+		l.Init(&c, &h, "box.lan", false, TypeA, 0, 1, 0)
+		if p, ok := l.Send(0); !ok || p.TCP != useVC {
+			t.Fatal(p, ok)
+		}
+		want := NoAnswer
+		if useVC {
+			want = TCPFailed
+		}
+		l.Fail(0, 0, TCPFailed, 0)
+		if got := l.Blame(0, 0); got != want {
+			t.Errorf("use-vc %v: %v, want %v", useVC, got, want)
+		}
+	}
+}

@@ -361,6 +361,10 @@ func confirmMPTCP(fd int) error {
 	return err
 }
 
+// FellBack reports whether err is, for one candidate at least, that a connection was
+// made and is no MPTCP.
+func FellBack(err error) bool { return errors.Is(err, errNoMPTCP) || errors.Is(err, errPaused) }
+
 // whyTCP says why a connection that was to be MPTCP is none.
 func whyTCP() error {
 	if paused, err := mptcp.Paused(); err == nil && paused {

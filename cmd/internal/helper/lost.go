@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -126,6 +127,7 @@ const shown = 3
 
 // fold returns a line for each failure, in order, or for several.
 func (e *raceError) fold(failures []race.Failure) (lines []string) {
+	failures = joinFamilies(failures)
 	alike := map[string][]race.Failure{}
 	for _, f := range failures {
 		reason := e.reason(f)
@@ -143,6 +145,26 @@ func (e *raceError) fold(failures []race.Failure) (lines []string) {
 		}
 	}
 	return lines
+}
+
+// joinFamilies makes one failure of the two of a name whose lookups for IPv6 and
+// IPv4 have failed in the same way.
+func joinFamilies(failures []race.Failure) (joined []race.Failure) {
+	for i, f := range failures {
+		same := func(other race.Failure) bool {
+			var dns *net.DNSError
+			return f.Family != race.AnyFamily && other.Family != race.AnyFamily && other.Target == f.Target &&
+				errors.As(f.Err, &dns) && other.Err.Error() == f.Err.Error()
+		}
+		switch {
+		case slices.ContainsFunc(failures[:i], same):
+			continue
+		case slices.ContainsFunc(failures[i+1:], same):
+			f.Family = race.AnyFamily
+		}
+		joined = append(joined, f)
+	}
+	return joined
 }
 
 func (e *raceError) others(failures []race.Failure, reason string) string {
@@ -194,12 +216,15 @@ func (e *raceError) ways(f race.Failure) string {
 }
 
 func (e *raceError) reason(f race.Failure) string {
-	if f.Family != race.AnyFamily {
-		var dns *net.DNSError
-		if errors.As(f.Err, &dns) {
-			return fmt.Sprintf("lookup of its %s addresses: %s: %s", f.Family, dns.Err, e.timedOut())
-		}
+	var dns *net.DNSError
+	isDNS := errors.As(f.Err, &dns)
+	switch {
+	case f.Family != race.AnyFamily && isDNS:
+		return fmt.Sprintf("its %s addresses: %s: %s", f.Family, Words(dns, f.Addr), e.timedOut())
+	case f.Family != race.AnyFamily:
 		return fmt.Sprintf("no answer for its %s addresses: %s", f.Family, e.timedOut())
+	case isDNS && errors.Is(f.Err, context.DeadlineExceeded):
+		return Words(dns, f.Addr) + ": " + e.timedOut()
 	}
 	if errors.Is(f.Err, context.DeadlineExceeded) {
 		switch {
@@ -207,7 +232,9 @@ func (e *raceError) reason(f race.Failure) string {
 			return race.ErrNoBanner.Error() + ": " + e.timedOut()
 		case errors.Is(f.Err, race.ErrNoReply):
 			return race.ErrNoReply.Error() + ": " + e.timedOut()
-		case errors.Is(f.Err, unix.EAGAIN):
+		case errors.Is(f.Err, race.ErrNotAsked):
+			return race.ErrNotAsked.Error() + ": " + e.timedOut()
+		case errors.Is(f.Err, unix.EAGAIN) && f.Addr.Socket.Path != "":
 			return "its backlog is full: " + e.timedOut()
 		case e.plain.IsValid() && f.Addr.Addr() == e.plain && unanswered(f):
 			return fmt.Sprintf("%s: %s", errDropped, e.timedOut())
@@ -236,7 +263,9 @@ func Words(err error, addr race.Addr) string {
 		return race.ErrNoBanner.Error()
 	case errors.Is(err, race.ErrNoReply):
 		return race.ErrNoReply.Error()
-	case errors.Is(err, unix.EAGAIN):
+	case errors.Is(err, context.DeadlineExceeded) && errors.Is(err, race.ErrNotAsked):
+		return race.ErrNotAsked.Error()
+	case errors.Is(err, unix.EAGAIN) && addr.Socket.Path != "":
 		return "its backlog is full"
 	case errors.Is(err, context.DeadlineExceeded):
 		return "timed out"

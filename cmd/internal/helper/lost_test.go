@@ -93,6 +93,9 @@ var lostCases = []lostCase{
 		failed(3, "10.0.0.1:22", "tcp", unix.ECONNREFUSED, "box"), failed(3, "10.0.0.2:22", "tcp", unix.ECONNREFUSED, "vpn-box"))},
 	{name: "no banner", words: "192.0.2.5", lost: timesOut(failed(3000, "192.0.2.5:22", "tcp",
 		fmt.Errorf("%w: %w", race.ErrNoBanner, context.DeadlineExceeded)))},
+	{name: "no banner, and one that was not asked", words: "192.0.2.5 192.0.2.6", dialer: race.Dialer{Banner: "SSH-"}, lost: timesOut(
+		failed(3000, "192.0.2.5:22", "tcp", fmt.Errorf("%w: %w", race.ErrNoBanner, context.DeadlineExceeded)),
+		failed(3000, "192.0.2.6:22", "tcp", fmt.Errorf("%w: %w", race.ErrNotAsked, context.DeadlineExceeded)))},
 	{name: "a server that refuses this client", words: "192.0.2.5 192.0.2.6", dialer: race.Dialer{Banner: "SSH-"}, lost: fails(
 		failed(20, "192.0.2.5:22", "tcp", &race.Refusal{Said: "Not allowed at this time"}), failed(20, "192.0.2.6:22", "tcp", unix.ECONNREFUSED))},
 	{name: "a server that has no room", words: "192.0.2.5", dialer: race.Dialer{Banner: "SSH-"}, lost: fails(

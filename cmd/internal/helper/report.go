@@ -67,7 +67,7 @@ func winner(w *race.Winner) string {
 	if w.Attempts > 1 {
 		line += ", " + attempts(w.Attempts)
 	}
-	if w.Attempt > 1 {
+	if w.Lost {
 		line += ": a packet was lost"
 	}
 	return line
@@ -116,6 +116,9 @@ func event(e race.Event) string {
 	}
 	for _, a := range e.Addrs {
 		what += " " + a.String()
+	}
+	if e.Replaces {
+		what += ", in place of the answer before"
 	}
 	switch {
 	case e.Kind == race.Start && e.Attempt > 1:

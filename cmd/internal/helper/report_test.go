@@ -88,6 +88,7 @@ func TestEvent(t *testing.T) {
 	for want, e := range map[string]race.Event{
 		"fdrace:   0.0 ms  resolve box, IPv6":                                                        {Kind: race.Resolve, Target: box, Family: race.IPv6},
 		"fdrace:  10.0 ms  resolved box, IPv6 2001:db8::5":                                           {At: 10 * ms, Kind: race.Resolved, Target: box, Family: race.IPv6, Addrs: []netip.Addr{v6.Addr()}},
+		"fdrace:  10.0 ms  resolved box, IPv6 2001:db8::5, in place of the answer before":            {At: 10 * ms, Kind: race.Resolved, Target: box, Family: race.IPv6, Addrs: []netip.Addr{v6.Addr()}, Replaces: true},
 		"fdrace:  10.0 ms  start [2001:db8::5]:22 over MPTCP":                                        {At: 10 * ms, Kind: race.Start, Target: box, Addr: v6, Transport: "mptcp"},
 		"fdrace:  10.0 ms  failed [2001:db8::5]:22 over TCP: connection refused":                     {At: 10 * ms, Kind: race.Failed, Target: box, Addr: v6, Transport: "tcp", Err: unix.ECONNREFUSED},
 		"fdrace: 250.0 ms  start [2001:db8::5]:22 over TCP, attempt 2":                               {At: 250 * ms, Kind: race.Start, Target: box, Addr: v6, Transport: "tcp", Attempt: 2},
@@ -131,16 +132,43 @@ func TestWinnerOfPlainTCP(t *testing.T) {
 func TestWinnerOfSeveralAttempts(t *testing.T) {
 	for _, tt := range []struct {
 		attempt, attempts int
+		lost              bool
 		want              string
 	}{
-		{1, 1, ""},
-		{1, 2, ", 2 attempts"}, // it was late
-		{2, 2, ", 2 attempts: a packet was lost"},
-		{2, 4, ", 4 attempts: a packet was lost"},
+		{1, 1, false, ""},
+		{1, 2, false, ", 2 attempts"}, // it was late
+		{2, 2, false, ", 2 attempts"}, // the first had to wait for another's banner
+		{2, 2, true, ", 2 attempts: a packet was lost"},
+		{2, 4, true, ", 4 attempts: a packet was lost"},
 	} {
-		w := &race.Winner{Addr: addr("192.0.2.5:22"), Transport: "tcp", Elapsed: 270 * ms, Tried: 1, Of: 1, Attempt: tt.attempt, Attempts: tt.attempts}
+		w := &race.Winner{Addr: addr("192.0.2.5:22"), Transport: "tcp", Elapsed: 270 * ms, Tried: 1, Of: 1, Attempt: tt.attempt, Attempts: tt.attempts, Lost: tt.lost}
 		if got, want := winner(w), "fdrace: 192.0.2.5:22 over TCP in 270.0 ms, 1 of 1 tried"+tt.want; got != want {
 			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}
+
+func TestServerLog(t *testing.T) {
+	banner := &race.Dialer{Banner: "SSH-"}
+	silent := fmt.Errorf("%w: %w", race.ErrNoBanner, context.DeadlineExceeded)
+	refused := fails(failed(1, "192.0.2.1:22", "tcp", unix.ECONNREFUSED))
+	one := timesOut(failed(1, "192.0.2.1:22", "tcp", silent), failed(1, "192.0.2.2:22", "tcp", unix.ECONNREFUSED))
+	two := fails(failed(1, "192.0.2.1:22", "tcp", &race.Refusal{Said: "220 mail"}), failed(1, "192.0.2.2:22", "tcp", silent))
+	plain := fails(failed(1, "192.0.2.1:22", "mptcp", errNoMPTCP))
+	for _, tt := range []struct {
+		name   string
+		dialer *race.Dialer
+		lost   race.Error
+		want   string
+	}{
+		{"nobody is there", banner, refused, ""},
+		{"nobody is there to be asked", &race.Dialer{}, refused, ""},
+		{"a silent server", banner, one, "the server may log one connection that did not log in"},
+		{"two that are no SSH servers", banner, two, "the server may log 2 connections that did not log in"},
+		{"no MPTCP", &race.Dialer{Transports: mptcps}, plain, "the server may log one connection that did not log in"},
+	} {
+		if got := ServerLog(nil, &tt.lost, tt.dialer); got != tt.want {
+			t.Errorf("%s: %q, want %q", tt.name, got, tt.want)
 		}
 	}
 }

@@ -3,8 +3,10 @@ package helper
 import (
 	"context"
 	"errors"
+	"fmt"
 	"runtime"
 	"strings"
+	"time"
 
 	"fdrace/race"
 )
@@ -30,16 +32,49 @@ func Explain(err error, targets []race.Target, d *race.Dialer) (what, hint strin
 }
 
 // ServerLog says in one line what a server logs of a race that passes nothing:
-// w has won it, or nobody has.
-func ServerLog(w *race.Winner, d *race.Dialer) string {
+// w has won it, or else lost says why nobody has. It is "" if a server sees nothing.
+func ServerLog(w *race.Winner, lost *race.Error, d *race.Dialer) string {
 	switch {
+	case w == nil:
+		return logOfLost(lost)
 	case d.Banner != "":
 		return "the server logs one connection that did not log in: --banner waits for what it says"
-	case w == nil:
-		return ""
 	case len(d.Proxies) > 0 && w.Elapsed >= d.Delay, len(d.Commands) > 0 && w.Elapsed >= d.Fallback, // it was asked
 		w.Transport != "tcp" || runtime.GOOS != "linux":
 		return "the server may log one connection that did not log in"
 	}
-	return "the server logs nothing of this: each connection was reset before it was complete"
+	return logsNothing
+}
+
+const logsNothing = "the server logs nothing of this: each connection was reset before it was complete"
+
+// penalty is what OpenSSH 9.8 and later count for a connection that does not log
+// in (noauth of PerSourcePenalties in sshd_config(5)). Penalties add up, and above
+// 15 s sshd refuses this address.
+const penalty = time.Second
+
+// AwaitPardon waits until a server has forgiven a connection that ended at ended,
+// if it has seen one: log is what ServerLog said. However often a person repeats
+// the command that made it, ssh is not refused because of that.
+func AwaitPardon(log string, ended time.Time) {
+	if log != "" && log != logsNothing {
+		time.Sleep(time.Until(ended.Add(penalty)))
+	}
+}
+
+// logOfLost is ServerLog of a race that nobody has won.
+func logOfLost(lost *race.Error) string {
+	n := 0
+	for _, f := range lost.Failures {
+		if errors.Is(f.Err, race.ErrNoBanner) || errors.Is(f.Err, race.ErrNoReply) || FellBack(f.Err) {
+			n++
+		}
+	}
+	switch n {
+	case 0:
+		return ""
+	case 1:
+		return "the server may log one connection that did not log in"
+	}
+	return fmt.Sprintf("the server may log %d connections that did not log in", n)
 }

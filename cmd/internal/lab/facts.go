@@ -93,6 +93,6 @@ func (f Facts) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "peer %v\nlocal %v\nprotocol %d\nmptcp %v\n", f.Peer, f.Local, f.Protocol, f.MPTCP)
 	fmt.Fprintf(&b, "error %v\nhangup %v\npollerr %v\n", f.Err, f.Poll&unix.POLLHUP != 0, f.Poll&unix.POLLERR != 0)
-	fmt.Fprintf(&b, "nonblocking %v\nkeepalive %v\nrcvbuf %d\ndevice %s\n", f.NonBlocking, f.KeepAlive, f.RcvBuf, f.Device)
+	fmt.Fprintf(&b, "nonblocking %v\nkeepalive %v\ndevice %s\nrcvbuf %d\n", f.NonBlocking, f.KeepAlive, f.Device, f.RcvBuf)
 	return b.String()
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"regexp"
 	"slices"
 	"sync"
 	"text/tabwriter"
@@ -30,6 +31,8 @@ const (
 // in percent.
 var harmLinks = [][2]int{{0, 0}, {1, 0}, {5, 0}, {1, 1}, {5, 5}}
 
+func harmLabel(loss [2]int) string { return fmt.Sprintf("%d %%, %d %%", loss[0], loss[1]) }
+
 // A harmSample is one session whose paths are all there.
 type harmSample struct {
 	bulk   bool          // as much as possible, or else a line every 20 ms
@@ -42,7 +45,7 @@ type harmSample struct {
 
 // runHarm prints what net.mptcp.stale_loss_cnt=1 does where no path is lost: to
 // throughput, to pauses, and how often a path that works is given up.
-func runHarm(dir, fdrace string, runs, jobs int) error {
+func runHarm(dir, fdrace string, runs, jobs int, wanted *regexp.Regexp) error {
 	if runs == 0 {
 		runs = harmRuns
 	}
@@ -52,6 +55,9 @@ func runHarm(dir, fdrace string, runs, jobs int) error {
 	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(w, "\nlost on the first, second link\tstale_loss_cnt\tMB/s\tgiven up per minute\tlongest pause of lines\tgiven up\tMB/s, second is backup\tby the backup\t")
 	for _, loss := range harmLinks {
+		if !wanted.MatchString(harmLabel(loss)) {
+			continue
+		}
 		for _, setting := range [][]string{staleFour, staleOne} {
 			samples, err := harmSamples(dir, fdrace, loss, setting, runs, jobs)
 			if err != nil {
@@ -166,6 +172,6 @@ func showHarm(w io.Writer, loss [2]int, setting []string, samples []harmSample) 
 	}
 	middle := func(x []float64) float64 { slices.Sort(x); return x[len(x)/2] }
 	minutes := func(n int) float64 { return float64(n) * harmTime.Minutes() }
-	fmt.Fprintf(w, "%d %%, %d %%\t%s\t%.2f\t%.1f\t%.2f s\t%.1f\t%.2f\t%.0f %%\t\n", loss[0], loss[1], setting[0][len(setting[0])-1:],
+	fmt.Fprintf(w, "%s\t%s\t%.2f\t%.1f\t%.2f s\t%.1f\t%.2f\t%.0f %%\t\n", harmLabel(loss), setting[0][len(setting[0])-1:],
 		middle(bulk), float64(staleBulk)/minutes(bulks), middle(pause), float64(staleLines)/minutes(lines), middle(backup), middle(share))
 }

@@ -137,6 +137,19 @@ type lossRace struct {
 	claimed bool // the helper said that it is
 	told    string
 	packets []lab.Packet
+	late    time.Duration // by how much the wire missed a delivery at most
+}
+
+// punctual is race, once more where the machine had too much else to do to carry
+// the packets in time.
+func (n *lossLab) punctual(argv []string) (r lossRace, err error) {
+	const tries, tolerable = 5, 20 * time.Millisecond
+	for range tries {
+		if r, err = n.race(argv); err != nil || r.late < tolerable {
+			break
+		}
+	}
+	return r, err
 }
 
 // race runs a helper once.
@@ -165,12 +178,13 @@ func (n *lossLab) race(argv []string) (r lossRace, err error) {
 		}
 		return err
 	})
-	r.packets = n.wire.Packets()
+	r.packets, r.late = n.wire.Packets(), n.wire.Late()
 	return r, err
 }
 
 // staysMPTCP reports whether a connection is still MPTCP when the server has said
-// something: until then it may fall back (RFC 8684 section 3.7).
+// something: until then it may fall back (RFC 8684 section 3.7). As ssh does, it
+// speaks first: that repeats the last ACK of the handshake, if it was lost.
 func staysMPTCP(fd int) (bool, error) {
 	if err := unix.SetNonblock(fd, false); err != nil {
 		return false, err
@@ -178,6 +192,9 @@ func staysMPTCP(fd int) (bool, error) {
 	limit := unix.NsecToTimeval(int64(lossPatience))
 	if err := unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &limit); err != nil {
 		return false, err
+	}
+	if _, err := unix.Write(fd, []byte(lab.Banner)); err != nil {
+		return false, nil
 	}
 	var banner [4]byte
 	for {

@@ -80,7 +80,7 @@ func soak(parts []string, fdrace string, runs, jobs, slowest int, cells string) 
 		case "stale":
 			err = runStale(dir, fdrace, runs, jobs)
 		case "harm":
-			err = runHarm(dir, fdrace, runs, jobs)
+			err = runHarm(dir, fdrace, runs, jobs, wanted)
 		default:
 			err = fmt.Errorf("there is no part %q", part)
 		}
