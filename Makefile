@@ -25,13 +25,9 @@ STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 FREEZE = github.com/charmbracelet/freeze@v0.2.2
 NFPM = github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.45.2
 
-# Go's collector of 1.26 marks objects inside their pages, and so has each page of
-# the heap touched twice. fdrace collects nothing, and takes the one before while
-# there is one.
-EXPERIMENT = GOEXPERIMENT=$$(GOEXPERIMENT=nogreenteagc go env GOEXPERIMENT 2>/dev/null)
-# Where cmd/internal/early has an entry of its own, the program begins there.
+BUILD = VERSION="$(VERSION)" sh .ci/build
+# For other programs that are linked as fdrace is.
 ENTRY = $$(case $$(go env GOOS)/$$(go env GOARCH) in linux/amd64 | linux/arm64) echo -E _fdrace_linux;; esac)
-BUILD = $(EXPERIMENT) CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags "-s -w $(ENTRY) -X main.version=$(VERSION)"
 
 # sshd and ip are where a user's PATH may not lead, and go where root's may not.
 export PATH := $(PATH):/usr/local/go/bin:/usr/local/sbin:/usr/sbin:/sbin
@@ -45,8 +41,8 @@ help:
 
 # The log of HEAD is there because the version changes with a commit. A later
 # "sudo make install" finds nothing to do, and so needs neither go nor git.
-bin/fdrace: Makefile go.mod go.sum $(wildcard .git/logs/HEAD) $(shell find cmd/fdrace cmd/internal/early cmd/internal/helper cmd/internal/paths cmd/internal/room race fdpass mptcp -type f ! -name '*_test.go')
-	$(BUILD) -o $@ ./cmd/fdrace
+bin/fdrace: Makefile .ci/build go.mod go.sum $(wildcard .git/logs/HEAD) $(shell find cmd/fdrace cmd/internal/helper cmd/internal/paths cmd/internal/room internal race fdpass mptcp -type f ! -name '*_test.go')
+	$(BUILD) $@
 
 # Not by go run, which a signal would part from what it runs.
 demo: bin/fdrace
@@ -128,7 +124,7 @@ dist:
 	gzip -9n <cmd/fdrace/fdrace.1 >dist/fdrace.1.gz
 	@set -e; for ARCH in $(ARCHS); do \
 		export ARCH; \
-		(export GOOS=linux GOARCH=$$ARCH; $(BUILD) -o dist/fdrace-linux-$$ARCH ./cmd/fdrace); \
+		(export GOOS=linux GOARCH=$$ARCH; $(BUILD) dist/fdrace-linux-$$ARCH); \
 		for packager in deb rpm; do \
 			go run $(NFPM) package --config .ci/nfpm.yaml --packager $$packager --target dist/; \
 		done; \

@@ -227,6 +227,11 @@ func (r *running) sort(l *lane) {
 		addrs = append(addrs, a)
 	}
 	r.sys.Sort(addrs)
+	if i := slices.IndexFunc(addrs, func(a netip.Addr) bool { return r.isBegun(l, a) }); i > 0 && !l.started {
+		first := addrs[i]
+		copy(addrs[1:i+1], addrs)
+		addrs[0] = first
+	}
 	l.queue = [2][]group{}
 	for _, a := range addrs {
 		l.addGroup(groups[a])
@@ -291,7 +296,8 @@ func (r *running) add(l *lane, addrs []netip.Addr, together bool) {
 	if !l.answers {
 		l.answers = true
 		l.patience = r.sys.Now()
-		if l.waitsFor4 || l.waitsFor6 && r.sys.Route(IPv6) {
+		begun := slices.ContainsFunc(addrs, func(a netip.Addr) bool { return r.isBegun(l, a) })
+		if (l.waitsFor4 || l.waitsFor6 && r.sys.Route(IPv6)) && !begun {
 			l.patience += resolutionDelay
 		}
 	}
@@ -300,6 +306,12 @@ func (r *running) add(l *lane, addrs []netip.Addr, together bool) {
 	} else {
 		l.add(g...)
 	}
+}
+
+// isBegun reports whether a connection to a was begun before the race.
+func (r *running) isBegun(l *lane, a netip.Addr) bool {
+	_, ok := r.Begun[netip.AddrPortFrom(a, l.target.Port)]
+	return ok
 }
 
 // isElsewhere reports whether a has the name of another interface for a zone than

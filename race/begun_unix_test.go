@@ -37,7 +37,7 @@ func TestBegun(t *testing.T) {
 	live, ended := listener(t, "127.0.0.1")
 	dead, refused := silent(t), refusing(t)
 	fd := begin(t, live)
-	d := &Dialer{Begun: map[netip.AddrPort]int{at(live): fd, at(dead): begin(t, dead)}, Age: time.Hour, Timeout: 2 * time.Hour}
+	d := &Dialer{Begun: map[netip.AddrPort]Begun{at(live): {FD: fd}, at(dead): {FD: begin(t, dead)}}, Age: time.Hour, Timeout: 2 * time.Hour}
 	w, err := d.Dial(context.Background(), dead, refused, live)
 	if err != nil {
 		t.Fatal(err)
@@ -64,19 +64,19 @@ func TestBegunFails(t *testing.T) {
 	noLeak(t)
 	refused := refusing(t)
 	live, _ := listener(t, "127.0.0.1")
-	_, err := (&Dialer{Begun: map[netip.AddrPort]int{at(refused): begin(t, refused)}}).Dial(context.Background(), refused)
+	_, err := (&Dialer{Begun: map[netip.AddrPort]Begun{at(refused): {FD: begin(t, refused)}}}).Dial(context.Background(), refused)
 	if !errors.Is(err, unix.ECONNREFUSED) || errors.Is(err, ErrLocal) {
 		t.Errorf("refused, but not by this machine: %v", err)
 	}
 	dead := silent(t)
-	_, err = (&Dialer{Begun: map[netip.AddrPort]int{at(dead): begin(t, dead)}, Age: DefaultTimeout}).Dial(context.Background(), dead)
+	_, err = (&Dialer{Begun: map[netip.AddrPort]Begun{at(dead): {FD: begin(t, dead)}}, Age: DefaultTimeout}).Dial(context.Background(), dead)
 	if !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("a race whose time is over: %v", err)
 	}
 	// A race that ends before their turn closes them.
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	_, err = (&Dialer{Begun: map[netip.AddrPort]int{at(live): begin(t, live)}, Family: IPv6}).Dial(ctx, live)
+	_, err = (&Dialer{Begun: map[netip.AddrPort]Begun{at(live): {FD: begin(t, live)}}, Family: IPv6}).Dial(ctx, live)
 	if err == nil {
 		t.Error("an IPv4 address won a race of IPv6")
 	}

@@ -22,8 +22,9 @@ func (k *kernel) Connect(t *Transport, to Addr, via string) (fd int, done bool, 
 	if k.isNoWayOut(to) {
 		return -1, false, localErrno{unix.ENETUNREACH}
 	}
-	fd, begun := k.dialer.Begun[to.AddrPort]
-	if begun {
+	begun, ok := k.dialer.Begun[to.AddrPort]
+	fd = begun.FD
+	if ok && to.Proxy == nil {
 		delete(k.dialer.Begun, to.AddrPort)
 		holdAck(fd)
 		err = underWay(fd)

@@ -105,9 +105,13 @@ func (s *names) buffer() []byte {
 	return s.buf
 }
 
-func (s *names) readConfig() {
+func (s *names) readConfig(k *kernel) {
+	for _, x := range k.dialer.Asked {
+		s.conf, s.health = x.Config, x.Health
+		return
+	}
+	s.conf, s.health = &stub.Config{}, &stub.Health{}
 	text := s.readFile(resolvPath)
-	s.read = s.full == nil
 	var host unix.Utsname
 	_ = unix.Uname(&host) // no name, no domain
 	s.conf.Parse(text, os.Getenv("LOCALDOMAIN"), os.Getenv("RES_OPTIONS"), unix.ByteSliceToString(host.Nodename[:]))

@@ -23,9 +23,8 @@ var nameTurn = time.Second
 // names looks up the names of one race, as package stub says: its sockets are in
 // the race's poll, and it starts no goroutine.
 type names struct {
-	conf    stub.Config // once read
-	read    bool
-	health  stub.Health
+	conf    *stub.Config // once read
+	health  *stub.Health
 	lookups []*lookup // those under way, in order
 	answers []answer  // not yet taken by Wait
 	socks   map[int]*nameSock
@@ -158,13 +157,33 @@ func (s *names) start(k *kernel, l *lookup) {
 			second = stub.TypeA
 		}
 	}
-	if !s.read {
-		if s.readConfig(); s.full != nil {
-			return
-		}
+	if s.conf == nil {
+		s.readConfig(k)
+	}
+	if x := k.dialer.Asked[q.host]; x != nil {
+		delete(k.dialer.Asked, q.host)
+		s.adopt(k, l, x)
+		return
+	}
+	if s.full != nil {
+		s.conf = nil // to be read again
+		return
 	}
 	absolute := q.kind == askSRV || q.kind == askNAT64
-	l.Init(&s.conf, &s.health, host, absolute, first, second, random(), k.Now())
+	l.Init(s.conf, s.health, host, absolute, first, second, random(), k.Now())
+}
+
+// adopt makes x, which was begun before the race, the lookup of l.
+func (s *names) adopt(k *kernel, l *lookup, x *stub.Exchange) {
+	l.Lookup, l.messages = x.Lookup, x.Messages
+	l.Repeat()
+	for i := range x.FDs {
+		for j, fd := range x.FDs[i] {
+			if fd > 0 {
+				s.listen(k, &nameSock{fd: fd, lookup: l, question: i, server: j})
+			}
+		}
+	}
 }
 
 // random makes identifiers of questions hard to guess.

@@ -12,6 +12,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -24,11 +25,14 @@ type zoneServer struct {
 	udp     *net.UDPConn
 	tcp     net.Listener
 	records map[string]string // addresses, or "SERVFAIL", "truncated ADDR...", "silent"
+
+	mu    sync.Mutex
+	asked map[string]int // by UDP
 }
 
 // serveNames starts a name server on each of addrs, all at one port, and has
 // /etc/resolv.conf and /etc/hosts say so, with what lines adds to them.
-func serveNames(t *testing.T, conf, hosts string, zones ...map[string]string) {
+func serveNames(t *testing.T, conf, hosts string, zones ...map[string]string) (servers []*zoneServer) {
 	t.Helper()
 	dir := t.TempDir()
 	text := conf + "\n"
@@ -42,7 +46,8 @@ func serveNames(t *testing.T, conf, hosts string, zones ...map[string]string) {
 		if zone == nil {
 			continue // nobody listens
 		}
-		s := &zoneServer{records: zone}
+		s := &zoneServer{records: zone, asked: map[string]int{}}
+		servers = append(servers, s)
 		var err error
 		if s.udp, err = net.ListenUDP("udp", net.UDPAddrFromAddrPort(netip.AddrPortFrom(netip.MustParseAddr(addr), dnsPort))); err != nil {
 			t.Fatal(err)
@@ -67,6 +72,7 @@ func serveNames(t *testing.T, conf, hosts string, zones ...map[string]string) {
 	}
 	t.Setenv("LOCALDOMAIN", "")
 	t.Setenv("RES_OPTIONS", "")
+	return servers
 }
 
 func (s *zoneServer) serveUDP() {
@@ -107,7 +113,13 @@ func (s *zoneServer) answer(question []byte, tcp bool) []byte {
 		return nil // an OPT record is what some servers cannot stand
 	}
 	q := m.Questions[0]
-	what, ok := s.records[strings.TrimSuffix(q.Name.String(), ".")+" "+strings.TrimPrefix(q.Type.String(), "Type")]
+	key := strings.TrimSuffix(q.Name.String(), ".") + " " + strings.TrimPrefix(q.Type.String(), "Type")
+	what, ok := s.records[key]
+	if !tcp {
+		s.mu.Lock()
+		s.asked[key]++
+		s.mu.Unlock()
+	}
 	m.Response, m.RecursionAvailable = true, true
 	words := strings.Fields(what)
 	switch {

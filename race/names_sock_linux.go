@@ -78,12 +78,12 @@ func (s *names) open(k *kernel, l *lookup, p stub.Packet, now time.Duration) (*n
 	if err != nil {
 		return nil, stub.Unreachable
 	}
-	domain, kind, events := unix.AF_INET6, unix.SOCK_DGRAM, int16(unix.POLLIN)
+	domain, kind := unix.AF_INET6, unix.SOCK_DGRAM
 	if to.Addr().Is4() {
 		domain = unix.AF_INET
 	}
 	if p.TCP {
-		kind, events = unix.SOCK_STREAM, unix.POLLOUT
+		kind = unix.SOCK_STREAM
 	}
 	fd, err := newSocket(domain, kind)
 	if err != nil {
@@ -101,18 +101,24 @@ func (s *names) open(k *kernel, l *lookup, p stub.Packet, now time.Duration) (*n
 		return nil, stub.Unreachable
 	}
 	sock := &nameSock{fd: fd, lookup: l, question: p.Question, server: p.Server, tcp: p.TCP}
-	if p.TCP {
-		l.streams[p.Question][p.Server] = sock
-	} else {
-		l.socks[p.Question][p.Server] = sock
+	s.listen(k, sock)
+	return sock, 0
+}
+
+// listen has poll tell of sock.
+func (s *names) listen(k *kernel, sock *nameSock) {
+	events := int16(unix.POLLIN)
+	list := &sock.lookup.socks
+	if sock.tcp {
+		events, list = unix.POLLOUT, &sock.lookup.streams
 	}
+	list[sock.question][sock.server] = sock
 	if s.socks == nil {
 		s.socks = map[int]*nameSock{}
 	}
-	s.socks[fd] = sock
-	k.index[fd] = len(k.polls)
-	k.polls = append(k.polls, unix.PollFd{Fd: int32(fd), Events: events})
-	return sock, 0
+	s.socks[sock.fd] = sock
+	k.index[sock.fd] = len(k.polls)
+	k.polls = append(k.polls, unix.PollFd{Fd: int32(sock.fd), Events: events})
 }
 
 // failed takes an error of a socket.

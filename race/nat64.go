@@ -3,6 +3,7 @@ package race
 import (
 	"errors"
 	"net/netip"
+	"slices"
 	"time"
 
 	"fdrace/race/resolve"
@@ -61,7 +62,12 @@ func (r *running) mayNeedNAT64(a *attempt) bool {
 // awaitNAT64 has a's address tried by IPv6 if it is silent for one delay.
 func (r *running) awaitNAT64(a *attempt) {
 	if a.transport == 0 && a.tries <= 1 && r.mayNeedNAT64(a) {
-		r.nat64.later = append(r.nat64.later, stranded{a.candidate, a.began + r.schedule.delay, nil})
+		s := stranded{a.candidate, a.began + r.schedule.delay, nil}
+		i := len(r.nat64.later)
+		for i > 0 && r.nat64.later[i-1].due > s.due { // which was begun before the race
+			i--
+		}
+		r.nat64.later = slices.Insert(r.nat64.later, i, s)
 	}
 }
 

@@ -29,6 +29,7 @@ import (
 	"net/netip"
 	"time"
 
+	"fdrace/internal/stub"
 	"fdrace/race/resolve"
 )
 
@@ -200,12 +201,12 @@ type Dialer struct {
 	// ErrHangup. They stay the caller's.
 	Hangup []int
 
-	// Begun has attempts that were begun before Dial: for addresses of the
-	// race, non-blocking, close-on-exec sockets of the first of Transports, on
-	// which connect(2) was called. Each is the first attempt at its address.
-	// Dial takes them over, and out. Age is how long ago they were begun: the
-	// race is as old.
-	Begun map[netip.AddrPort]int
+	// Begun has connections that were begun before Dial, each the first attempt at
+	// its peer. Asked has lookups that were begun, by the name as it is in a Target;
+	// all have the same Config and Health. Dial takes them over, and out. Age is how
+	// long ago the race has begun, which is the zero of all times in them.
+	Begun map[netip.AddrPort]Begun
+	Asked map[string]*stub.Exchange
 	Age   time.Duration
 
 	// Report, if set, is called with every event, from the goroutine that
@@ -216,6 +217,13 @@ type Dialer struct {
 	// 100 ms from then on, from the goroutine that called Dial. It returns
 	// whether it wants to be called again.
 	Tick func(Progress) bool
+}
+
+// A Begun is a connection that was begun before Dial: a non-blocking, close-on-exec
+// socket of the first of Dialer.Transports, on which connect(2) was called.
+type Begun struct {
+	FD int
+	At time.Duration // when, since the race has begun
 }
 
 // A Winner is the connection a race has given.

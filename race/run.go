@@ -137,6 +137,7 @@ func (d *Dialer) run(sys system, targets []Target) (*Winner, error) {
 	r.schedule = newSchedule(delay, d.HeadStart, len(r.transports), targets)
 	r.schedule.interfaces = r.otherWays
 	r.schedule.noRetry = r.NoRetry
+	r.schedule.begun = d.Begun
 	for i := range r.transports {
 		if r.transports[i].EagerACK {
 			r.schedule.setEager(i)

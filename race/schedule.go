@@ -2,6 +2,7 @@ package race
 
 import (
 	"iter"
+	"net/netip"
 	"slices"
 	"time"
 )
@@ -16,6 +17,8 @@ type schedule struct {
 	delay      time.Duration
 	transports int
 	noRetry    bool // see Dialer.NoRetry
+
+	begun map[netip.AddrPort]Begun // Dialer.Begun
 
 	root     order   // the targets' lanes
 	proxies  order   // start at once
@@ -141,12 +144,16 @@ func (s *schedule) starts(now time.Duration) iter.Seq[*attempt] {
 			for l.due() <= now {
 				g := l.take()
 				for i, a := range g {
-					c := s.enter(l, a, now)
+					at := now
+					if b, ok := s.begun[a.AddrPort]; ok {
+						at = b.At
+					}
+					c := s.enter(l, a, at)
 					switch {
 					case c == nil:
 					case s.tooSoon(c, now):
 						s.waiting = append(s.waiting, c)
-					case !yield(s.attempt(c, now)):
+					case !yield(s.attempt(c, at)):
 						if i+1 < len(g) {
 							l.addGroup(g[i+1:])
 							l.next = now

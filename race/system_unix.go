@@ -102,13 +102,23 @@ func (k *kernel) tell(answers ...answer) {
 // shut ends the lookups, without waiting for them, and closes the waker and what
 // has not had its turn.
 func (k *kernel) shut() {
-	for to, fd := range k.dialer.Begun {
+	for to, begun := range k.dialer.Begun {
 		first := &Transport{}
 		if len(k.dialer.Transports) > 0 {
 			first = &k.dialer.Transports[0]
 		}
-		k.Close(first, fd)
+		k.Close(first, begun.FD)
 		delete(k.dialer.Begun, to)
+	}
+	for name, x := range k.dialer.Asked {
+		for _, fds := range x.FDs {
+			for _, fd := range fds {
+				if fd > 0 {
+					unix.Close(fd)
+				}
+			}
+		}
+		delete(k.dialer.Asked, name)
 	}
 	k.names.close(k)
 	if k.cancel == nil {

@@ -67,6 +67,7 @@ func doctor(o *helper.Options) error {
 	ssh := checkOpenSSH()
 	r.add(ssh)
 	r.add(checkShell())
+	r.add(checkPrestart())
 	r.add(checkRoutes()...)
 	r.add(checkMDNS())
 	r.add(checkMPTCP()...)

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"fdrace/internal/prestart"
 )
 
 // checkOpenSSH asks the ssh in PATH for its version, and whether it knows
@@ -217,4 +219,14 @@ func readConfig(alias, file string) (sshConfig, finding) {
 		return c, finding{Check: f.Check, Status: ok, Found: fmt.Sprintf("%s: it means %s, port %s", asked, c["hostname"], c["port"])}
 	}
 	return nil, f
+}
+
+// checkPrestart tells whether this program begins before Go's runtime. Without that
+// it works, and takes a millisecond longer.
+func checkPrestart() finding {
+	f := finding{Check: "prestart", Status: ok, Found: "on: a common race is over before Go's runtime would have started"}
+	if state := prestart.State(); state != "on" {
+		f.Found = state
+	}
+	return f
 }

@@ -13,8 +13,8 @@ import (
 	"strings"
 	"testing"
 
-	"fdrace/cmd/internal/early"
 	"fdrace/cmd/internal/lab"
+	"fdrace/internal/prestart"
 	"fdrace/mptcp"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -46,6 +46,17 @@ func TestEndToEnd(t *testing.T) {
 func TestOnTheWire(t *testing.T) {
 	story := params(t)
 	story.Files = ofOpenSSH(t, stories(t, measures))
+	lab.TellExactly(t, story)
+}
+
+// TestWithRuntime runs those of names again, with races that begin after Go's runtime
+// has started: nothing that a person or a server could see is different.
+func TestWithRuntime(t *testing.T) {
+	t.Setenv("FDRACE_PRESTART", "0")
+	story := params(t)
+	story.Files = ofOpenSSH(t, stories(t, func(name string) bool {
+		return strings.HasPrefix(name, "race_resolver_") || name == "race_names.txtar" || name == "race_prestart.txtar"
+	}))
 	lab.TellExactly(t, story)
 }
 
@@ -112,7 +123,7 @@ func params(t *testing.T) testscript.Params {
 // build makes the program as it is installed.
 func build(t *testing.T) (path string) {
 	path = filepath.Join(t.TempDir(), "fdrace")
-	cmd := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w "+early.Link, "-o", path, "fdrace/cmd/fdrace")
+	cmd := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w "+prestart.Link, "-o", path, "fdrace/cmd/fdrace")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("go build: %v\n%s", err, out)
@@ -171,7 +182,8 @@ func setup(env *testscript.Env, program string) error {
 		path = bin + ":" + filepath.Join(dir, "usr/bin") + ":" + path
 	}
 	env.Setenv("PATH", path)
-	env.Setenv("SHELL", "/bin/sh") // ssh runs the ProxyCommand by it
+	env.Setenv("FDRACE_PRESTART", os.Getenv("FDRACE_PRESTART")) // 0 has all stories go through the runtime
+	env.Setenv("SHELL", "/bin/sh")                              // ssh runs the ProxyCommand by it
 	s := &state{env: env}
 	env.Values[stateKey{}] = s
 	env.Defer(s.end)

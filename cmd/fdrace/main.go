@@ -20,6 +20,7 @@ import (
 	"strings"
 
 	"fdrace/cmd/internal/helper"
+	"fdrace/internal/prestart"
 
 	"github.com/alecthomas/kong"
 )
@@ -53,7 +54,7 @@ func command(o *helper.Options, args []string) (func(*helper.Options) error, err
 type versionFlag bool
 
 func (versionFlag) BeforeReset(app *kong.Kong) error {
-	fmt.Fprintf(app.Stdout, "fdrace %s (%s, %s/%s)\n", version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	fmt.Fprintf(app.Stdout, "fdrace %s (%s, %s/%s)\nprestart: %s\n", version, runtime.Version(), runtime.GOOS, runtime.GOARCH, prestart.State())
 	app.Exit(0)
 	return nil
 }
@@ -127,7 +128,7 @@ func texts() map[string]string {
 		"doctor":          "Race nothing, but check this machine, and for ssh ALIAS its ssh_config and the way there, and say what to do. The only word is the ALIAS.",
 		"ssh-config":      "With --doctor and --jump: the ssh_config, as ssh's own -F.",
 		"json":            "With --explain: one JSON object a line for each event; with --doctor, for each check.",
-		"version":         "Show the version.",
+		"version":         "Show the version, and whether a race begins before Go's runtime.",
 	}
 }
 

@@ -50,7 +50,7 @@ func (c *Config) Parse(text, localdomain, options, hostname string) {
 		switch keyword {
 		case "nameserver":
 			server, _ := cutWord(line)
-			if c.NServers < MaxServers && c.Servers[c.NServers].ParseAddr(server) {
+			if n := c.NServers; uint(n) < MaxServers && c.Servers[n].ParseAddr(server) {
 				c.NServers++
 			}
 		case "domain":
@@ -65,7 +65,7 @@ func (c *Config) Parse(text, localdomain, options, hostname string) {
 	if !c.setSearch(localdomain) && !listed {
 		for i := 0; i < len(hostname); i++ {
 			if hostname[i] == '.' {
-				c.setSearch(hostname[i+1:])
+				c.setSearch(cut(hostname, i+1, len(hostname)))
 				break
 			}
 		}
@@ -83,11 +83,11 @@ func (c *Config) RotateBy(n int) {
 		return
 	}
 	for n %= c.NServers; n > 0; n-- {
-		first := c.Servers[0]
-		for i := 1; i < c.NServers; i++ {
-			c.Servers[i-1] = c.Servers[i]
+		for i := range c.Servers[1:] {
+			if i+1 < c.NServers {
+				c.Servers[i], c.Servers[i+1] = c.Servers[i+1], c.Servers[i]
+			}
 		}
-		c.Servers[c.NServers-1] = first
 	}
 }
 
@@ -103,7 +103,7 @@ func (c *Config) setSearch(list string) (ok bool) {
 		if !ok {
 			c.NSearch, ok = 0, true
 		}
-		if domain = trimDot(domain); domain != "" && c.NSearch < maxSearch {
+		if domain = trimDot(domain); domain != "" && uint(c.NSearch) < maxSearch {
 			c.Search[c.NSearch] = domain
 			c.NSearch++
 		}
@@ -158,27 +158,29 @@ func number(s, prefix string) (n int, ok bool) {
 // text. A comment starts the line or follows a blank.
 func cutLine(text string) (line, rest string) {
 	end, comment := 0, -1
-	for ; end < len(text) && text[end] != '\n'; end++ {
-		if (text[end] == '#' || text[end] == ';') && comment < 0 && (end == 0 || isBlank(text[end-1])) {
+	before := byte(' ')
+	for ; uint(end) < uint(len(text)) && text[end] != '\n'; end++ {
+		if (text[end] == '#' || text[end] == ';') && comment < 0 && isBlank(before) {
 			comment = end
 		}
+		before = text[end]
 	}
-	line = text[:end]
+	line = cut(text, 0, end)
 	if comment >= 0 {
-		line = text[:comment]
+		line = cut(text, 0, comment)
 	}
-	return line, text[min(end+1, len(text)):]
+	return line, cut(text, end+1, len(text))
 }
 
 // cutWord returns the first word of line, and the rest of the line.
 func cutWord(line string) (word, rest string) {
 	start := 0
-	for start < len(line) && isBlank(line[start]) {
+	for uint(start) < uint(len(line)) && isBlank(line[start]) {
 		start++
 	}
 	end := start
-	for end < len(line) && !isBlank(line[end]) {
+	for uint(end) < uint(len(line)) && !isBlank(line[end]) {
 		end++
 	}
-	return line[start:end], line[end:]
+	return cut(line, start, end), cut(line, end, len(line))
 }

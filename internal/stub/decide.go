@@ -44,7 +44,7 @@ func (s *server) state() state {
 // decide updates the state of question i. It returns when that state may change
 // without a message: never, or later than now.
 func (l *Lookup) decide(i int, now time.Duration) (due time.Duration) {
-	q := &l.questions[i]
+	q := l.question(i)
 	if q.told == last {
 		return never
 	}
@@ -63,7 +63,7 @@ func (l *Lookup) decide(i int, now time.Duration) (due time.Duration) {
 	var addrsUntil, noneUntil time.Duration // when best's addresses, or their lack, count despite pending servers
 	unasked := false
 	for j := range l.conf.NServers {
-		s := &q.servers[j]
+		s := q.server(j)
 		switch s.state() {
 		case positive, negative:
 			best = j
@@ -72,10 +72,10 @@ func (l *Lookup) decide(i int, now time.Duration) (due time.Duration) {
 		case pending:
 			waiting++
 			unasked = s.verdict == Ignored
-			if !l.health.slow[j] {
+			if !l.health.slow[at(j)] {
 				addrsUntil = max(addrsUntil, s.since+silence)
 			}
-			if !l.health.waited[j] {
+			if !l.health.waited[at(j)] {
 				noneUntil = max(noneUntil, q.start+longSilence)
 			}
 		}
@@ -91,7 +91,7 @@ func (l *Lookup) decide(i int, now time.Duration) (due time.Duration) {
 	}
 	addrsUntil, noneUntil = min(addrsUntil, q.end), min(noneUntil, q.end)
 	switch {
-	case best >= 0 && q.servers[best].verdict == Positive:
+	case best >= 0 && q.server(best).verdict == Positive:
 		if addrsUntil > now && q.told == nothing {
 			return addrsUntil
 		}
@@ -147,8 +147,8 @@ func (l *Lookup) use(q *question, j int, until, now time.Duration) (due time.Dur
 // markSlow notes the servers before j that have kept its addresses waiting.
 func (h *Health) markSlow(q *question, j int) {
 	for k := range j {
-		if q.servers[k].state() == pending {
-			h.slow[k] = true
+		if q.server(k).state() == pending {
+			h.slow[at(k)] = true
 		}
 	}
 }
@@ -156,8 +156,8 @@ func (h *Health) markSlow(q *question, j int) {
 // markWaited notes the servers before j that have been silent for a second.
 func (h *Health) markWaited(q *question, j int, now time.Duration) {
 	for k := range j {
-		if q.servers[k].state() == pending && now >= q.start+longSilence {
-			h.slow[k], h.waited[k] = true, true
+		if q.server(k).state() == pending && now >= q.start+longSilence {
+			h.slow[at(k)], h.waited[at(k)] = true, true
 		}
 	}
 }
@@ -169,7 +169,7 @@ func (l *Lookup) advance(now time.Duration) {
 		unanswered, fails := false, false
 		for i := range l.n {
 			l.decide(i, now)
-			switch l.questions[i].state {
+			switch l.question(i).state {
 			case pending:
 				unanswered = true
 			case positive:
@@ -192,7 +192,7 @@ func (l *Lookup) advance(now time.Duration) {
 			l.failed, l.blamed = true, l.step
 			for i := range l.n {
 				for j := range l.conf.NServers {
-					l.blame[i][j] = l.questions[i].servers[j].verdict
+					l.blame[i&1][at(j)] = l.question(i).server(j).verdict
 				}
 			}
 			if domain == "" && l.full {
@@ -211,12 +211,12 @@ func (l *Lookup) retry(now time.Duration) bool {
 		return false
 	}
 	for i := range l.n {
-		q := &l.questions[i]
+		q := l.question(i)
 		if q.state != failing || now >= q.end {
 			continue
 		}
 		for j := range l.conf.NServers {
-			if q.servers[j].verdict == ServFail {
+			if q.server(j).verdict == ServFail {
 				q.begin(now)
 				l.again = true
 				break

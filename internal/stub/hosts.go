@@ -44,14 +44,14 @@ func trimDot(name string) string {
 // and scans the rest. After the last piece the caller scans a newline, which the
 // last line may lack.
 func (h *Hosts) Scan(b []byte) (n int, found bool) {
-	for i := 0; i < len(b); i++ {
+	for i := 0; uint(i) < uint(len(b)); i++ {
 		if h.state == inAddr && h.n == 0 && (i == 0 || b[i-1] == '\n') {
-			n, found := h.scanLines(b[i:])
-			if i += n; found || i >= len(b) {
+			n, found := h.scanLines(Cut(b, i, len(b)))
+			if i += n; found || uint(i) >= uint(len(b)) {
 				return i, found
 			}
 		}
-		if h.scanByte(b[i]) {
+		if uint(i) < uint(len(b)) && h.scanByte(b[i]) {
 			return i + 1, true
 		}
 	}
@@ -72,23 +72,25 @@ func (h *Hosts) scanLines(b []byte) (n int, found bool) {
 			i = skipBlanks(b, i)
 			word := i
 			i = skipWord(b, i)
-			if i >= len(b) {
+			if uint(i) >= uint(len(b)) {
 				return line, false // the line goes on in the next piece
 			}
-			hit = hit || i > word && h.isName(b[word:i])
-			if b[i] == '#' {
-				for i < len(b) && b[i] != '\n' {
+			hit = hit || i > word && h.isName(Cut(b, word, i))
+			c := b[i]
+			if c == '#' {
+				for uint(i) < uint(len(b)) && b[i] != '\n' {
 					i++
 				}
-				if i >= len(b) {
+				if uint(i) >= uint(len(b)) {
 					return line, false
 				}
+				c = b[i]
 			}
-			if b[i] != '\n' {
+			if c != '\n' {
 				continue
 			}
 			i++
-			if hit && addrEnd > addr && h.Addr.ParseAddr(unsafe.String(&b[addr], addrEnd-addr)) {
+			if hit && h.Addr.ParseAddr(Text(Cut(b, addr, addrEnd))) {
 				return i, true
 			}
 			break
@@ -97,7 +99,7 @@ func (h *Hosts) scanLines(b []byte) (n int, found bool) {
 }
 
 func skipBlanks(b []byte, i int) int {
-	for i < len(b) && isBlank(b[i]) {
+	for uint(i) < uint(len(b)) && isBlank(b[i]) {
 		i++
 	}
 	return i
@@ -108,7 +110,7 @@ func skipBlanks(b []byte, i int) int {
 func skipWord(b []byte, i int) int {
 	const ones, highBits = 0x0101010101010101, 0x8080808080808080
 	for i < len(b) {
-		for rest := b[i:]; len(rest) >= 8; rest = rest[8:] {
+		for rest := Cut(b, i, len(b)); len(rest) >= 8; rest = rest[8:] {
 			x := uint64(rest[0]) | uint64(rest[1])<<8 | uint64(rest[2])<<16 | uint64(rest[3])<<24 |
 				uint64(rest[4])<<32 | uint64(rest[5])<<40 | uint64(rest[6])<<48 | uint64(rest[7])<<56
 			if below := (x - '$'*ones) &^ x & highBits; below != 0 {
@@ -117,7 +119,7 @@ func skipWord(b []byte, i int) int {
 			}
 			i += 8
 		}
-		if i >= len(b) || endsWord(b[i]) {
+		if uint(i) >= uint(len(b)) || endsWord(b[i]) {
 			break
 		}
 		i++
@@ -125,13 +127,35 @@ func skipWord(b []byte, i int) int {
 	return i
 }
 
+// Cut returns b[from:to], or nothing where that is not in b. No check of the
+// compiler's is left, which could fail before the Go runtime has started.
+func Cut(b []byte, from, to int) []byte {
+	if from < 0 || from > to || to > len(b) {
+		return nil
+	}
+	return b[from:to]
+}
+
+// cut is Cut for strings.
+func cut(s string, from, to int) string {
+	if from < 0 || from > to || to > len(s) {
+		return ""
+	}
+	return s[from:to]
+}
+
+// Text returns b as a string that shares its bytes.
+//
+//go:nocheckptr
+func Text(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
+
 // isName reports whether word is the name, with or without a trailing dot.
 func (h *Hosts) isName(word []byte) bool {
 	n := len(h.name)
 	if n == 0 || len(word) != n && (len(word) != n+1 || word[n] != '.') {
 		return false
 	}
-	return equalFold(unsafe.String(&word[0], n), h.name)
+	return equalFold(Text(Cut(word, 0, n)), h.name)
 }
 
 // scanByte reads one byte and reports whether an address was found before it.
@@ -153,7 +177,7 @@ func (h *Hosts) scanByte(c byte) (found bool) {
 		h.state = inBlank
 	case h.state == inName && isWord:
 		switch m := h.match; {
-		case m >= 0 && m < len(h.name) && lower(h.name[m]) == lower(c), m == len(h.name) && c == '.':
+		case uint(m) < uint(len(h.name)) && lower(h.name[m]) == lower(c), m == len(h.name) && c == '.':
 			h.match++
 		default:
 			h.match = -1
@@ -163,7 +187,7 @@ func (h *Hosts) scanByte(c byte) (found bool) {
 		h.state = inBlank
 		if h.match >= len(h.name) && len(h.name) > 0 {
 			h.state = inRest
-			found = h.Addr.ParseAddr(unsafe.String(&h.text[0], h.n))
+			found = h.Addr.ParseAddr(Text(Cut(h.text[:], 0, h.n)))
 		}
 	}
 	switch c {

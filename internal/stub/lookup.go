@@ -81,6 +81,15 @@ type question struct {
 	toldFrom int // the server whose records Result returned
 }
 
+// question returns question i.
+func (l *Lookup) question(i int) *question { return &l.questions[i&1] }
+
+// server returns what is known of server j. Like every index here its own is safe
+// without a check, which could fail before the Go runtime has started.
+func (q *question) server(j int) *server { return &q.servers[at(j)] }
+
+func at(server int) uint { return min(uint(server), MaxServers-1) }
+
 // told is what Result has returned for a question.
 type told byte
 
@@ -138,7 +147,7 @@ func (l *Lookup) domain(step int) (domain string, ok bool) {
 	if step >= l.conf.NSearch || step >= maxSearch {
 		return "", false
 	}
-	return l.conf.Search[step], true
+	return l.conf.Search[uint(step)%maxSearch], true
 }
 
 // nextName starts with the next name of the list that is valid.
@@ -158,7 +167,7 @@ func (l *Lookup) nextName(now time.Duration) {
 			l.ids ^= l.ids << 13
 			l.ids ^= l.ids >> 7
 			l.ids ^= l.ids << 17
-			q := &l.questions[i]
+			q := l.question(i)
 			valid = q.write(uint16(l.ids>>32), q.kind, l.name, domain) && valid
 			q.begin(now)
 			q.end = now + l.bound()
@@ -203,7 +212,7 @@ func (l *Lookup) Send(now time.Duration) (p Packet, ok bool) {
 	l.advance(now)
 	for i := range l.n {
 		if j, _ := l.next(i, now); j >= 0 {
-			s := &l.questions[i].servers[j]
+			s := l.question(i).server(j)
 			if s.verdict == Ignored {
 				s.verdict, s.first, s.since, s.tcp = NoAnswer, now, now, l.conf.UseVC
 			}
@@ -220,7 +229,7 @@ func (l *Lookup) Send(now time.Duration) (p Packet, ok bool) {
 
 // repeatAt returns when a silent server is to be asked again.
 func (s *server) repeatAt() time.Duration {
-	if n := s.sends - 1; n >= 0 && n < len(repeats) {
+	if n := s.sends - 1; uint(n) < uint(len(repeats)) {
 		return s.first + repeats[n]
 	}
 	return s.first + repeats[len(repeats)-1] + repeatEvery*time.Duration(s.sends-len(repeats))
@@ -229,7 +238,7 @@ func (s *server) repeatAt() time.Duration {
 // next returns the server to which question i must be sent at now, or -1 and the
 // time at which there will be one.
 func (l *Lookup) next(i int, now time.Duration) (server int, due time.Duration) {
-	q := &l.questions[i]
+	q := l.question(i)
 	if l.over || q.off || q.settled {
 		return -1, never
 	}
@@ -237,34 +246,36 @@ func (l *Lookup) next(i int, now time.Duration) (server int, due time.Duration) 
 		return -1, l.questions[0].start + tcpPatience
 	}
 	due = never
+	before := q.server(0)
 	for j := range l.conf.NServers {
-		s := &q.servers[j]
-		at := never
+		s := q.server(j)
+		when := never
 		switch {
 		case s.verdict == Ignored:
-			if at = q.start; j > 0 {
-				at = l.after(&q.servers[j-1], j-1, now)
+			if when = q.start; j > 0 {
+				when = l.after(before, j-1, now)
 			}
 			if q.state != pending {
-				at = never // another has answered
+				when = never // another has answered
 			}
 		case s.toSend:
-			at = now
+			when = now
 		case s.verdict == NoAnswer && !s.tcp:
-			at = s.repeatAt()
-			if other := &l.questions[1-i&1]; i+1 < l.n && l.conf.SingleRequest || i > 0 && l.confused && !l.conf.SingleRequest {
-				if other.servers[j].state() == pending {
-					at += confusedGap
+			when = s.repeatAt()
+			if i+1 < l.n && l.conf.SingleRequest || i > 0 && l.confused && !l.conf.SingleRequest {
+				if l.question(1-i).server(j).state() == pending {
+					when += confusedGap
 				}
 			}
 		}
-		if at <= now {
+		if when <= now {
 			return j, now
 		}
-		due = min(due, at)
+		due = min(due, when)
 		if s.verdict == Ignored {
 			break // and nor are those after it
 		}
+		before = s
 	}
 	return -1, due
 }
@@ -275,7 +286,7 @@ func (l *Lookup) after(s *server, j int, now time.Duration) time.Duration {
 	case failing:
 		return now
 	case pending:
-		if l.health.slow[j] {
+		if l.health.slow[at(j)] {
 			return s.since
 		}
 		return s.since + nextServer
@@ -306,8 +317,8 @@ func (l *Lookup) Answer(from int, m []byte, tcp bool, now time.Duration) (questi
 	}
 	waiting := false
 	for i := range l.n {
-		q := &l.questions[i]
-		s := &q.servers[from]
+		q := l.question(i)
+		s := q.server(from)
 		if s.verdict != NoAnswer || s.tcp && !tcp || q.told == last {
 			continue
 		}
@@ -316,7 +327,7 @@ func (l *Lookup) Answer(from int, m []byte, tcp bool, now time.Duration) (questi
 		if v == Ignored {
 			continue
 		}
-		l.health.slow[from] = false
+		l.health.slow[at(from)] = false
 		if v == Refused && l.isLocalRefusal(from) {
 			v = NXDomain
 		}
@@ -345,7 +356,7 @@ func (l *Lookup) Answer(from int, m []byte, tcp bool, now time.Duration) (questi
 // asks no name server for.
 func (l *Lookup) isLocalRefusal(from int) bool {
 	domain, _ := l.domain(l.step)
-	return domain == "" && l.singleLabel() && l.conf.Servers[from&3%MaxServers].isLoopback()
+	return domain == "" && l.singleLabel() && l.conf.Servers[at(from)].isLoopback()
 }
 
 // Fail tells l that a question could not be sent, or that a connection failed.
@@ -356,7 +367,7 @@ func (l *Lookup) Fail(question, from int, why Verdict, now time.Duration) {
 		return
 	}
 	byTCP := why == Malformed || why == TCPFailed
-	if s := &l.questions[question].servers[from]; s.verdict == NoAnswer && (s.tcp || !byTCP) {
+	if s := l.question(question).server(from); s.verdict == NoAnswer && (s.tcp || !byTCP) {
 		s.verdict, s.since = why, now
 	}
 }

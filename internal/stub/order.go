@@ -62,12 +62,12 @@ func (p *Policy) Parse(text string) {
 		prefix, line = cutWord(line)
 		value, _ = cutWord(line)
 		n, ok := number(value, "")
-		if keyword != "precedence" || !ok || p.n == maxPolicy {
+		if keyword != "precedence" || !ok {
 			continue
 		}
 		r := rule{value: n}
-		if r.parsePrefix(prefix) {
-			p.precedences[p.n] = r
+		if i := p.n; uint(i) < maxPolicy && r.parsePrefix(prefix) {
+			p.precedences[i] = r
 			p.n++
 		}
 	}
@@ -79,12 +79,12 @@ func (r *rule) parsePrefix(s string) bool {
 		slash++
 	}
 	var a Addr
-	if !a.ParseAddr(s[:slash]) {
+	if !a.ParseAddr(cut(s, 0, slash)) {
 		return false
 	}
 	r.prefix, r.bits = a.mapped(), 128
 	if slash < len(s) {
-		bits, ok := number(s[slash:], "/")
+		bits, ok := number(cut(s, slash, len(s)), "/")
 		if !ok || bits > 128 {
 			return false
 		}
@@ -144,7 +144,7 @@ func commonBits(a, b *[16]byte) int {
 func (a *Addr) scope() int {
 	const linkLocal, siteLocal, global = 2, 5, 14
 	switch {
-	case a.isLoopback(), a.isLinkLocal():
+	case a.isLoopback(), a.IsLinkLocal():
 		return linkLocal
 	case !a.Is4 && a.IP[0] == 0xfe && a.IP[1]&0xc0 == 0xc0:
 		return siteLocal
@@ -152,7 +152,8 @@ func (a *Addr) scope() int {
 	return global
 }
 
-func (a *Addr) isLinkLocal() bool {
+// IsLinkLocal reports whether a is in fe80::/10 or 169.254/16.
+func (a *Addr) IsLinkLocal() bool {
 	if a.Is4 {
 		return a.IP[0] == 169 && a.IP[1] == 254
 	}
@@ -170,7 +171,10 @@ func (p *Policy) Sort(list []Dest) {
 		d := &list[i]
 		d.scope, d.label, d.precedence = d.Addr.scope(), lookUp(labels[:], d.Addr.mapped()), lookUp(precedences, d.Addr.mapped())
 		d.sourceScope, d.sourceLabel = d.Source.scope(), lookUp(labels[:], d.Source.mapped())
-		for j := i; j > 0 && list[j].before(&list[j-1]); j-- {
+		for j := i; j > 0 && j < len(list); j-- {
+			if !list[j].before(&list[j-1]) {
+				break
+			}
 			list[j], list[j-1] = list[j-1], list[j]
 		}
 	}

@@ -19,7 +19,7 @@ func (l *Lookup) Result(now time.Duration) (r Result, ok bool) {
 		return r, false
 	}
 	for i := range l.n {
-		q := &l.questions[i]
+		q := l.question(i)
 		if q.told == last || q.state == pending && !l.over {
 			continue
 		}
@@ -65,11 +65,10 @@ func (l *Lookup) Stopped() bool {
 // it was not asked. If l failed, it is about the last name for which servers
 // failed.
 func (l *Lookup) Blame(question, server int) Verdict {
-	question, server = question&1, server&3%MaxServers
 	if l.over && l.failed {
-		return l.blame[question][server]
+		return l.blame[question&1][at(server)]
 	}
-	return l.questions[question].servers[server].verdict
+	return l.question(question).server(server).verdict
 }
 
 // Domain returns the search domain of the name that Blame is about, "" for the

@@ -42,11 +42,11 @@ func (a *Addr) ParseAddr(s string) bool {
 	for at < len(s) && s[at] != '%' {
 		at++
 	}
-	if !Parse6(&a.IP, s[:at]) {
+	if !Parse6(&a.IP, cut(s, 0, at)) {
 		return false
 	}
 	if at < len(s) {
-		zone := s[at+1:]
+		zone := cut(s, at+1, len(s))
 		if len(zone) == 0 || len(zone) >= len(a.Zone) {
 			return false
 		}
@@ -133,7 +133,7 @@ func Parse6(addr *[16]byte, s string) bool {
 	at, gap := 0, -1 // bytes written, and how many before the "::"
 	n, digits := 0, 0
 	start := 0 // of this group
-	for i := 0; i < len(s); i++ {
+	for i := 0; uint(i) < uint(len(s)); i++ {
 		c := s[i]
 		switch {
 		case c >= '0' && c <= '9':
@@ -164,7 +164,7 @@ func Parse6(addr *[16]byte, s string) bool {
 			continue
 		case c == '.' && digits > 0 && at <= 12:
 			var last [16]byte
-			if !Parse4(&last, s[start:]) {
+			if !Parse4(&last, cut(s, start, len(s))) {
 				return false
 			}
 			for j := range 4 {

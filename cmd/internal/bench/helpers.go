@@ -14,7 +14,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	"fdrace/cmd/internal/early"
+	"fdrace/internal/prestart"
 	"fdrace/mptcp"
 
 	"golang.org/x/sys/unix"
@@ -60,7 +60,7 @@ func helpers(dir string, s *server, on *stage, others []string) (rows []row, mis
 	beside := &helper{"Go, connect and pass", []string{bare, s.host, s.port}}
 
 	fdrace := filepath.Join(dir, "fdrace")
-	if err := buildGo(fdrace, "fdrace/cmd/fdrace", early.Link); err != nil {
+	if err := buildGo(fdrace, "fdrace/cmd/fdrace", prestart.Link); err != nil {
 		return nil, nil, err
 	}
 	add("fdrace, literal", fdrace, s.host, s.port)

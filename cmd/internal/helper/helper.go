@@ -11,9 +11,9 @@ import (
 	"strings"
 	"time"
 
-	"fdrace/cmd/internal/early"
 	_ "fdrace/cmd/internal/room"
 	"fdrace/fdpass"
+	"fdrace/internal/prestart"
 	"fdrace/mptcp"
 	"fdrace/race"
 	"fdrace/race/resolve"
@@ -184,7 +184,7 @@ func run(ctx context.Context, o *Options) error {
 		return passError{errors.New(`stdout is no Unix stream socket to pass a connection over: run fdrace from ssh as ProxyCommand, and set "ProxyUseFdpass yes"; it never relays ("fdrace --explain" shows a race to a person)`)}
 	}
 	d.Hangup = []int{ssh}
-	d.Begun, d.Age = early.Taken()
+	takeOver(d)
 
 	w, err := d.Dial(ctx, targets...)
 	line.erase()
@@ -206,6 +206,18 @@ func run(ctx context.Context, o *Options) error {
 	}
 	sayPaths(o, w)
 	return nil
+}
+
+// takeOver gives d what was begun before the runtime.
+func takeOver(d *race.Dialer) {
+	conns, lookups, age := prestart.Taken()
+	d.Asked, d.Age = lookups, age
+	for _, c := range conns {
+		if d.Begun == nil {
+			d.Begun = map[netip.AddrPort]race.Begun{}
+		}
+		d.Begun[c.Peer] = race.Begun{FD: c.FD, At: c.At}
+	}
 }
 
 // Targets reads the words: the one bare number, first or last, is the port.

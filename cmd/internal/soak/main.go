@@ -26,8 +26,8 @@ import (
 	"slices"
 	"strings"
 
-	"fdrace/cmd/internal/early"
 	"fdrace/cmd/internal/lab"
+	"fdrace/internal/prestart"
 )
 
 func main() {
@@ -92,7 +92,7 @@ func soak(parts []string, fdrace string, runs, jobs, slowest int, cells string) 
 // build makes the program as it is installed.
 func build(dir string) (path string, err error) {
 	path = filepath.Join(dir, "fdrace")
-	cmd := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w "+early.Link, "-o", path, "fdrace/cmd/fdrace")
+	cmd := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w "+prestart.Link, "-o", path, "fdrace/cmd/fdrace")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("go build: %w\n%s", err, out)

@@ -1,9 +1,11 @@
+//go:build !race && !msan && !asan && !noprestart
+
 #include "textflag.h"
 
 // RSP is as the kernel has made it: argc, the words, the environment.
 TEXT _fdrace_linux(SB),NOSPLIT|NOFRAME,$0
 	// Go's code has its g in a register. There is none yet: zeros will do.
-	MOVD	$·nobody(SB), g
+	MOVD	$·zeroG(SB), g
 
 	MOVD	RSP, R0
 	SUB	$32, RSP

@@ -1,4 +1,4 @@
-package early_test
+package helper_test
 
 import (
 	"net/netip"
@@ -6,28 +6,32 @@ import (
 	"strings"
 	"testing"
 
-	"fdrace/cmd/internal/early"
 	"fdrace/cmd/internal/helper"
+	"fdrace/internal/prestart"
+	"fdrace/race/resolve"
 )
 
-// TestRead: the lines that name addresses are not left to the runtime. What
-// they mean is for FuzzRead.
+// TestRead: the lines that name addresses and common names are not left to the
+// runtime. What they mean is for FuzzRead.
 func TestRead(t *testing.T) {
 	for line, want := range map[string]bool{
 		"192.0.2.1": true, "-- 192.0.2.1 22": true, "22 192.0.2.1": true, "-4 --mptcp -- 192.0.2.1 2222": true,
 		"2001:db8::1": true, "::1": true, "fd00::1 192.0.2.1 22": true, "-6 2001:db8:1:2:3:4:5:6": true, "2001:db8::": true,
 		"192.0.2.1 192.0.2.2 192.0.2.3 192.0.2.4 192.0.2.5 192.0.2.6 192.0.2.7 192.0.2.8 22": true,
+		"box": true, "box 22": true, "192.0.2.1 box": true, "-6 -- box.example.org. 22": true, "box_1 Box-2 3box 1.2.3 192.0.2.256": true,
+		"2001:db8::192.0.2.1": true, "00-00-5e-00-53": true,
 
-		"": false, "--": false, "22": false, "box": false, "box 22": false, "192.0.2.1 box": false,
+		"": false, "--": false, "22": false, "0 22": false, "box.local": false, "box.onion.": false, "_ssh._tcp.example.org": false, "-- -box": false,
+		"00-00-5e-00-53-01": false, "00:00:5e:00:53:01": false, "unix:/x": false, "./x": false, "vsock:3": false, "me@box": false, "b\u00f6x": false, "box box": false,
 		"-v 192.0.2.1": false, "--banner 192.0.2.1": false, "-w 5 192.0.2.1": false, "--require-mptcp 192.0.2.1": false,
-		"--mptcp 192.0.2.1 192.0.2.2": false,
-		"-6 192.0.2.1":                false, "-4 2001:db8::1": false, "-4 -6 192.0.2.1": false,
+		"--mptcp 192.0.2.1 192.0.2.2": false, "--mptcp box 192.0.2.2": false,
+		"-6 192.0.2.1": false, "-4 2001:db8::1": false, "-4 -6 192.0.2.1": false, "-4 -6 box": false,
 		"192.0.2.1 0": false, "192.0.2.1 65536": false, "1 192.0.2.1 22": false, "192.0.2.1 --": false,
-		"192.0.2.1 192.0.2.1": false, "192.0.2.1:22": false, "[2001:db8::1]:22": false,
+		"192.0.2.1 192.0.2.1": false, "192.0.2.1:22": false, "[2001:db8::1]:22": false, "box:22": false,
 		"fe80::1": false, "fe80::1%eth0": false, "::ffff:192.0.2.1": false, "0.0.0.0": false, "::": false, "224.0.0.1": false, "ff02::1": false,
 		"192.0.2.1 192.0.2.2 192.0.2.3 192.0.2.4 192.0.2.5 192.0.2.6 192.0.2.7 192.0.2.8 192.0.2.9": false,
 	} {
-		if _, _, _, got := early.Read(strings.Fields(line)); got != want {
+		if _, _, _, got := prestart.Read(strings.Fields(line)); got != want {
 			t.Errorf("fdrace %s: read is %v", line, got)
 		}
 		same(t, strings.Fields(line))
@@ -38,15 +42,16 @@ func TestRead(t *testing.T) {
 // no address is missed for its spelling.
 func FuzzRead(f *testing.F) {
 	f.Add("-4\n--mptcp\n--\n192.0.2.1\n22")
-	f.Add("22\n2001:db8::1\n1:2:3:4:5:6:7::\n::1\n1::2:3\n0022\n255.255.255.255")
+	f.Add("22\n2001:db8::1\n1:2:3:4:5:6:7::\n::1\n1::2:3\n0022\n255.255.255.255\nbox.example.org\n00-00-5e-00-53-01")
 	f.Fuzz(func(t *testing.T, line string) {
 		args := strings.Split(line, "\n")
 		same(t, args)
 		for _, word := range args {
-			_, _, _, ok := early.Read([]string{word})
-			if want := host(word); ok != want {
-				t.Errorf("fdrace %q: read is %v", word, ok)
+			_, _, _, ok := prestart.Read([]string{word})
+			if want := host(word); want && !ok {
+				t.Errorf("fdrace %q is not read", word)
 			}
+			same(t, []string{word})
 		}
 	})
 }
@@ -54,7 +59,7 @@ func FuzzRead(f *testing.F) {
 // host reports whether word is an address that needs no more than a socket.
 func host(word string) bool {
 	a, err := netip.ParseAddr(word)
-	if err != nil || a.Zone() != "" || a.Is6() && strings.Contains(word, ".") {
+	if err != nil || a.Zone() != "" || a.Is4In6() {
 		return false
 	}
 	first := a.AsSlice()[0]
@@ -67,7 +72,7 @@ func host(word string) bool {
 // same compares what Read makes of a line with what the runtime does.
 func same(t *testing.T, args []string) {
 	t.Helper()
-	addrs, port, mptcp, ok := early.Read(args)
+	words, port, mptcp, ok := prestart.Read(args)
 	if !ok {
 		return
 	}
@@ -79,15 +84,23 @@ func same(t *testing.T, args []string) {
 		t.Errorf("fdrace %q: %+v, not all of which was read", args, *o)
 	}
 	targets, err := o.Targets()
-	if err != nil || len(targets) != len(addrs) {
-		t.Fatalf("fdrace %q: read as %v, not as %v, %v", args, addrs, targets, err)
+	if err != nil || len(targets) != len(words) {
+		t.Fatalf("fdrace %q: read as %q, not as %v, %v", args, words, targets, err)
 	}
-	seen := map[netip.Addr]bool{}
+	seen := map[string]bool{}
 	for i, target := range targets {
-		if a, err := netip.ParseAddr(target.Host); err != nil || a != addrs[i] || target.Port != port || seen[a] ||
-			o.IPv4 && a.Is6() || o.IPv6 && a.Is4() {
-			t.Errorf("fdrace %q: %v is read as %v, port %d", args, target, addrs[i], port)
+		word := target.Host
+		a, err := netip.ParseAddr(word)
+		if err == nil {
+			word = a.String()
+		} else if _, is, _ := resolve.ParseMAC(word); is || resolve.IsMDNS(word) || resolve.IsSRV(word) {
+			t.Errorf("fdrace %q: %s is read as a name", args, word)
+		} else if _, is, _ := resolve.ParseSocket(word); is {
+			t.Errorf("fdrace %q: %s is read as a name", args, word)
 		}
-		seen[addrs[i]] = true
+		if word != words[i] || target.Port != port || seen[word] || err == nil && (o.IPv4 && a.Is6() || o.IPv6 && a.Is4()) {
+			t.Errorf("fdrace %q: %v is read as %s, port %d", args, target, words[i], port)
+		}
+		seen[word] = true
 	}
 }

@@ -1,3 +1,5 @@
+//go:build !race && !msan && !asan && !noprestart
+
 #include "textflag.h"
 
 // SP is as the kernel has made it: argc, the words, the environment.
@@ -12,7 +14,7 @@ TEXT _fdrace_linux(SB),NOSPLIT|NOFRAME,$0
 	LEAQ	·tls+8(SB), SI
 	MOVQ	$158, AX // arch_prctl
 	SYSCALL
-	LEAQ	·nobody(SB), AX
+	LEAQ	·zeroG(SB), AX
 	MOVQ	AX, ·tls(SB)
 
 	MOVQ	SP, AX
