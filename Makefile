@@ -55,7 +55,7 @@ demo: bin/fdrace
 # The stories that may differ between versions of OpenSSH run once more, with the
 # one in OPENSSH10.
 test:
-	@sh .ci/need cc ssh sshd ip --or-skip ansible git mptcpize nc nft ping rsync
+	@sh .ci/need cc ssh sshd ip --or-skip ansible git microsocks mptcpize nc nft ping rsync tinyproxy
 	go vet ./...
 	CGO_ENABLED=1 go test -race -count=1 -p 1 ./...
 	@sh .ci/openssh10 $(OPENSSH10)
@@ -63,7 +63,7 @@ test:
 		FDRACE_OPENSSH=$(OPENSSH10) CGO_ENABLED=1 go test -race -count=1 -p 1 -short -run '^Test(EndToEnd|OnTheWire|SSHD)$$' ./cmd/fdrace ./cmd/internal/soak; }
 
 e2e:
-	@sh .ci/need cc ssh sshd ip --or-skip ansible git mptcpize nc nft ping rsync
+	@sh .ci/need cc ssh sshd ip --or-skip ansible git microsocks mptcpize nc nft ping rsync tinyproxy
 	CGO_ENABLED=1 go test -race -count=1 -run '^Test(EndToEnd|OnTheWire)$$' ./cmd/fdrace
 
 # Each is run though the other has missed a target. Not by go run, which a signal

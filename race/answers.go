@@ -19,12 +19,13 @@ import (
 type kind int
 
 const (
-	askAAAA  kind = iota // the IPv6 addresses of a name
-	askA                 // its IPv4 addresses
-	askMAC               // the addresses behind a MAC
-	askLinks             // a link-local address, with the zone of every link
-	askSRV               // the targets that a service stands for
-	askNAT64             // the prefixes into which IPv4 is mapped here
+	askAAAA    kind = iota // the IPv6 addresses of a name
+	askA                   // its IPv4 addresses
+	askMAC                 // the addresses behind a MAC
+	askLinks               // a link-local address, with the zone of every link
+	askSRV                 // the targets that a service stands for
+	askMachine             // the socket of a container or a virtual machine
+	askNAT64               // the prefixes into which IPv4 is mapped here
 )
 
 // family is what the answer is restricted to.
@@ -48,6 +49,7 @@ type answer struct {
 	question
 	addrs    []netip.Addr
 	services []resolve.Service
+	socket   resolve.Socket
 	prefixes []netip.Prefix
 	replaces []netip.Addr // of an answer before, where they have not been tried
 	err      error
@@ -58,15 +60,24 @@ type answer struct {
 // others.
 func (r *running) prepare(l *lane) {
 	host := l.target.Host
+	if l.runs != nil {
+		l.add(Addr{Command: l.runs})
+		return
+	}
+	if _, literal := l.target.literal(); l.proxy != nil && !literal {
+		r.askName(l, host) // whatever it looks like
+		return
+	}
 	if a, ok := l.target.literal(); ok {
 		r.add(l, r.hostAddrs(l, []netip.Addr{a}), false) // of a service it may be any
 		return
 	}
 	if s, ok, _ := resolve.ParseSocket(host); ok {
-		if s.Path == "" && s.Port == 0 {
-			s.Port = uint32(l.target.Port)
-		}
-		l.add(Addr{Socket: s})
+		r.addSocket(l, s)
+		return
+	}
+	if name, ok, _ := resolve.ParseMachine(host); ok {
+		r.ask(l, askMachine, name)
 		return
 	}
 	if _, ok, _ := resolve.ParseMAC(host); ok {
@@ -79,6 +90,14 @@ func (r *running) prepare(l *lane) {
 		return
 	}
 	r.askName(l, host)
+}
+
+// addSocket queues s, at l's port if it has none of its own.
+func (r *running) addSocket(l *lane, s resolve.Socket) {
+	if (s.Path == "" || s.Mux) && s.Port == 0 {
+		s.Port = uint32(l.target.Port)
+	}
+	l.add(Addr{Socket: s})
 }
 
 func (r *running) askName(l *lane, host string) {
@@ -120,6 +139,9 @@ func (r *running) lookup(q question) {
 // has started stays. Only when no answer has given an address is it the name
 // that has failed.
 func (r *running) answered(a answer) {
+	if r.timeout == never {
+		return // too late
+	}
 	if a.kind == askNAT64 {
 		r.answeredNAT64(a)
 		return
@@ -157,6 +179,9 @@ func (r *running) answered(a answer) {
 		r.sort(l)
 	}
 	r.standFor(l, a.services)
+	if (a.socket != resolve.Socket{}) {
+		r.addSocket(l, a.socket)
+	}
 	if a.err != nil && notFound(l.err) {
 		l.err = a.err
 	}
@@ -172,7 +197,7 @@ func (r *running) hostAddrs(l *lane, addrs []netip.Addr) []netip.Addr {
 	var hosts []netip.Addr
 	for _, addr := range addrs {
 		if isNoHost(addr) {
-			r.refuse(l, Addr{AddrPort: netip.AddrPortFrom(addr, l.target.Port)}, errNoHost)
+			r.refuse(l, l.addr(addr), errNoHost)
 		} else {
 			hosts = append(hosts, addr)
 		}
@@ -253,7 +278,7 @@ func (r *running) add(l *lane, addrs []netip.Addr, together bool) {
 		if bare && r.Interface != "" {
 			a, bare = a.WithZone(r.Interface), false
 		}
-		ap := Addr{AddrPort: netip.AddrPortFrom(a, l.target.Port)}
+		ap := l.addr(a)
 		switch {
 		case r.family != AnyFamily && r.family != familyOf(a):
 			r.refuse(l, ap, fmt.Errorf("not an %s address", r.family))

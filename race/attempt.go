@@ -25,6 +25,8 @@ type attempt struct {
 	answered  time.Duration
 	handshake time.Duration
 
+	talk *handshake // with a proxy that was asked for the target
+
 	connected bool  // this was reported
 	shown     bool  // its handshake is complete: the server sees it
 	ended     bool  // it has failed, or won, or was cancelled

@@ -9,16 +9,22 @@ import (
 	"net/netip"
 	"strconv"
 
+	"fdrace/race/resolve"
+
 	"golang.org/x/sys/unix"
 )
 
 func (k *kernel) Connect(t *Transport, to Addr, via string) (fd int, done bool, err error) {
+	if to.Command != nil {
+		fd, err = k.run(to.Command)
+		return fd, false, err
+	}
 	if k.isNoWayOut(to) {
 		return -1, false, localErrno{unix.ENETUNREACH}
 	}
 	begun, ok := k.dialer.Begun[to.AddrPort]
 	fd = begun.FD
-	if ok {
+	if ok && to.Proxy == nil {
 		delete(k.dialer.Begun, to.AddrPort)
 		holdAck(fd)
 		err = underWay(fd)
@@ -137,7 +143,7 @@ func zoneID(zone string) (uint32, error) {
 		_, err = net.InterfaceByIndex(int(number))
 	} else {
 		var i *net.Interface
-		if i, err = net.InterfaceByName(zone); err == nil {
+		if i, err = resolve.InterfaceByName(zone); err == nil {
 			number = uint64(i.Index)
 		}
 	}

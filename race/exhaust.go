@@ -22,6 +22,8 @@ func (r *running) winExhaust(a *attempt) {
 		case b.ended || b.tries == 0:
 		case b.shown:
 			r.cancel(b, ErrNoBanner)
+		case b.talk != nil:
+			r.cancel(b, ErrNoReply)
 		case b.fd >= 0:
 			r.cancel(b, nil)
 		case !r.holds(b):

@@ -38,6 +38,8 @@ type fake struct {
 	syns             map[string]int
 	delay            time.Duration // the race's
 	noRetry          bool
+	asked            *conn // the last proxy that was
+	askedAt          time.Duration
 	log              []string
 	release          map[string]error // by peer
 	worse            string           // addresses that RFC 6724 has last
@@ -67,6 +69,10 @@ type peer struct {
 	drops  int           // this SYN alone, from 1
 	busy   time.Duration // until then its backlog is full
 	gone   time.Duration // from then on there is no route
+	reply  time.Duration // a proxy's, after it was asked
+	refuse error         // in its reply
+	deaf   bool          // it has none, nor has a command a banner
+	half   bool          // a command has a banner in two parts
 }
 
 // A conn is up at some time, and from some time on its server sees it: when it
@@ -81,6 +87,8 @@ type conn struct {
 	shown  bool
 	since  time.Duration
 	looked bool
+	proxy  bool
+	asked  bool
 }
 
 type event struct {
@@ -117,7 +125,7 @@ func (f *fake) after(d time.Duration, e event) {
 
 func (f *fake) Now() time.Duration { return f.now }
 
-var questions = [...]string{askAAAA: " AAAA", askA: " A", askMAC: " MAC", askLinks: " LINKS", askSRV: " SRV", askNAT64: "NAT64"}
+var questions = [...]string{askAAAA: " AAAA", askA: " A", askMAC: " MAC", askLinks: " LINKS", askSRV: " SRV", askMachine: " MACHINE", askNAT64: "NAT64"}
 
 func (f *fake) Lookup(q question) {
 	f.asks++
@@ -151,6 +159,8 @@ func (f *fake) answer(q question, r reply) *answer {
 				f.t.Fatal(err)
 			}
 			a.services = append(a.services, resolve.Service{Host: t.Host, Port: t.Port})
+		case askMachine:
+			a.socket, _, _ = resolve.ParseSocket(s)
 		case askNAT64:
 			a.prefixes = append(a.prefixes, netip.MustParsePrefix(s))
 		default:
@@ -187,7 +197,7 @@ func (f *fake) Sort(addrs []netip.Addr) {
 
 func (f *fake) Connect(t *Transport, to Addr, via string) (int, bool, error) {
 	name := to.String()
-	if !to.isSocket() && to.Port() == 22 {
+	if to.Proxy == nil && !to.isSocket() && to.Port() == 22 {
 		name = to.Addr().String()
 	}
 	if t.Name != "" {
@@ -196,7 +206,7 @@ func (f *fake) Connect(t *Transport, to Addr, via string) (int, bool, error) {
 	if via != "" {
 		name += " via " + via
 	}
-	if t.Socket != nil {
+	if t.Socket != nil && to.Command == nil {
 		if _, err := t.Socket(0); err != nil {
 			return -1, false, errSocket{err}
 		}
@@ -216,9 +226,12 @@ func (f *fake) Connect(t *Transport, to Addr, via string) (int, bool, error) {
 		f.say("try %s: %v", name, unix.EAGAIN)
 		return -1, false, unix.EAGAIN
 	}
+	if to.Command != nil {
+		return f.startCommand(name, p), false, nil
+	}
 	f.say("syn %s", name)
 	f.nextFD++
-	c := &conn{name: name, began: f.now, eager: t.EagerACK || to.isSocket()}
+	c := &conn{name: name, began: f.now, eager: t.EagerACK || to.isSocket(), proxy: to.Proxy != nil}
 	if t.MaxAge != nil {
 		c.age = t.MaxAge()
 	}
@@ -299,7 +312,7 @@ func (f *fake) Verify(t *Transport, fd int) error {
 }
 
 func (f *fake) Hold(fd int) {
-	if c := f.open[fd]; !c.up || c.shown {
+	if c := f.open[fd]; !c.up || c.shown && !c.proxy {
 		f.t.Errorf("Hold of %s: connected %v, shown %v", c.name, c.up, c.shown)
 	}
 }
@@ -332,7 +345,7 @@ func (f *fake) show(c *conn) {
 	}
 	c.shown, c.since = true, f.now
 	for _, other := range f.open {
-		if other != c && other.shown && !other.eager && !c.eager && f.now-other.since < f.delay {
+		if other != c && other.shown && !other.eager && !c.eager && !other.proxy && !c.proxy && f.now-other.since < f.delay {
 			f.t.Errorf("at %v a server sees %s, and since %v %s", f.now, c.name, other.since, other.name)
 		}
 	}

@@ -22,6 +22,8 @@ func (k *kernel) find(q question) {
 		a.addrs, a.err = resolve.EveryLink(netip.MustParseAddr(q.host))
 	case askSRV:
 		a.services, a.err = resolve.SRV(k.ctx, q.host)
+	case askMachine:
+		a.socket, a.err = resolve.Machine(k.ctx, q.host)
 	case askNAT64:
 		a.prefixes, a.err = resolve.Prefixes(k.ctx)
 	}

@@ -43,6 +43,9 @@ const (
 // holds reports whether the server does not see a connection of a before the
 // race has it do so.
 func (r *running) holds(a *attempt) bool {
+	if a.addr.hasHandshake() {
+		return true // it is not asked for it
+	}
 	return holdsAck && !a.addr.isSocket() && !r.transports[a.transport].EagerACK
 }
 
@@ -146,7 +149,7 @@ func (r *running) show(a *attempt) {
 	r.gate.until = r.gate.quiet + min(a.handshake, maxHandshake)
 	r.schedule.pause(r.gate.quiet)
 	for _, b := range r.attempts {
-		if b.pending() && !r.holds(b) { // it would be seen as soon as it is answered
+		if b.pending() && !r.holds(b) && b.addr.Command == nil { // it would be seen as soon as it is answered
 			r.closeTries(b)
 			b.discarded = b.tries
 			r.schedule.again(b, 0)
@@ -175,6 +178,9 @@ func (r *running) leave(a *attempt) {
 	}
 	if i := slices.Index(r.gate.held, a); i >= 0 {
 		r.gate.held = slices.Delete(r.gate.held, i, i+1)
+	}
+	if i := slices.Index(r.proxies.ready, a); i >= 0 {
+		r.proxies.ready = slices.Delete(r.proxies.ready, i, i+1)
 	}
 }
 

@@ -11,7 +11,9 @@ import (
 // and when the next of them may start. All times are since the race began.
 type lane struct {
 	target Target
-	index  int // in schedule.lanes
+	proxy  *Proxy   // whose server target is, if not nil
+	runs   *Command // that leads to target, if not nil
+	index  int      // in schedule.lanes
 
 	// waits counts the questions whose answer is still to come. The lane holds
 	// its first attempt back for IPv6's until patience has run out.
@@ -39,6 +41,11 @@ type lane struct {
 // A group is addresses that start together: mostly one alone, but a link-local
 // address goes to every link at once.
 type group []Addr
+
+// addr is the candidate that a is on l.
+func (l *lane) addr(a netip.Addr) Addr {
+	return Addr{AddrPort: netip.AddrPortFrom(a, l.target.Port), Proxy: l.proxy}
+}
 
 // add queues addrs as a group each.
 func (l *lane) add(addrs ...Addr) {
@@ -126,6 +133,7 @@ type order struct {
 	tiers [][]*lane
 	gone  int           // tiers[:gone] are over, and stay so
 	open  int           // tiers[:open] have started
+	last  time.Duration // when the last of those did
 	next  time.Duration // when the next one may
 }
 
@@ -137,6 +145,7 @@ func (o *order) start(now time.Duration) (opened []*lane) {
 			opened = append(opened, l)
 		}
 		o.open++
+		o.last = now
 		o.next = now + o.gap
 	}
 	return opened

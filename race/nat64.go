@@ -147,13 +147,16 @@ func (r *running) answeredNAT64(a answer) {
 
 // synthesize queues the address of s below each prefix, once.
 func (r *running) synthesize(s stranded) {
+	if s.lanes == nil && s.dead {
+		return // it has failed meanwhile, and its lanes may be over
+	}
 	for _, p := range r.nat64.prefixes {
 		a, ok := resolve.Map(p, s.addr.Addr())
 		if !ok || s.synthesized {
 			continue
 		}
 		for _, l := range s.candidate.lanes {
-			l.add(Addr{AddrPort: netip.AddrPortFrom(a, s.addr.Port())})
+			l.add(Addr{AddrPort: netip.AddrPortFrom(a, s.addr.Port()), Proxy: s.addr.Proxy})
 		}
 	}
 	s.synthesized = true

@@ -11,6 +11,9 @@
 // or at once when one fails, and every attempt stays open until somebody wins.
 // When there is no new address, one that has not answered is tried again.
 //
+// Beside the targets there may be proxies, which are asked for a target, and commands,
+// which make a connection themselves.
+//
 // A server sees the winner: the ACK that completes a handshake is held back until
 // all other attempts are closed, where the system can do that.
 //
@@ -136,6 +139,20 @@ type Dialer struct {
 	// apart, or at once when the one before fails. Default: plain TCP.
 	Transports []Transport
 
+	// Proxies are tried beside the targets. Each has its own Target, and is asked
+	// for it when all targets have failed, or been silent for one Delay. Of several
+	// Transports the last connects to them. Default: none.
+	Proxies []Proxy
+
+	// Commands start Fallback after the last target's lane, or when all targets and
+	// Proxies have failed; of several each Fallback after the one before, or when
+	// that has failed. Timeout is not for those: each has two minutes. Default:
+	// none.
+	Commands []Command
+
+	// Fallback is when Commands start. Default: DefaultFallback.
+	Fallback time.Duration
+
 	// NoRetry has the race open one connection for each address and transport, for
 	// firewalls that count connections. Default: where a target has no new address
 	// to try, the race opens another connection to one that has not answered: one
@@ -213,7 +230,8 @@ type Begun struct {
 type Winner struct {
 	// FD is the connected socket: blocking, close-on-exec, SO_KEEPALIVE on
 	// with the kernel's own intervals, TCP_NODELAY on, no error pending. The
-	// caller owns and closes it. It is -1 if Dialer.Exhaust is set.
+	// caller owns and closes it. Of a Command it is one end of a socket pair. It is
+	// -1 if Dialer.Exhaust is set.
 	FD int
 
 	Target    Target        // the first of those that led to Addr
@@ -242,16 +260,27 @@ type Winner struct {
 type Addr struct {
 	netip.AddrPort
 	Socket resolve.Socket // if not zero, AddrPort is
+	Proxy  *Proxy         // if not nil, whose address this is
+
+	Command *Command // if not nil, what is to make the connection; AddrPort is not
 }
 
-func (a Addr) isSocket() bool { return a.Socket != resolve.Socket{} }
+// isSocket reports whether a is not reached by IP, or not by this process.
+func (a Addr) isSocket() bool { return a.Command != nil || a.Socket != resolve.Socket{} }
 
 // IsValid reports whether a is anything at all.
 func (a Addr) IsValid() bool { return a.isSocket() || a.AddrPort.IsValid() }
 
-// String returns 192.0.2.1:22, [2001:db8::1]:22, unix:/path or vsock:3:22.
+// String returns 192.0.2.1:22, [2001:db8::1]:22, unix:/path, vsock:3:22, or
+// socks5://192.0.2.3:1080 for a proxy, or the name of a command.
 func (a Addr) String() string {
 	switch {
+	case a.Command != nil:
+		return a.Command.Name
+	case a.Proxy != nil:
+		return a.Proxy.Kind.String() + "://" + a.AddrPort.String()
+	case a.Socket.Mux:
+		return fmt.Sprintf("vsock-mux:%s port %d", a.Socket.Path, a.Socket.Port)
 	case a.Socket.Path != "":
 		return "unix:" + a.Socket.Path
 	case a.isSocket():
@@ -269,8 +298,10 @@ func (a Addr) String() string {
 // candidate. It matches (errors.Is) context.DeadlineExceeded when the time ran
 // out first, ErrHangup, or ctx's error when one of those ended the race, and
 // the errno of every failed attempt.
+//
+// Without targets it is a race of d's Proxies and Commands alone.
 func (d *Dialer) Dial(ctx context.Context, targets ...Target) (*Winner, error) {
-	if len(targets) == 0 {
+	if len(targets)+len(d.Proxies)+len(d.Commands) == 0 {
 		return nil, errors.New("race: no target")
 	}
 	sys, err := newKernel(ctx, d)
@@ -278,7 +309,11 @@ func (d *Dialer) Dial(ctx context.Context, targets ...Target) (*Winner, error) {
 		return nil, fmt.Errorf("race: %w", err)
 	}
 	defer sys.shut()
-	return d.run(sys, targets)
+	w, err := d.run(sys, targets)
+	if err != nil || d.Exhaust {
+		sys.reap()
+	}
+	return w, err
 }
 
 // ErrHangup ends a race when the other end of a Hangup descriptor is gone.

@@ -74,6 +74,8 @@ func drawWorld(r *rand.Rand) *world {
 	if r.IntN(2) == 0 {
 		w.dns["NAT64"] = reply{after: drawReply(r, addrs).after, addrs: "64:ff9b::/96"}
 	}
+	w.drawProxies(r, addrs, mapped)
+	w.drawCommands(r)
 	for i := range r.IntN(5) + 1 {
 		name := "name" + strconv.Itoa(i)
 		switch r.IntN(10) {
@@ -209,7 +211,7 @@ func (w *world) checkExhausted(t *testing.T, events []Event, winner *Winner, err
 			t.Errorf("nothing is said of %v", e)
 		}
 		for _, a := range e.Addrs {
-			if !ended[netip.AddrPortFrom(a, 22).String()] {
+			if !ended[addrOf(e, a)] {
 				t.Errorf("nothing is said of %v", a)
 			}
 		}
@@ -221,7 +223,7 @@ func (w *world) checkExhausted(t *testing.T, events []Event, winner *Winner, err
 func (w *world) checkProgress(t *testing.T) func(Progress) bool {
 	next := tickAfter
 	return func(p Progress) bool {
-		if p.At != next || p.At != w.now || p.At+p.Left != w.dialer.Timeout {
+		if p.At != next || p.At != w.now || p.At+p.Left != max(p.At, w.dialer.Timeout) {
 			t.Errorf("told at %v of a race at %v, with %v left; want %v", w.now, p.At, p.Left, next)
 		}
 		next += tickEvery
@@ -271,7 +273,7 @@ func (w *world) checkEvents(t *testing.T, events []Event, winner *Winner) {
 				t.Errorf("SYN %d to %v after %d", e.Attempt, s, tries[s])
 			}
 			tries[s]++
-			if e.At >= w.dialer.Timeout {
+			if e.At >= w.dialer.Timeout && e.Addr.Command == nil {
 				t.Errorf("a SYN to %v at %v, the deadline", s, e.At)
 			}
 			started[s] = e.At
@@ -302,10 +304,23 @@ func (w *world) checkPace(t *testing.T, events []Event) {
 	if w.limit > 0 {
 		return // who waited for a descriptor starts when there is one
 	}
-	lastStart := map[Target]time.Duration{}
+	type lane struct {
+		target Target
+		proxy  *Proxy
+	}
+	lastStart := map[lane]time.Duration{}
 	freed := time.Duration(-1)
+	var lastCommand *Event
 	for _, e := range events {
 		switch {
+		case e.Addr.Command != nil && e.Kind == Start:
+			if lastCommand != nil && e.At < lastCommand.At+w.dialer.Fallback {
+				t.Errorf("%v started at %v, and %v at %v", e.Addr, e.At, lastCommand.Addr, lastCommand.At)
+			}
+			lastCommand = &e
+		case e.Addr.Command != nil && e.Kind == Failed:
+			lastCommand = nil
+			clear(lastStart)
 		case e.Kind == Failed:
 			clear(lastStart) // a failure lets the next of any lane that shares it go
 			freed = e.At
@@ -316,11 +331,16 @@ func (w *world) checkPace(t *testing.T, events []Event) {
 		case e.Attempt > 1:
 			// has waited for its turn
 		case e.Kind == Start && e.Transport != "tcp" || e.Kind == Start && w.dialer.Transports == nil:
-			gaps := w.dialer.Transports != nil && freed >= 0 && e.At < freed+DefaultDelay // which the next two had to wait for
-			if before, ok := lastStart[e.Target]; ok && e.At-before < DefaultDelay && !gaps {
+			held := DefaultDelay // which the next two had to wait for
+			if w.dialer.Banner != "" {
+				held *= 2 // and for a server that was silent
+			}
+			gaps := w.dialer.Transports != nil && freed >= 0 && e.At < freed+held
+			l := lane{e.Target, e.Addr.Proxy}
+			if before, ok := lastStart[l]; ok && e.At-before < DefaultDelay && !gaps {
 				t.Errorf("%v started %v after the one before", e.Addr, e.At-before)
 			}
-			lastStart[e.Target] = e.At
+			lastStart[l] = e.At
 		}
 	}
 }
@@ -351,14 +371,23 @@ func (w *world) checkFailures(t *testing.T, events []Event, lost *Error) {
 			t.Errorf("nothing is said of %v", e.Addr)
 		case e.Kind == Resolved:
 			for _, a := range e.Addrs {
-				if ap := netip.AddrPortFrom(a, 22); !accounted[ap.String()] {
-					t.Errorf("nothing is said of %v", ap)
+				if addr := addrOf(e, a); !accounted[addr] {
+					t.Errorf("nothing is said of %v", addr)
 				}
 			}
 		case e.Kind == Resolve && lost.Cause == nil && !resolved(events, e) && !accounted[e.Target.Host]:
 			t.Errorf("nothing is said of %v", e.Target)
 		}
 	}
+}
+
+// addrOf is the candidate that a is, of the answer e.
+func addrOf(e Event, a netip.Addr) string {
+	addr := netip.AddrPortFrom(a, 22).String()
+	if e.Target.Host == "proxy" {
+		addr = "socks5://" + addr
+	}
+	return addr
 }
 
 func resolved(events []Event, asked Event) bool {

@@ -109,7 +109,7 @@ func (r *running) closeRetry() bool {
 // connection has lasted for a while: a race that is over by then has no need of it.
 func (r *running) maxAge(a *attempt, now time.Duration) time.Duration {
 	t := &r.transports[a.transport]
-	if t.MaxAge == nil {
+	if t.MaxAge == nil || a.addr.isSocket() {
 		return never
 	}
 	if r.ages == nil {

@@ -50,6 +50,14 @@ type system interface {
 	// it may come later: Wait says when to look again.
 	Look(t *Transport, fd int) error
 
+	// Converse sends and reads what there is of h, on fd. It returns errNotYet
+	// until h is done: Wait says when to go on.
+	Converse(fd int, h *handshake) error
+
+	// Heard looks for a banner on fd, of a command. It returns errNotYet or errHalf
+	// if it may still come: after errHalf Wait tells only of the command's end.
+	Heard(fd int) error
+
 	// Release completes fd's handshake, takes it out of the system's hands and
 	// makes it what Winner.FD promises.
 	Release(fd int)
@@ -77,8 +85,9 @@ type errSocket struct{ error }
 
 func (e errSocket) Unwrap() error { return e.error }
 
-// errNotYet is Look's answer to a connection whose banner is not there yet.
-var errNotYet = errors.New("no banner yet")
+// errNotYet is the answer of Look and Converse to a connection on which what they
+// wait for is not there yet.
+var errNotYet = errors.New("nothing yet")
 
 // running is one race under way.
 type running struct {
@@ -92,6 +101,8 @@ type running struct {
 	attempts []*attempt       // all of them, in order
 	byFD     map[int]*attempt // by their connections under way
 	gate     gate
+	proxies  proxies
+	commands commands
 	ageing   bool            // some transport has a MaxAge ...
 	ages     []time.Duration // ... which are these; 0: not asked for yet
 	waits    *attempt        // has its turn, but there was no descriptor left ...
@@ -133,6 +144,16 @@ func (d *Dialer) run(sys system, targets []Target) (*Winner, error) {
 		}
 		r.ageing = r.ageing || r.transports[i].MaxAge != nil
 	}
+	for i := range d.Proxies {
+		r.schedule.addProxy(&d.Proxies[i])
+	}
+	r.schedule.commands.gap = d.Fallback
+	if d.Fallback == 0 {
+		r.schedule.commands.gap = DefaultFallback
+	}
+	for i := range d.Commands {
+		r.schedule.addCommand(&d.Commands[i])
+	}
 	for _, l := range r.schedule.lanes {
 		r.prepare(l)
 	}
@@ -141,7 +162,7 @@ func (d *Dialer) run(sys system, targets []Target) (*Winner, error) {
 	}
 	cause := r.loop()
 	elapsed := sys.Now()
-	r.clear(cause)
+	r.clear(cause, true)
 	if r.won == nil {
 		return nil, &Error{Cause: cause, Elapsed: elapsed, Failures: r.accounts()}
 	}
@@ -159,6 +180,12 @@ func (r *running) via(a *attempt) string {
 // name is what a connects by.
 func (r *running) name(a *attempt) string {
 	switch {
+	case a.addr.Proxy != nil:
+		return a.addr.Proxy.Kind.String()
+	case a.addr.Command != nil:
+		return "command"
+	case a.addr.Socket.Mux:
+		return "vsock-mux"
 	case a.addr.Socket.Path != "":
 		return "unix"
 	case a.addr.isSocket():
@@ -193,10 +220,12 @@ func (r *running) loop() (cause error) {
 			if r.Banner == "" && r.admitHeld(never) {
 				return nil
 			}
-			return context.DeadlineExceeded
+			if !r.onlyCommands(context.DeadlineExceeded) {
+				return context.DeadlineExceeded
+			}
 		}
 		r.startNAT64(now)
-		if over := r.admitHeld(now) || r.start(now); over || r.schedule.over() {
+		if over := r.admitHeld(now) || r.tendCommands(now) || r.start(now) || r.askProxies(now); over || r.schedule.over() {
 			return nil
 		}
 		if now >= tick {
@@ -205,7 +234,7 @@ func (r *running) loop() (cause error) {
 				tick = now + tickEvery
 			}
 		}
-		until := min(r.timeout, tick, r.gateDue(), r.expireDue(now), r.nat64.due())
+		until := min(r.timeout, tick, r.gateDue(), r.expireDue(now), r.nat64.due(), r.askDue(), r.commandsDue())
 		switch {
 		case r.gate.closed(now):
 			until = min(until, r.gate.quiet)
@@ -291,6 +320,9 @@ func (r *running) connect(a *attempt) (over bool) {
 	}
 	a.err = nil
 	r.addTry(a, fd)
+	if a.addr.Command != nil {
+		r.commands.open = append(r.commands.open, a)
+	}
 	r.awaitNAT64(a)
 	return done && r.ended(fd, nil)
 }
@@ -308,6 +340,10 @@ func (r *running) ended(fd int, err error) (over bool) {
 	case err != nil:
 		r.failed(a, err)
 		return false
+	case a.addr.Command != nil:
+		return r.spoke(a)
+	case a.talk != nil && !a.talk.done:
+		return r.converse(a)
 	case a.fd >= 0 && !a.shown:
 		return false // an ICMP error came for one that is held: no more than a hint
 	case a.fd < 0:
@@ -318,6 +354,9 @@ func (r *running) ended(fd int, err error) (over bool) {
 				i = 1
 			}
 			r.close(a, a.open[i].fd)
+		}
+		if a.addr.hasHandshake() {
+			return r.reached(a)
 		}
 		if r.waitUntil(a) > a.answered && r.won == nil {
 			r.hold(a)
@@ -337,19 +376,21 @@ func (r *running) failed(a *attempt, err error) {
 	r.failedIPv4(a, err)
 }
 
-// clear closes what is still under way. After a race without a winner it notes
-// what became of everything that had not failed yet.
-func (r *running) clear(cause error) {
+// clear closes what is still under way, commands only if they are to be. After a
+// race without a winner it notes what became of everything that had not failed yet.
+func (r *running) clear(cause error, commands bool) {
 	for _, a := range r.attempts {
-		if a.ended || a.tries == 0 {
+		if a.ended || a.tries == 0 || a.addr.Command != nil && !commands {
 			continue
 		}
-		held := a.fd >= 0 && !a.shown
+		held := a.fd >= 0 && !a.shown && a.addr.Proxy == nil
 		if r.won == nil || r.Exhaust {
 			r.closeTries(a)
 		}
 		why := cause
 		switch {
+		case cause != nil && a.talk != nil && !a.talk.done:
+			why = fmt.Errorf("%w: %w", ErrNoReply, cause)
 		case cause != nil && a.shown:
 			why = fmt.Errorf("%w: %w", ErrNoBanner, cause)
 		case cause != nil && held:
@@ -367,12 +408,12 @@ func (r *running) clear(cause error) {
 		return
 	}
 	why := ErrNotTried
-	if r.waits != nil && r.waits.tries == 0 {
+	if r.waits != nil && r.waits.tries == 0 && (r.waits.addr.Command == nil || commands) {
 		why = fmt.Errorf("not tried: %w", r.full)
 		r.noteAttempt(r.waits, why)
 		r.report(Event{Kind: Failed, Target: r.waits.lanes[0].target, Addr: r.waits.addr, Err: why})
 	}
-	for l, addr := range r.schedule.left() {
+	for l, addr := range r.schedule.left(commands) {
 		r.note(Failure{Target: l.target, Addr: addr, Err: why})
 	}
 	for _, l := range r.schedule.lanes {

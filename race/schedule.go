@@ -20,9 +20,11 @@ type schedule struct {
 
 	begun map[netip.AddrPort]Begun // Dialer.Begun
 
-	root  order
-	lanes []*lane // all there are, those inside others included
-	open  []*lane // those that have started
+	root     order   // the targets' lanes
+	proxies  order   // start at once
+	commands order   // start late
+	lanes    []*lane // all there are, those inside others included
+	open     []*lane // those that have started
 
 	known   map[Addr]*candidate // one address is one candidate, by however many lanes
 	waiting []*candidate        // on the list, with transports left to try
@@ -95,7 +97,7 @@ func (s *schedule) newLane(t Target) *lane {
 
 // due is when something is next to be started, unless news comes first.
 func (s *schedule) due() time.Duration {
-	d := s.root.due()
+	d := min(s.root.due(), s.proxies.due(), s.commandDue())
 	for _, l := range s.open {
 		d = min(d, l.due(), s.retryDue(l))
 		if l.inner != nil {
@@ -114,7 +116,7 @@ func (s *schedule) due() time.Duration {
 }
 
 // over reports whether nothing is under way and nothing can be started.
-func (s *schedule) over() bool { return s.root.over() }
+func (s *schedule) over() bool { return s.root.over() && s.proxies.over() && s.commands.over() }
 
 // starts yields every attempt that is due at now. The caller starts each before
 // it takes the next, and tells failed at once if it fails there and then.
@@ -224,6 +226,10 @@ func (s *schedule) tooSoon(c *candidate, now time.Duration) bool {
 // openLanes opens every lane whose time has come.
 func (s *schedule) openLanes(now time.Duration) {
 	s.open = append(s.open, s.root.start(now)...)
+	s.open = append(s.open, s.proxies.start(now)...)
+	if s.commandDue() <= now {
+		s.open = append(s.open, s.commands.start(now)...)
+	}
 	for i := 0; i < len(s.open); i++ { // which grows meanwhile
 		if inner := s.open[i].inner; inner != nil {
 			s.open = append(s.open, inner.start(now)...)
@@ -238,8 +244,8 @@ func (s *schedule) enter(l *lane, a Addr, now time.Duration) *candidate {
 	c, known := s.known[a]
 	if !known {
 		c = &candidate{addr: a, started: now}
-		if a.isSocket() {
-			c.nextTransport = s.transports - 1 // one attempt: transports are for IP
+		if a.isSocket() || a.Proxy != nil {
+			c.nextTransport = s.transports - 1 // one attempt: transports are for IP, and for targets
 		}
 		s.known[a] = c
 	}
@@ -255,7 +261,7 @@ func (s *schedule) enter(l *lane, a Addr, now time.Duration) *candidate {
 	}
 	l.adopt(c)
 	for _, name := range s.interfaces(a) {
-		clone := &candidate{addr: a, via: name, due: now + s.delay}
+		clone := &candidate{addr: a, via: name, due: now + s.delay, nextTransport: c.nextTransport}
 		clone.join(l)
 		l.adopt(clone)
 		c.clones = append(c.clones, clone)
@@ -386,16 +392,22 @@ func (s *schedule) tried() (n int) {
 	return n
 }
 
-// left ends the schedule: it yields every address that never had its turn, with
-// its first lane.
-func (s *schedule) left() iter.Seq2[*lane, Addr] {
+// left ends the schedule, or all of it but commands: it yields every address that
+// never had its turn, with its first lane.
+func (s *schedule) left(commands bool) iter.Seq2[*lane, Addr] {
 	return func(yield func(*lane, Addr) bool) {
 		for _, c := range s.waiting { // those that were too soon, or skipped
+			if c.addr.Command != nil && !commands {
+				continue
+			}
 			if c.via == "" && !c.begun() && !yield(c.lanes[0], c.addr) {
 				return
 			}
 		}
 		for _, l := range s.lanes {
+			if l.runs != nil && !commands {
+				continue
+			}
 			for a := range l.queued() {
 				if c := s.known[a]; c != nil {
 					c.lanes = append(c.lanes, l)

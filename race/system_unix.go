@@ -29,11 +29,13 @@ type kernel struct {
 	holes bool
 	seen  map[int]int // fd to the bytes of its banner that were there
 
-	names  names
-	routes [3]route // by Family
+	names    names
+	children children
+	routes   [3]route // by Family
 
 	// What other goroutines have to say: they add to answers and write a byte
 	// to wake[1]. There is no pipe before somebody could have anything to say.
+	caller  context.Context // Dial's, which ends the race
 	ctx     context.Context
 	cancel  context.CancelFunc // ends the lookups
 	unhook  func() bool        // takes the waker out of the caller's context
@@ -50,7 +52,7 @@ const maxLookups = 256
 
 // newKernel is ready for a race. shut must follow.
 func newKernel(ctx context.Context, d *Dialer) (*kernel, error) {
-	k := &kernel{dialer: d, began: time.Now().Add(-d.Age), ctx: ctx, wake: [2]int{-1, -1}, index: map[int]int{}}
+	k := &kernel{dialer: d, began: time.Now().Add(-d.Age), caller: ctx, ctx: ctx, wake: [2]int{-1, -1}, index: map[int]int{}}
 	k.polls = make([]unix.PollFd, 1, 8)
 	k.polls[0] = unix.PollFd{Fd: -1, Events: unix.POLLIN}
 	for _, fd := range d.Hangup {
@@ -82,9 +84,8 @@ func (k *kernel) openWaker() error {
 		_ = unix.SetNonblock(fd, true) // cannot fail on a pipe of our own
 	}
 	k.polls[0].Fd = int32(k.wake[0])
-	ctx := k.ctx
-	k.ctx, k.cancel = context.WithCancel(ctx)
-	k.unhook = context.AfterFunc(ctx, func() { k.tell() })
+	k.ctx, k.cancel = context.WithCancel(k.caller)
+	k.unhook = context.AfterFunc(k.caller, func() { k.tell() })
 	return nil
 }
 
@@ -189,7 +190,7 @@ func (k *kernel) Wait(until time.Duration) (n news, err error) {
 		return n, os.NewSyscallError("poll", err)
 	}
 	if k.polls[0].Revents != 0 {
-		if err := k.ctx.Err(); err != nil {
+		if err := k.caller.Err(); err != nil { // k.ctx may have this only after the waker
 			return n, err
 		}
 		n.answers = k.heard()
@@ -212,7 +213,7 @@ func (k *kernel) Wait(until time.Duration) (n news, err error) {
 			if _, e := unix.Getpeername(int(p.Fd)); e == nil {
 				err = nil
 			}
-		case err == nil && p.Revents&p.Events == 0:
+		case err == nil && p.Revents&p.Events == 0 && k.children.running[int(p.Fd)] == 0:
 			// POLLERR or POLLHUP alone is no success, and would come again at
 			// once: an error that only the error queue has.
 			err = unix.ECONNABORTED
@@ -289,6 +290,7 @@ func (k *kernel) Release(fd int) {
 		_ = unix.SetsockoptLinger(fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{})
 	}
 	k.forget(fd)
+	delete(k.children.running, fd)
 }
 
 func check(t *Transport, fd int) error {
@@ -315,6 +317,10 @@ func same(a, b unix.Sockaddr) bool {
 // OpenSSH 9.8 count it towards PerSourcePenalties. An MPTCP socket in SYN_SENT
 // sends a RST if it is to linger: it must not.
 func (k *kernel) Close(t *Transport, fd int) {
+	if _, ok := k.children.running[fd]; ok {
+		k.dismiss(fd)
+		return
+	}
 	connected := true
 	if t.EagerACK {
 		_, err := unix.Getpeername(fd)

@@ -24,6 +24,9 @@ func (t Target) String() string {
 	if _, ok, _ := resolve.ParseSocket(t.Host); ok {
 		return t.Host
 	}
+	if _, ok, _ := resolve.ParseMachine(t.Host); ok {
+		return t.Host
+	}
 	if _, ok, _ := resolve.ParseMAC(t.Host); ok {
 		return fmt.Sprintf("%s port %d", t.Host, t.Port)
 	}
@@ -40,10 +43,14 @@ func (t Target) literal() (netip.Addr, bool) {
 // ParseTarget reads "host", "host:port", "192.0.2.1", "192.0.2.1:22",
 // "2001:db8::1", "[2001:db8::1]:22", "fe80::1%eth0", "fe80::1" (every link),
 // "00:00:5e:00:53:01" (a MAC), "box.local" (mDNS), "_ssh._tcp.example.org"
-// (SRV), "unix:/path" or "vsock:3" (a virtual machine). A port of its own goes
+// (SRV), "unix:/path", "vsock:3" (a virtual machine), "vsock-mux:/path" (one behind
+// a multiplexer), "machine/NAME" (systemd-machined's) or ".host" (this machine). A port of its own goes
 // before port. The error names the word and what to write instead.
 func ParseTarget(word string, port uint16) (Target, error) {
 	if _, ok, err := resolve.ParseSocket(word); ok {
+		return Target{word, port}, err
+	}
+	if _, ok, err := resolve.ParseMachine(word); ok {
 		return Target{word, port}, err
 	}
 	if _, ok, err := resolve.ParseMAC(word); ok {

@@ -52,6 +52,7 @@ func checkAlias(r *report, alias, file string) {
 	}
 	r.add(l.checkQuotes()...)
 	r.add(l.checkDashes()...)
+	r.add(l.checkNames(file)...)
 	r.add(l.checkLog()...)
 	r.add(l.checkHostKey(targets)...)
 	r.add(l.checkIPQoS(targets)...)
@@ -194,10 +195,7 @@ func (l *login) checkArguments() ([]race.Target, *race.Dialer, finding) {
 	var targets []race.Target
 	var d *race.Dialer
 	if err == nil {
-		targets, err = l.options.Targets()
-	}
-	if err == nil {
-		d, err = l.options.Dialer()
+		targets, d, err = l.options.Plan()
 	}
 	if err != nil {
 		f.Found = err.Error()
@@ -206,6 +204,12 @@ func (l *login) checkArguments() ([]race.Target, *race.Dialer, finding) {
 	var names []string
 	for _, t := range targets {
 		names = append(names, t.String())
+	}
+	for _, p := range d.Proxies {
+		names = append(names, fmt.Sprintf("%s by the %s proxy %s", p.Target, p.Kind, p.Server))
+	}
+	for _, c := range d.Commands {
+		names = append(names, c.Name)
 	}
 	return targets, d, finding{Check: f.Check, Status: ok, Found: "races " + strings.Join(names, ", ")}
 }
@@ -223,6 +227,27 @@ func (l *login) checkQuotes() []finding {
 	}
 	f := finding{Check: "[]", Status: warn, Found: "without quotes they are a pattern, with which zsh fails, and other shells where a file matches"}
 	return []finding{l.mend(f, mended)}
+}
+
+// checkNames wants --names-only in a block that matches whatever a URL has for a
+// host name.
+func (l *login) checkNames(file string) []finding {
+	const foreign = "unix:/fdrace-doctor" // as in git clone 'ssh://[unix:/path]/repo'
+	takesName := func(w word) bool {
+		return strings.Contains(w.text, "%h") || strings.Contains(w.text, "%n")
+	}
+	if l.options.NamesOnly || !slices.ContainsFunc(l.words[l.program+1:], takesName) {
+		return nil
+	}
+	c, _ := readConfig(foreign, file)
+	if c == nil || c["proxycommand"] != l.config["proxycommand"] {
+		return nil
+	}
+	return []finding{{
+		Check: "Host *", Status: warn,
+		Found:  "the block matches every name: one in a URL, such as unix:/path, makes ssh talk to a local socket",
+		Remedy: "write --names-only behind fdrace, as in: ProxyCommand fdrace --names-only -- %h %p", Where: byHand,
+	}}
 }
 
 // checkDashes wants a -- before a name that others choose.

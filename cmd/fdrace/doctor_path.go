@@ -20,9 +20,17 @@ import (
 func (l *login) checkPath(targets []race.Target, d *race.Dialer) []finding {
 	const most = 30 * time.Second // where --timeout is more
 	d.Report, d.Tick, d.Timeout, d.Probe = nil, nil, min(d.Timeout, most), true
+	commands := d.Commands
+	d.Commands = nil // which log in, and may ask for a passphrase
+	if len(targets)+len(d.Proxies) == 0 {
+		return []finding{{Check: "path", Status: ok, Found: "not tried: " + commands[0].Name + " is to log in"}}
+	}
 	w, err := d.Dial(context.Background(), targets...)
 	if err != nil {
 		f := l.lost(err, targets, d)
+		if len(commands) > 0 {
+			f.Status, f.Found = warn, f.Found+"; not tried, as it is to log in: "+commands[0].Name
+		}
 		switch {
 		case !l.options.RequireMPTCP || mptcp.Supported() != nil:
 			return []finding{f}
@@ -40,7 +48,7 @@ func (l *login) checkPath(targets []race.Target, d *race.Dialer) []finding {
 	switch {
 	case err == nil && multipath:
 		found = append(found, finding{Check: "MPTCP path", Status: ok, Found: "keeps MPTCP to the server"})
-	case !w.Addr.AddrPort.IsValid() || mptcp.Supported() != nil:
+	case !w.Addr.AddrPort.IsValid() || w.Addr.Proxy != nil || mptcp.Supported() != nil:
 	case w.Transport == helper.MPTCP.Name: // the server may have seen it, and one is enough
 		found = append(found, l.mptcpPath(multipath, err))
 	case d.Banner != "": // as here
@@ -72,7 +80,10 @@ func (l *login) lost(err error, targets []race.Target, d *race.Dialer) finding {
 	case errors.As(err, &dns) && dns.IsNotFound:
 		f.Remedy, f.Where = l.block("HostName ADDRESS"), inConfig
 	case hint == "":
-		f.Remedy = fmt.Sprintf("is the machine on, and does every firewall on the way let port %d pass?", targets[0].Port)
+		f.Remedy = "is the machine on, and does every firewall on the way let its port pass?"
+		if len(targets) > 0 {
+			f.Remedy = fmt.Sprintf("is the machine on, and does every firewall on the way let port %d pass?", targets[0].Port)
+		}
 	}
 	return f
 }

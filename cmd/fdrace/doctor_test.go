@@ -210,7 +210,7 @@ func TestDoctorUsage(t *testing.T) {
 		"--doctor box vpn":       `"vpn": --doctor looks at one ALIAS at a time`,
 		"--doctor -4 box":        "--doctor takes the flags of a race from the ProxyCommand",
 		"--doctor --mptcp":       "beside it go -F and --json only",
-		"-F config box":          "--ssh-config is for --doctor",
+		"-F config box":          "--ssh-config is for --doctor and --jump",
 		"--json box":             "--json is a form of --explain, and of --doctor",
 		"--doctor box -F":        "--ssh-config",
 		"--doctor -F config 4 5": `"5": --doctor looks at one ALIAS`,

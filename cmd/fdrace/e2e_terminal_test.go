@@ -20,13 +20,14 @@ import (
 
 // terminalVerbs are those of the stories of what a person's terminal shows.
 //
-//	terminal [-w COLUMNS] [-then WHAT] PROG ARG...
+//	terminal [-w COLUMNS] [-then WHAT] [-type PROMPT TEXT]... PROG ARG...
 //	                           runs PROG on a terminal, and prints all that was
 //	                           written to it, an escape as \e. The file screen
 //	                           has what it shows in the end. When the status
 //	                           line is first drawn, WHAT is done: ^C or ^S is
 //	                           typed, or INT, TERM, HUP or KILL, a colon and the
-//	                           name of a program is a signal for it.
+//	                           name of a program is a signal for it. When a
+//	                           PROMPT has been written, its TEXT is typed.
 func terminalVerbs() map[string]func(*testscript.TestScript, bool, []string) {
 	return map[string]func(*testscript.TestScript, bool, []string){
 		"terminal": func(ts *testscript.TestScript, neg bool, args []string) {
@@ -40,8 +41,12 @@ func terminalVerbs() map[string]func(*testscript.TestScript, bool, []string) {
 
 func (s *state) terminal(ts *testscript.TestScript, args []string) error {
 	width, then := 80, ""
-	for len(args) > 2 && (args[0] == "-w" || args[0] == "-then") {
-		if args[0] == "-then" {
+	var prompts [][2]string
+	for len(args) > 3 && (args[0] == "-w" || args[0] == "-then" || args[0] == "-type") {
+		if args[0] == "-type" {
+			prompts = append(prompts, [2]string{args[1], args[2]})
+			args = args[1:]
+		} else if args[0] == "-then" {
 			then = args[1]
 		} else if n, err := strconv.Atoi(args[1]); err == nil {
 			width = n
@@ -65,6 +70,7 @@ func (s *state) terminal(ts *testscript.TestScript, args []string) error {
 	defer keys.Close()
 
 	var all []byte
+	answered := 0 // of all, what prompts were looked for in
 	done := false
 	for buf := make([]byte, 4096); ; {
 		n, err := keys.Read(buf)
@@ -75,6 +81,17 @@ func (s *state) terminal(ts *testscript.TestScript, args []string) error {
 				return err
 			}
 		}
+		for len(prompts) > 0 {
+			at := bytes.Index(all[answered:], []byte(prompts[0][0]))
+			if at < 0 {
+				break
+			}
+			answered += at + len(prompts[0][0])
+			if _, err := keys.WriteString(prompts[0][1] + "\n"); err != nil {
+				return err
+			}
+			prompts = prompts[1:]
+		}
 		if errors.Is(err, unix.EIO) { // nobody has the terminal open any more
 			break
 		} else if err != nil {
@@ -84,6 +101,9 @@ func (s *state) terminal(ts *testscript.TestScript, args []string) error {
 	var ended *exec.ExitError
 	if err := cmd.Wait(); err != nil && !errors.As(err, &ended) {
 		return err
+	}
+	if len(prompts) > 0 {
+		return fmt.Errorf("nobody asked %q: %q", prompts[0][0], all)
 	}
 	if then != "" && !done {
 		return fmt.Errorf("no status line: %q", all)

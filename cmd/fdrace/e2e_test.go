@@ -140,6 +140,8 @@ func commands() map[string]func(*testscript.TestScript, bool, []string) {
 	maps.Copy(all, terminalVerbs())
 	maps.Copy(all, sessionVerbs())
 	maps.Copy(all, doctorVerbs())
+	maps.Copy(all, proxyVerbs())
+	maps.Copy(all, muxVerbs())
 	return all
 }
 

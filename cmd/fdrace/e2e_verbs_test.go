@@ -41,7 +41,7 @@ type stateKey struct{}
 //
 //	cable NAME                 joins near and far as the lab's link does, by
 //	                           the kernel alone: no delay and no /dev/net/tun
-//	file PATH FILE             the near host has FILE at PATH
+//	file [far] PATH FILE       the near host, or the far one, has FILE at PATH
 //	sshd [mptcp] ADDR:PORT...  starts an sshd of the far host
 //	sshd stop                  ends all there are; sshd.log is complete
 //	far WORD...                runs ip(8) in the far host, without the word "ip"
@@ -127,10 +127,14 @@ func (s *state) cable(ts *testscript.TestScript, args []string) error {
 }
 
 func (s *state) file(ts *testscript.TestScript, args []string) error {
-	if len(args) != 2 {
-		return errors.New("usage: file PATH FILE")
+	host := lab.NearHost(ts)
+	if len(args) == 3 && args[0] == "far" {
+		host, args = lab.FarHost(ts), args[1:]
 	}
-	return lab.NearHost(ts).File(args[0], ts.ReadFile(args[1]))
+	if len(args) != 2 {
+		return errors.New("usage: file [far] PATH FILE")
+	}
+	return host.File(args[0], ts.ReadFile(args[1]))
 }
 
 func (s *state) sshd(ts *testscript.TestScript, args []string) error {

@@ -67,6 +67,7 @@ func explain(o *helper.Options) error {
 // A tale is what the events of a race come to: a row for each lookup and each
 // candidate, by target.
 type tale struct {
+	asked   []race.Target // those of the command line
 	targets []race.Target // in the order in which they came up
 	rows    []*row
 	won     time.Duration // -1: not yet
@@ -106,7 +107,7 @@ type row struct {
 }
 
 func newTale(targets []race.Target) *tale {
-	t := &tale{won: -1, byFD: map[int]*row{}}
+	t := &tale{asked: targets, won: -1, byFD: map[int]*row{}}
 	for _, target := range targets {
 		t.open(target)
 	}
@@ -201,7 +202,7 @@ func (t *tale) ask(tr *race.Transport) {
 func (t *tale) tell(w *race.Winner, lost *race.Error, d *race.Dialer) {
 	t.log = helper.ServerLog(w, lost, d)
 	if w == nil {
-		t.verdict, t.hint = helper.Lost(lost, t.targets, d)
+		t.verdict, t.hint = helper.Lost(lost, t.asked, d)
 		return
 	}
 	var speaks *row

@@ -18,7 +18,7 @@ type object struct {
 	Target    string  `json:"target"`
 	Addr      string  `json:"addr,omitempty"`      // not of a lookup, nor of a name that has failed
 	Interface string  `json:"interface,omitempty"` // that it is bound to
-	Protocol  string  `json:"protocol,omitempty"`  // tcp, mptcp, unix, vsock; that of won is what it really speaks
+	Protocol  string  `json:"protocol,omitempty"`  // tcp, mptcp, unix, vsock, vsock-mux, socks5, socks4a, http, command; that of won is what it really speaks
 	Attempt   int     `json:"attempt,omitempty"`   // start: which one it is, if not the first; else how many there were, if several
 	Error     string  `json:"error,omitempty"`     // why it failed, or was cancelled though nobody had won
 

@@ -22,12 +22,7 @@ func read(t *testing.T, line string) ([]race.Target, *race.Dialer, error) {
 	if err := parse(&o, args); err != nil {
 		return nil, nil, err
 	}
-	targets, err := o.Targets()
-	if err != nil {
-		return nil, nil, err
-	}
-	d, err := o.Dialer()
-	return targets, d, err
+	return o.Plan()
 }
 
 // Every flag has a text, and every text its flag.
@@ -77,37 +72,46 @@ func TestTargets(t *testing.T) {
 
 func TestUsageErrors(t *testing.T) {
 	for line, want := range map[string]string{
-		"":                    "a target is missing",
-		"22":                  "a target is missing",
-		"--":                  "a target is missing",
-		"22 box 2222":         `"22": one bare number is the port`,
-		"22 22":               `"22": one bare number is the port`,
-		"box 22 vpn":          `"22": one bare number is the port`,
-		"box 0":               `port "0" is not a number from 1 to 65535`,
-		"box 65536":           `port "65536" is not a number from 1 to 65535`,
-		"-p ssh box":          `port "ssh" is not a number from 1 to 65535`,
-		"box -4 2222":         "unexpected argument 2222 (flags go before the targets)",
-		"-xbox":               "a host whose name begins with - goes after --",
-		"--nonsense box":      "unknown flag --nonsense",
-		"-4 -6 box":           "--ipv4 and --ipv6 can't be used together",
-		"-w 0 box":            "--timeout 0: a race needs time",
-		"-w soon box":         `"soon" is not a time such as 10s`,
-		"-w -1s box":          `--timeout: a value is missing before "-1`,
-		"--timeout=-1s box":   `"-1s" is not a time such as 10s`,
-		"--port= box":         `port "" is not a number`,
-		"--bind-address= box": `--bind-address "": write an address`,
-		"--interface= box":    `--interface "": there is no such interface`,
-		"-- box -- 22":        "once is enough",
-		"--delay 9ms box":     "--delay 9ms: write a time from 10ms to 2s",
-		"--delay 2001ms box":  "--delay 2.001s: write a time from 10ms to 2s",
-		"--head-start no box": `"no" is not a time such as 10s`,
-		"-b box box":          `--bind-address "box": write an address of this machine`,
-		"-4 -b ::1 box":       "--bind-address ::1 is not an IPv4 address",
-		"-6 -b 127.0.0.1 box": "--bind-address 127.0.0.1 is not an IPv6 address",
-		"-b fe80::1 box":      "--bind-address fe80::1: a link-local address needs its interface, as in fe80::1%eth0",
-		"-box 22":             "one that begins with - goes after --",
-		"-B nosuch0 box":      `--interface "nosuch0": there is no such interface`,
-		"me@box":              `"me@box": the user is for ssh to know`,
+		"":                           "a target is missing",
+		"22":                         "a target is missing",
+		"--":                         "a target is missing",
+		"22 box 2222":                `"22": one bare number is the port`,
+		"22 22":                      `"22": one bare number is the port`,
+		"box 22 vpn":                 `"22": one bare number is the port`,
+		"box 0":                      `port "0" is not a number from 1 to 65535`,
+		"box 65536":                  `port "65536" is not a number from 1 to 65535`,
+		"-p ssh box":                 `port "ssh" is not a number from 1 to 65535`,
+		"box -4 2222":                "unexpected argument 2222 (flags go before the targets)",
+		"-xbox":                      "a host whose name begins with - goes after --",
+		"--nonsense box":             "unknown flag --nonsense",
+		"-4 -6 box":                  "--ipv4 and --ipv6 can't be used together",
+		"-w 0 box":                   "--timeout 0: a race needs time",
+		"-w soon box":                `"soon" is not a time such as 10s`,
+		"-w -1s box":                 `--timeout: a value is missing before "-1`,
+		"--timeout=-1s box":          `"-1s" is not a time such as 10s`,
+		"--port= box":                `port "" is not a number`,
+		"--bind-address= box":        `--bind-address "": write an address`,
+		"--interface= box":           `--interface "": there is no such interface`,
+		"-- box -- 22":               "once is enough",
+		"--delay 9ms box":            "--delay 9ms: write a time from 10ms to 2s",
+		"--delay 2001ms box":         "--delay 2.001s: write a time from 10ms to 2s",
+		"--head-start no box":        `"no" is not a time such as 10s`,
+		"-b box box":                 `--bind-address "box": write an address of this machine`,
+		"-4 -b ::1 box":              "--bind-address ::1 is not an IPv4 address",
+		"-6 -b 127.0.0.1 box":        "--bind-address 127.0.0.1 is not an IPv6 address",
+		"-b fe80::1 box":             "--bind-address fe80::1: a link-local address needs its interface, as in fe80::1%eth0",
+		"-box 22":                    "one that begins with - goes after --",
+		"-B nosuch0 box":             `--interface "nosuch0": there is no such interface`,
+		"--names-only unix:/run/x":   `--names-only: "unix:/run/x" is not a host name or an IP address`,
+		"--names-only box vsock:3":   `--names-only: "vsock:3" is not`,
+		"--names-only -- unix/run/x": `--names-only: "unix/run/x" is not`,
+		"--names-only machine/x":     `--names-only: "machine/x" is not`,
+		"--names-only .host":         `--names-only: ".host" is not`,
+		"--names-only vsock-mux/x":   `--names-only: "vsock-mux/x" is not`,
+		"--names-only 2:0:0:0:0:1":   `--names-only: "2:0:0:0:0:1" is not`,
+		"--names-only _ssh._tcp.x.y": `--names-only: "_ssh._tcp.x.y" is not`,
+		"machine/a/b":                `"machine/a/b": a machine is written with its name`,
+		"me@box":                     `"me@box": the user is for ssh to know`,
 	} {
 		if _, _, err := read(t, line); err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "\n") {
 			t.Errorf("fdrace %s: %v; want %s", line, err, want)

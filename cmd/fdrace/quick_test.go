@@ -26,7 +26,8 @@ func TestQuick(t *testing.T) {
 	for _, line := range []string{
 		"192.0.2.1", "box 22", "-- box 22", "-4 -- box 22", "--mptcp -- box 22", "--require-mptcp box",
 		"-w 5 -- box 22", "--timeout=5s box", "-v box", "-vv --banner -p 23 box", "-b 127.0.0.1 -B lo box vpn 22",
-		"--delay 100ms --head-start=1s -- -box 22",
+		"--delay 100ms --head-start=1s -- -box 22", "--names-only -- box 22",
+		"--proxy socks5://a --proxy=http://b,c --proxy-auth x --no-direct -- box", "--jump a,b --jump c --or x --fallback 2s -- box",
 	} {
 		if !sameAsKong(t, strings.Fields(line)) {
 			t.Errorf("fdrace %s: takes the slow way", line)
@@ -58,6 +59,7 @@ func lines() (all [][]string) {
 	words := []string{
 		"-4", "--ipv6", "--mptcp", "--require-mptcp", "--banner", "-v", "-vv", "-vvv", "-4v", "--verbose=2",
 		"-w", "-w5", "--timeout", "--timeout=5", "--timeout=", "--timeout=soon", "--delay=100ms", "--head-start", "1.5",
+		"--proxy=http://a,b", "--jump", "--or=a b", "--fallback=2", "--proxy-auth", "--no-direct", "--names-only",
 		"-p", "--port", "--port=22", "-p=22", "-p22", "-b", "--bind-address", "127.0.0.1", "-B", "--interface=lo", "--every-interface",
 		"--no-banner", "--banner=true", "-x", "--nonsense", "-", "--", "", "=", "22", "box", "--json", "-V", "-ipv4", "---",
 	}

@@ -10,6 +10,10 @@ import (
 type Socket struct {
 	Path string // of a unix socket; if empty it is a vsock
 
+	// Mux says that behind Path is every vsock port of a virtual machine, and
+	// that Port is to be asked for by a line of text.
+	Mux bool
+
 	CID  uint32 // of the virtual machine
 	Port uint32 // of vsock, not of TCP; 0 where the word has none
 }
@@ -17,22 +21,29 @@ type Socket struct {
 // maxPath is what sun_path holds: Linux has room for 107 bytes and a NUL.
 const maxPath = 107
 
+// localSocket is that of this machine's own sshd (systemd-ssh-generator(8)).
+const localSocket = "/run/ssh-unix-local/socket"
+
 // ParseSocket reads unix:/path, vsock:CID and vsock:CID:PORT, and those that
-// systemd-ssh-proxy(1) knows: unix/run/socket and vsock/CID, in which % may
-// stand for the first slash. is says that word means one of these, and err what
+// systemd-ssh-proxy(1) knows: unix/run/socket, vsock/CID and vsock-mux/run/socket,
+// in which % may stand for the first slash, and .host. is says that word means one of these, and err what
 // is wrong with it. "unix:22" is port 22 of a host.
 func ParseSocket(word string) (s Socket, is bool, err error) {
+	if word == ".host" || word == "machine/.host" || word == "machine%.host" {
+		s.Path = localSocket
+		return s, true, nil
+	}
 	at := strings.IndexAny(word, ":/%")
 	if at < 0 {
 		return s, false, nil
 	}
 	kind, sep, rest := word[:at], word[at], word[at+1:]
 	switch {
-	case kind == "unix" && !(sep == ':' && isNumber(rest)):
+	case (kind == "unix" || kind == "vsock-mux") && !(sep == ':' && isNumber(rest)):
 		if sep != ':' && !strings.HasPrefix(rest, "/") && !strings.HasPrefix(rest, "./") {
 			rest = "/" + rest // it is the slash after unix that began the path
 		}
-		s.Path, err = rest, checkPath(word, rest)
+		s.Path, s.Mux, err = rest, kind == "vsock-mux", checkPath(word, rest)
 		return s, true, err
 	case kind == "vsock":
 		s, err = parseVsock(word, rest)
@@ -82,6 +93,8 @@ func parseUint32(s string) (uint32, error) {
 // String returns the notation that ParseSocket reads.
 func (s Socket) String() string {
 	switch {
+	case s.Mux:
+		return "vsock-mux:" + s.Path
 	case s.Path != "":
 		return "unix:" + s.Path
 	case s.Port == 0:

@@ -22,20 +22,30 @@ func TestParseSocket(t *testing.T) {
 		"vsock/3:22":           "vsock:3:22",
 		"vsock:1":              "vsock:1",
 
-		"":            "",
-		"unix":        "",
-		"vsock":       "",
-		"unix:22":     "", // a host's port
-		"unixbox:22":  "",
-		"box:22":      "",
-		"unix.org":    "",
-		"fe80::1%eth": "",
+		"vsock-mux/run/vm/s": "vsock-mux:/run/vm/s",
+		"vsock-mux%run/vm/s": "vsock-mux:/run/vm/s",
+		"vsock-mux:./s":      "vsock-mux:./s",
+		".host":              "unix:/run/ssh-unix-local/socket",
+		"machine/.host":      "unix:/run/ssh-unix-local/socket",
+		"machine%.host":      "unix:/run/ssh-unix-local/socket",
+
+		"vsock-mux:22": "",
+		"x.host":       "",
+		"":             "",
+		"unix":         "",
+		"vsock":        "",
+		"unix:22":      "", // a host's port
+		"unixbox:22":   "",
+		"box:22":       "",
+		"unix.org":     "",
+		"fe80::1%eth":  "",
 
 		"unix:":                                 "is written with its path, as in unix:/run/ssh/socket",
 		"unix:run/socket":                       "is written with its path",
 		"unix:/":                                "is written with its path",
 		"unix/":                                 "is written with its path",
 		"unix:/" + strings.Repeat("x", maxPath): "has at most 107 bytes, this has 108",
+		"vsock-mux/":                            "is written with its path",
 		"vsock:":                                "is written with the number of its machine, as in vsock:3",
 		"vsock:box":                             "is written with the number",
 		"vsock:-1":                              "is written with the number",
@@ -61,6 +71,7 @@ func TestParseSocket(t *testing.T) {
 func FuzzParseSocket(f *testing.F) {
 	f.Add("unix:/run/socket")
 	f.Add("vsock:3:22")
+	f.Add("vsock-mux/x")
 	f.Fuzz(func(t *testing.T, word string) {
 		s, is, err := ParseSocket(word)
 		if !is || err != nil {

@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/netip"
 	"os"
 	"strings"
@@ -33,6 +32,8 @@ const (
 type Options struct {
 	Words []string `arg:"" optional:"" name:"TARGET"`
 
+	NamesOnly bool
+
 	IPv4 bool    `name:"ipv4" short:"4" xor:"family"`
 	IPv6 bool    `name:"ipv6" short:"6" xor:"family"`
 	Port *string `short:"p" placeholder:"22"`
@@ -50,6 +51,14 @@ type Options struct {
 
 	Banner  bool
 	NoRetry bool
+
+	Proxy     []string `sep:"none" placeholder:"URL"`
+	ProxyAuth *string  `placeholder:"FILE"`
+	NoDirect  bool
+
+	Jump     []string `sep:"none" placeholder:"HOST"`
+	Or       []string `sep:"none" placeholder:"COMMAND"`
+	Fallback *span    `placeholder:"1s"`
 
 	Verbose int    `short:"v" type:"counter"`
 	Log     string `placeholder:"FILE"`
@@ -154,11 +163,7 @@ func exit(err error) {
 // Race returns what the command line says of a race.
 func (o *Options) Race() ([]race.Target, *race.Dialer, error) {
 	o.openLog()
-	targets, err := o.Targets()
-	if err != nil {
-		return nil, nil, usageError{err}
-	}
-	d, err := o.Dialer()
+	targets, d, err := o.Plan()
 	if err != nil {
 		return nil, nil, usageError{err}
 	}
@@ -244,8 +249,19 @@ func (o *Options) Targets() ([]race.Target, error) {
 		if targets[i], err = race.ParseTarget(w, port); err != nil {
 			return nil, err
 		}
+		if o.NamesOnly && !isName(targets[i]) {
+			return nil, fmt.Errorf("--names-only: %q is not a host name or an IP address", w)
+		}
 	}
 	return targets, nil
+}
+
+// isName reports whether t is a host name or an IP address.
+func isName(t race.Target) bool {
+	_, socket, _ := resolve.ParseSocket(t.Host)
+	_, machine, _ := resolve.ParseMachine(t.Host)
+	_, mac, _ := resolve.ParseMAC(t.Host)
+	return !socket && !machine && !mac && !resolve.IsSRV(t.Host)
 }
 
 func bare(word string) bool {
@@ -284,9 +300,11 @@ func (o *Options) Dialer() (*race.Dialer, error) {
 	}
 	if o.Interface != nil {
 		d.Interface = *o.Interface
-		if _, err := net.InterfaceByName(d.Interface); err != nil {
+		i, err := resolve.InterfaceByName(d.Interface)
+		if err != nil {
 			return nil, fmt.Errorf("--interface %q: there is no such interface (\"ip link\" lists them)", d.Interface)
 		}
+		d.Interface = i.Name // it may be an alternative one
 	}
 	if o.EveryInterface {
 		var err error

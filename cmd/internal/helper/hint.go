@@ -28,6 +28,8 @@ func (e *raceError) hint(lost *race.Error) string {
 		return e.hintNoRoute(lost, attempts)
 	case has(attempts, func(f race.Failure) bool { return isErrno(f, unix.EPERM) && errors.Is(f.Err, race.ErrLocal) }):
 		return `the firewall is this machine's own: "nft list ruleset" shows it`
+	case has(attempts, wantsLogin):
+		return "--proxy-auth FILE has the line USER:PASSWORD for a proxy"
 	case has(attempts, penalized):
 		return "sshd is refusing this address for a while because of too many unfinished connections"
 	case addr.IsValid() && has(attempts, silent):
@@ -110,6 +112,12 @@ func penalized(f race.Failure) bool {
 	var refusal *race.Refusal
 	return errors.As(f.Err, &refusal) &&
 		(strings.HasPrefix(refusal.Said, "Not allowed at this time") || strings.HasPrefix(refusal.Said, "Exceeded MaxStartups"))
+}
+
+// wantsLogin reports whether a proxy refuses who has no login, or a wrong one.
+func wantsLogin(f race.Failure) bool {
+	var refusal *race.ProxyError
+	return errors.As(f.Err, &refusal) && refusal.Login
 }
 
 func timedOut(f race.Failure) bool { return errors.Is(f.Err, context.DeadlineExceeded) }

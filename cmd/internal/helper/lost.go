@@ -33,6 +33,16 @@ const plainTimeout = time.Second
 // that is let to fall back would say so, and then pause MPTCP. No server sees that.
 func newRaceError(ctx context.Context, err error, targets []race.Target, d *race.Dialer) *raceError {
 	e := &raceError{error: err, targets: targets, dialer: d}
+	for _, p := range d.Proxies {
+		if len(e.targets) == 0 {
+			e.targets = []race.Target{p.Target}
+		}
+	}
+	for _, c := range d.Commands {
+		if len(e.targets) == 0 {
+			e.targets = []race.Target{c.Target}
+		}
+	}
 	var lost *race.Error
 	if !errors.As(err, &lost) || lost.Cause != context.DeadlineExceeded || !e.onlyMPTCP() || !has(lost.Failures, unanswered) {
 		return e
@@ -190,13 +200,16 @@ func hasTime(f race.Failure) bool { return !errors.Is(f.Err, context.DeadlineExc
 
 // ways names the targets that led to f's address, where that is a question.
 func (e *raceError) ways(f race.Failure) string {
+	if f.Addr.Command != nil {
+		return ""
+	}
 	var names []string
 	for _, t := range append([]race.Target{f.Target}, f.Also...) {
-		if name := t.String(); name != f.Addr.String() {
+		if name := t.String(); name != f.Addr.String() && name != f.Addr.AddrPort.String() {
 			names = append(names, t.Host)
 		}
 	}
-	if len(names) == 0 || len(e.targets) == 1 && len(names) == 1 {
+	if len(names) == 0 || len(e.targets) == 1 && len(names) == 1 && f.Addr.Proxy == nil {
 		return ""
 	}
 	return " (" + strings.Join(names, ", ") + ")"
@@ -217,6 +230,8 @@ func (e *raceError) reason(f race.Failure) string {
 		switch {
 		case errors.Is(f.Err, race.ErrNoBanner):
 			return race.ErrNoBanner.Error() + ": " + e.timedOut()
+		case errors.Is(f.Err, race.ErrNoReply):
+			return race.ErrNoReply.Error() + ": " + e.timedOut()
 		case errors.Is(f.Err, race.ErrNotAsked):
 			return race.ErrNotAsked.Error() + ": " + e.timedOut()
 		case errors.Is(f.Err, unix.EAGAIN) && f.Addr.Socket.Path != "":
@@ -246,6 +261,8 @@ func Words(err error, addr race.Addr) string {
 	switch {
 	case errors.Is(err, context.DeadlineExceeded) && errors.Is(err, race.ErrNoBanner):
 		return race.ErrNoBanner.Error()
+	case errors.Is(err, race.ErrNoReply):
+		return race.ErrNoReply.Error()
 	case errors.Is(err, context.DeadlineExceeded) && errors.Is(err, race.ErrNotAsked):
 		return race.ErrNotAsked.Error()
 	case errors.Is(err, unix.EAGAIN) && addr.Socket.Path != "":

@@ -52,6 +52,10 @@ func (o *Options) set(flag string) bool {
 		o.Banner = true
 	case "--no-retry":
 		o.NoRetry = true
+	case "--names-only":
+		o.NamesOnly = true
+	case "--no-direct":
+		o.NoDirect = true
 	case "-v", "--verbose":
 		o.Verbose++
 	case "-vv":
@@ -73,6 +77,19 @@ func (o *Options) take(name, value string) bool {
 		text = &o.BindAddress
 	case "-B", "--interface":
 		text = &o.Interface
+	case "--proxy":
+		o.Proxy = append(o.Proxy, value)
+		return true
+	case "--jump":
+		o.Jump = append(o.Jump, value)
+		return true
+	case "--or":
+		o.Or = append(o.Or, value)
+		return true
+	case "--fallback":
+		time = &o.Fallback
+	case "--proxy-auth":
+		text = &o.ProxyAuth
 	case "-w", "--timeout":
 		time = &o.Timeout
 	case "--delay":

@@ -39,10 +39,10 @@ func say(format string, args ...any) {
 	}
 }
 
-// over says what protocol is spoken; of a socket, and of what was not tried, that
-// is no question.
+// over says what protocol is spoken, where that is a question: not of a socket, of
+// a proxy, whose name has it, or of what was not tried.
 func over(transport string) string {
-	if transport == "" || transport == "unix" || transport == "vsock" {
+	if transport != "tcp" && transport != "mptcp" {
 		return ""
 	}
 	return " over " + strings.ToUpper(transport)

@@ -39,7 +39,8 @@ func ServerLog(w *race.Winner, lost *race.Error, d *race.Dialer) string {
 		return logOfLost(lost)
 	case d.Banner != "":
 		return "the server logs one connection that did not log in: --banner waits for what it says"
-	case w.Transport != "tcp" || runtime.GOOS != "linux":
+	case len(d.Proxies) > 0 && w.Elapsed >= d.Delay, len(d.Commands) > 0 && w.Elapsed >= d.Fallback, // it was asked
+		w.Transport != "tcp" || runtime.GOOS != "linux":
 		return "the server may log one connection that did not log in"
 	}
 	return logsNothing
@@ -65,7 +66,7 @@ func AwaitPardon(log string, ended time.Time) {
 func logOfLost(lost *race.Error) string {
 	n := 0
 	for _, f := range lost.Failures {
-		if errors.Is(f.Err, race.ErrNoBanner) || FellBack(f.Err) {
+		if errors.Is(f.Err, race.ErrNoBanner) || errors.Is(f.Err, race.ErrNoReply) || FellBack(f.Err) {
 			n++
 		}
 	}
