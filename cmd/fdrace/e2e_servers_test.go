@@ -28,7 +28,16 @@ func (s *state) far(ts *testscript.TestScript, args []string) error {
 // daemon keeps what PROG says in daemon.log.
 func (s *state) daemon(ts *testscript.TestScript, args []string) error {
 	if len(args) == 0 {
-		return errors.New("usage: daemon PROG ARG...")
+		return errors.New("usage: daemon PROG ARG..., or daemon kill PROG")
+	}
+	if args[0] == "kill" {
+		d, ok := s.daemons[args[len(args)-1]]
+		if !ok {
+			return fmt.Errorf("%q is no daemon of this story", args[1:])
+		}
+		err := d.cmd.Process.Kill()
+		d.wait() // which says that it was killed
+		return err
 	}
 	path, err := exec.LookPath(args[0])
 	if err != nil {
@@ -41,8 +50,18 @@ func (s *state) daemon(ts *testscript.TestScript, args []string) error {
 	defer log.Close()
 	cmd := exec.Command(path, args[1:]...)
 	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = ts.MkAbs("."), s.env.Vars, log, log
-	_, err = lab.FarHost(ts).Start(cmd)
+	wait, err := lab.FarHost(ts).Start(cmd)
+	if s.daemons == nil {
+		s.daemons = map[string]daemon{}
+	}
+	s.daemons[args[0]] = daemon{cmd, wait}
 	return err
+}
+
+// A daemon is a program that runs in the far host.
+type daemon struct {
+	cmd  *exec.Cmd
+	wait func() error
 }
 
 // responder speaks Multicast DNS (RFC 6762) on one link, for one name.

@@ -33,6 +33,7 @@ type state struct {
 	sshds    []*lab.SSHD
 	others   []io.Closer         // the servers of e2e_servers_test.go
 	sessions map[string]*session // of e2e_session_test.go
+	daemons  map[string]daemon   // by program
 }
 
 type stateKey struct{}
@@ -46,6 +47,7 @@ type stateKey struct{}
 //	sshd stop                  ends all there are; sshd.log is complete
 //	far WORD...                runs ip(8) in the far host, without the word "ip"
 //	daemon PROG ARG...         starts PROG in the far host, where it stays
+//	daemon kill PROG           ends it as a crash would
 //	mdns NAME LINK ADDR... [group]
 //	                           a responder of the far host, for its one name
 //	inetd unix PATH            an sshd for each who connects to PATH
