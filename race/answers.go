@@ -278,6 +278,9 @@ func (r *running) add(l *lane, addrs []netip.Addr, together bool) {
 		if bare && r.Interface != "" {
 			a, bare = a.WithZone(r.Interface), false
 		}
+		if r.isElsewhere(a) && r.sys.SameInterface(a.Zone(), r.Interface) {
+			a = a.WithZone(r.Interface) // it has several names
+		}
 		ap := l.addr(a)
 		switch {
 		case r.family != AnyFamily && r.family != familyOf(a):

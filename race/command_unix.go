@@ -6,6 +6,8 @@ import (
 	"bytes"
 	"fmt"
 	"os"
+	"slices"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -109,8 +111,21 @@ func (k *kernel) dismiss(fd int) {
 	k.forget(fd)
 }
 
+// endTime is how long commands have to end before they are killed: one that asks for
+// a passphrase has turned the terminal's echo off, and turns it on again.
+const endTime = 200 * time.Millisecond
+
 // reap waits for those that were told to end, and kills them if need be.
 func (k *kernel) reap() {
+	for began := time.Now(); time.Since(began) < endTime; time.Sleep(time.Millisecond) {
+		k.children.left = slices.DeleteFunc(k.children.left, func(pid int) bool {
+			done, err := unix.Wait4(pid, nil, unix.WNOHANG, nil)
+			return done == pid || err != nil && err != unix.EINTR
+		})
+		if len(k.children.left) == 0 {
+			return
+		}
+	}
 	for _, pid := range k.children.left {
 		wait(pid)
 	}

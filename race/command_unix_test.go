@@ -143,6 +143,33 @@ func TestCommandIsKilled(t *testing.T) {
 	noChildren(t, pids, true)
 }
 
+// One that asks for a passphrase restores the terminal before it ends.
+func TestCommandEndsByItself(t *testing.T) {
+	t.Chdir(t.TempDir())
+	if err := unix.Mkfifo("ready", 0o600); err != nil {
+		t.Fatal(err)
+	}
+	ready, err := os.OpenFile("ready", os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ready.Close()
+	ctx, cancel := context.WithCancel(context.Background())
+	go func() { // until the trap is there
+		_, _ = ready.Read(make([]byte, 1))
+		cancel()
+	}()
+	var pids []int
+	d := Dialer{Commands: []Command{shell(`trap 'echo >restored; exit' TERM; echo >ready; while :; do sleep 0.01; done`, &pids)}}
+	if _, err := d.Dial(ctx); !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+	noChildren(t, pids, true)
+	if _, err := os.Stat("restored"); err != nil {
+		t.Errorf("it was killed at once: %v", err)
+	}
+}
+
 // Whatever the order of things, no descriptor and no process is left.
 func TestRandomCommands(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")

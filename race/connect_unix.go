@@ -154,3 +154,12 @@ func zoneID(zone string) (uint32, error) {
 	}
 	return uint32(number), nil
 }
+
+func (k *kernel) SameInterface(a, b string) bool {
+	one, err := zoneID(a)
+	if err != nil {
+		return false
+	}
+	other, err := zoneID(b)
+	return err == nil && one == other
+}

@@ -179,6 +179,9 @@ func (f *fake) Route(family Family) bool {
 	return !(family == IPv6 && f.noRoute6)
 }
 
+// SameInterface has eth1 be wired, too.
+func (f *fake) SameInterface(a, b string) bool { return a == "wired" && b == "eth1" }
+
 // Sort has IPv6 first, but for the addresses in worse.
 func (f *fake) Sort(addrs []netip.Addr) {
 	slices.SortStableFunc(addrs, func(a, b netip.Addr) int {

@@ -91,6 +91,9 @@ func (h *handshake) isComplete() bool {
 	case untilNewline:
 		return strings.HasSuffix(in, "\n")
 	case untilEmptyLine:
+		if strings.HasSuffix(in, "\n") && httpStatus(in) == "" {
+			return true // no HTTP: what speaks so need not have an empty line
+		}
 		return strings.HasSuffix(in, "\n\n") || strings.HasSuffix(in, "\n\r\n")
 	}
 	return len(in) == h.size
@@ -98,12 +101,16 @@ func (h *handshake) isComplete() bool {
 
 // closed is why h failed when the proxy has closed the connection.
 func (h *handshake) closed() error {
-	if h.size == untilEmptyLine && len(h.in) > 0 {
-		if err := httpRefusal(string(h.in)); err != nil {
-			return err
-		}
+	in := string(h.in)
+	switch status := httpStatus(in); {
+	case h.size != untilEmptyLine || in == "" || strings.HasPrefix(status, "1") || strings.HasPrefix(status, "2"):
+		return errProxyClosed
+	case status != "":
+		return httpRefusal(in)
+	case strings.HasPrefix(in, "HTTP/"):
+		return errProxyClosed
 	}
-	return errProxyClosed
+	return notHTTP(in)
 }
 
 // newHandshake asks the proxy of a for its target.
@@ -259,7 +266,11 @@ func (h *handshake) httpReply(in []byte) error {
 	if err := httpRefusal(string(in)); err != nil {
 		return err
 	}
-	first, _, _ := strings.Cut(string(in), "\n")
+	return notHTTP(string(in))
+}
+
+func notHTTP(said string) error {
+	first, _, _ := strings.Cut(said, "\n")
 	return fmt.Errorf("not an HTTP proxy: it said %q", printable(first))
 }
 

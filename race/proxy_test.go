@@ -278,19 +278,38 @@ func play(t *testing.T, h *handshake, steps []script, banner string, size int) (
 
 // A proxy that closes is quoted as far as it came.
 func TestProxyCloses(t *testing.T) {
-	h := newHandshake(&attempt{candidate: &candidate{addr: Addr{Proxy: &Proxy{Kind: HTTP, Target: Target{"box", 22}}}}})
-	h.out = nil
-	if err := h.closed(); err != errProxyClosed {
-		t.Errorf("before a word: %v", err)
+	for said, want := range map[string]string{
+		"":                        errProxyClosed.Error(),
+		"HTTP/1.0 503 Busy\r\n":   "the proxy said: HTTP/1.0 503 Busy",
+		"HTTP/1.0 503 Busy":       "the proxy said: HTTP/1.0 503 Busy",
+		"HTTP/1.0 200 OK\r\nVia:": errProxyClosed.Error(), // it had no more to say
+		"HTTP/1.1 100 OK\r\n":     errProxyClosed.Error(),
+		"HTTP/1.0":                errProxyClosed.Error(),
+		"Go away":                 `not an HTTP proxy: it said "Go away"`,
+	} {
+		h := newHandshake(&attempt{candidate: &candidate{addr: Addr{Proxy: &Proxy{Kind: HTTP, Target: Target{"box", 22}}}}})
+		h.out = nil
+		if _, err := h.take([]byte(said)); err != nil {
+			t.Fatal(err)
+		}
+		if err := h.closed(); err.Error() != want {
+			t.Errorf("%q: %v, want %s", said, err, want)
+		}
 	}
-	if _, err := h.take([]byte("HTTP/1.0 503 Busy\r\n")); err != nil {
-		t.Fatal(err)
-	}
-	if err := h.closed(); err.Error() != "the proxy said: HTTP/1.0 503 Busy" {
-		t.Errorf("in the middle: %v", err)
-	}
-	if _, err := h.take([]byte(strings.Repeat("x", maxReply))); err == nil {
-		t.Error("a reply without an end has none")
+}
+
+// What cannot become a reply is not waited for.
+func TestNoReply(t *testing.T) {
+	for said, want := range map[string]string{
+		"HTTP/1.0 200 OK\r\n" + strings.Repeat("x", maxReply): "16384 bytes of a proxy's reply, and no end",
+		"SSH-2.0-OpenSSH_9.6\r\n":                             `not an HTTP proxy: it said "SSH-2.0-OpenSSH_9.6"`,
+		"\r\n":                                                `not an HTTP proxy: it said ""`,
+	} {
+		h := newHandshake(&attempt{candidate: &candidate{addr: Addr{Proxy: &Proxy{Kind: HTTP, Target: Target{"box", 22}}}}})
+		h.out = nil
+		if _, err := h.take([]byte(said)); err == nil || err.Error() != want {
+			t.Errorf("%.40q: %v, want %s", said, err, want)
+		}
 	}
 }
 

@@ -257,6 +257,11 @@ var races = []raceCase{
 			"  [fe80::1%eth0]:22: not on eth1 at 0;   connect tcp [fe80::1%2]:22 from eth1: context deadline exceeded at 20",
 	},
 	{
+		name: "a link-local address of the link given, by another name of that", targets: "fe80::1%wired fe80::1%eth1", dialer: Dialer{Interface: "eth1"},
+		hosts: hosts{"fe80::1%eth1 via eth1": {rtt: 1 * ms}},
+		want:  "0 syn fe80::1%eth1 via eth1; 1 wins fe80::1%eth1 via eth1; 1 1 of 1 tried, by [fe80::1%wired]:22",
+	},
+	{
 		name: "timeout: one family failed, the other's answer never came", targets: "box", dialer: Dialer{Timeout: 300 * ms},
 		zone: zone{"box AAAA": {err: servfail}},
 		want: "300 race: context deadline exceeded;   box: lookup box: server misbehaving at 300; " +

@@ -29,6 +29,9 @@ type system interface {
 	// Sort puts the addresses of one name into the order of RFC 6724.
 	Sort(addrs []netip.Addr)
 
+	// SameInterface reports whether two names are of one interface.
+	SameInterface(a, b string) bool
+
 	// Connect begins a connection, from the interface via if that is not
 	// empty. done says that it is complete; if it is
 	// not, its end comes out of Wait. An error leaves no fd behind; errSocket
