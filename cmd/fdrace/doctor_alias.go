@@ -76,7 +76,26 @@ func (l *login) mend(f finding, command string) finding {
 		l.words = words
 	}
 	f.Remedy, f.Where = l.block("ProxyCommand "+command), inConfig
+	if shown := redact(command); shown != command {
+		f.Remedy, f.Where = "write, with its login in place of the dots: ProxyCommand "+shown, byHand
+	}
 	return f
+}
+
+// redact returns a ProxyCommand without the logins of its proxies.
+func redact(command string) string {
+	words, err := splitWords(command)
+	if err != nil {
+		words = []word{{start: 0, end: len(command)}}
+	}
+	for _, w := range slices.Backward(words) {
+		text := command[w.start:w.end]
+		scheme, at := strings.Index(text, "://"), strings.LastIndexByte(text, '@')
+		if scheme >= 0 && at > scheme {
+			command = command[:w.start] + text[:scheme] + "://..." + text[at:] + command[w.end:]
+		}
+	}
+	return command
 }
 
 // checkCommand says whether ssh will run fdrace, as far as the words tell.
@@ -96,18 +115,18 @@ func (l *login) checkCommand() finding {
 	words, err := splitWords(l.command)
 	if err != nil {
 		f.Status, f.Remedy, f.Where = warn, "write fdrace and its words without it, if the checks are to go on", byHand
-		f.Found = fmt.Sprintf("%s: %v", l.command, err)
+		f.Found = fmt.Sprintf("%s: %v", redact(l.command), err)
 		return f
 	}
 	for l.program < len(words) && isPrefix(words[l.program].text) {
 		l.program++
 	}
 	if l.program == len(words) || filepath.Base(words[l.program].text) != "fdrace" {
-		f.Found = l.command + ": another one wins over fdrace, or there is no fdrace"
+		f.Found = redact(l.command) + ": another one wins over fdrace, or there is no fdrace"
 		return f
 	}
 	l.words = words
-	return finding{Check: f.Check, Status: ok, Found: l.command}
+	return finding{Check: f.Check, Status: ok, Found: redact(l.command)}
 }
 
 // isPrefix says whether a word may stand before the program: env(1), what it

@@ -93,6 +93,7 @@ func (l *login) checkMPTCPPath(rules *race.Dialer, targets []race.Target) findin
 	d := *rules
 	d.Timeout = min(d.Timeout, 2500*time.Millisecond)
 	d.Transports = []race.Transport{helper.MPTCP}
+	d.Proxies = nil // which connect by something else
 	w, err := d.Dial(context.Background(), targets...)
 	if err != nil {
 		f := finding{Check: "MPTCP path", Status: ok, Found: "MPTCP does not get through: " + mptcpLoss(err)}

@@ -44,6 +44,26 @@ func TestParseConfig(t *testing.T) {
 	}
 }
 
+func TestRedact(t *testing.T) {
+	for command, want := range map[string]string{
+		"fdrace -- %h %p":                                             "fdrace -- %h %p",
+		"fdrace --proxy socks5://proxy -- me@box":                     "fdrace --proxy socks5://proxy -- me@box",
+		"fdrace --proxy socks5://me:pw@proxy -- %h %p":                "fdrace --proxy socks5://...@proxy -- %h %p",
+		"fdrace --proxy='http://me:a b@c@proxy:1' --proxy a@b":        "fdrace --proxy='http://...@proxy:1' --proxy a@b",
+		`fdrace --proxy "socks5://me:p\"w@x" --proxy http://a:b@c %h`: `fdrace --proxy "socks5://...@x" --proxy http://...@c %h`,
+		"fdrace --proxy 'socks5://me:p w@proxy %h":                    "fdrace --proxy 'socks5://...@proxy %h", // no word that a shell would read
+	} {
+		if got := redact(command); got != want {
+			t.Errorf("%s: %s, want %s", command, got, want)
+		}
+	}
+	l := &login{host: "box"}
+	f := l.mend(finding{Check: "x", Status: warn}, "fdrace --proxy socks5://me:sesame@proxy -- %h %p")
+	if strings.Contains(fmt.Sprint(f), "sesame") || f.Where != byHand || !strings.Contains(l.command, "sesame") {
+		t.Errorf("%+v", f)
+	}
+}
+
 func FuzzParseConfig(f *testing.F) {
 	f.Add("host box\nproxycommand fdrace -- %h %p\n")
 	f.Add("\n \nx\ry\n")

@@ -49,7 +49,7 @@ func (o *Options) addCommands(d *race.Dialer, targets []race.Target) error {
 		if err != nil {
 			return fmt.Errorf("--jump %s: %w", word, err)
 		}
-		if slices.Contains(running, j.mark()) || j.host == j.target.Host {
+		if slices.Contains(running, j.mark()) || strings.EqualFold(j.host, j.target.Host) { // ssh has %h in lower case
 			continue
 		}
 		path, err := lookPath("ssh")

@@ -73,6 +73,7 @@ func TestCommandLanes(t *testing.T) {
 		{"jump:a", Options{Jump: []string{"me@A:22", "b"}}, "--jump b"},
 		{"jump:c jump:b", Options{Jump: []string{"a,b", "a"}}, "--jump a"},
 		{"", Options{Jump: []string{"box", "a"}}, "--jump a"},
+		{"", Options{Jump: []string{"me@Box:23", "a"}}, "--jump a"},
 		{"or:7e1f", Options{Or: []string{"x"}}, "--or x"},
 	} {
 		t.Setenv(jumpEnv, tt.env)

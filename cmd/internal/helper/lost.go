@@ -113,10 +113,24 @@ func (e *raceError) why(lost *race.Error) string {
 	case lost.Cause != nil:
 		return lost.Cause.Error()
 	case n == 1:
-		return e.reason(lost.Failures[0])
+		return e.by(lost.Failures[0]) + e.reason(lost.Failures[0])
 	default:
 		return fmt.Sprintf("all %d candidates failed", n)
 	}
+}
+
+// by names the proxy or the command whose failure f is, if it is not the target's.
+func (e *raceError) by(f race.Failure) string {
+	var said *race.ProxyError
+	isServer := func(p race.Proxy) bool { return p.Server == f.Target }
+	switch {
+	case errors.As(f.Err, &said): // which says so itself
+	case f.Addr.Proxy != nil, f.Addr.Command != nil:
+		return f.Addr.String() + ": "
+	case !slices.Contains(e.targets, f.Target) && slices.ContainsFunc(e.dialer.Proxies, isServer):
+		return f.Target.Host + ": "
+	}
+	return ""
 }
 
 func (e *raceError) timedOut() string { return fmt.Sprintf("timed out after %v", e.dialer.Timeout) }

@@ -145,3 +145,30 @@ func TestLost(t *testing.T) {
 	}
 	golden.Compare(t, "lost", all.String())
 }
+
+// Where only one has failed, and that is not the target, its name is told.
+func TestWhoFailed(t *testing.T) {
+	box, server := race.Target{Host: "box", Port: 22}, race.Target{Host: "proxy", Port: 1080}
+	d := &race.Dialer{
+		Proxies:  []race.Proxy{{Server: server, Target: box}},
+		Commands: []race.Command{{Name: "--jump bastion", Target: box}},
+	}
+	for _, tt := range []struct {
+		f    race.Failure
+		want string
+	}{
+		{race.Failure{Target: server, Addr: race.Addr{AddrPort: netip.MustParseAddrPort("192.0.2.3:1080"), Proxy: &d.Proxies[0]}, Err: unix.ECONNREFUSED},
+			"socks5://192.0.2.3:1080: connection refused"},
+		{race.Failure{Target: server, Addr: race.Addr{AddrPort: netip.MustParseAddrPort("192.0.2.3:1080"), Proxy: &d.Proxies[0]}, Err: &race.ProxyError{Said: "no"}},
+			"the proxy said: no"},
+		{race.Failure{Target: server, Err: nowhere}, "proxy: no such host"},
+		{race.Failure{Target: box, Err: nowhere}, "no such host"},
+		{race.Failure{Target: box, Addr: race.Addr{Command: &d.Commands[0]}, Err: race.ErrCommandTimeout}, "--jump bastion: no SSH banner within 2 minutes"},
+	} {
+		lost := fails(tt.f)
+		what, _ := Lost(&lost, nil, d)
+		if want := "no connection to box:22: " + tt.want; what != want {
+			t.Errorf("%s, want %s", what, want)
+		}
+	}
+}
