@@ -101,6 +101,10 @@ func splitPort(word string) (host, port string, hasPort bool, err error) {
 		return host, port, hasPort, nil
 	}
 	if scheme, rest, ok := strings.Cut(word, "://"); ok {
+		if at := strings.LastIndexByte(rest, '@'); at >= 0 { // there may be a password before it
+			rest = rest[at+1:]
+			word = scheme + "://...@" + rest
+		}
 		return "", "", false, fmt.Errorf("%q: a host is written without %q: %q", word, scheme+"://", strings.TrimRight(rest, "/"))
 	}
 	if strings.Count(word, ":") == 1 {

@@ -58,6 +58,7 @@ func TestParseTargetRefuses(t *testing.T) {
 		"::ffff:0.0.0.0":         "not the address of a host",
 		"me@box":                 `write only "box"`,
 		"ssh://box":              `written without "ssh://": "box"`,
+		"socks5://me:pw@box":     `"socks5://...@box": a host is written without "socks5://": "box"`,
 		"box/":                   "no '/'",
 		"two words":              "no ' '",
 		strings.Repeat("a", 255): "253 characters",
