@@ -20,7 +20,7 @@ func TestDoctorIsSeenOnce(t *testing.T) {
 		t.Skip("needs ssh: run `apt-get install openssh-client`")
 	}
 	if err := mptcp.Supported(); err != nil {
-		t.Skip("needs MPTCP: ", err)
+		t.Skip("needs MPTCP: run `sysctl net.mptcp.enabled=1`: ", err)
 	}
 	program, config := build(t), filepath.Join(t.TempDir(), "config")
 	for _, flags := range []string{"-v", "--mptcp", "--require-mptcp"} {
