@@ -41,13 +41,13 @@ help:
 
 # The log of HEAD is there because the version changes with a commit. A later
 # "sudo make install" finds nothing to do, and so needs neither go nor git.
-bin/fdrace: Makefile .ci/build go.mod go.sum $(wildcard .git/logs/HEAD) $(shell find cmd/fdrace cmd/internal/helper cmd/internal/paths cmd/internal/room internal race fdpass mptcp -type f ! -name '*_test.go')
+bin/fdrace: Makefile .ci/build go.mod go.sum $(wildcard .git/logs/HEAD) $(shell find cmd internal fdpass mptcp -type f ! -name '*_test.go')
 	$(BUILD) $@
 
 # Not by go run, which a signal would part from what it runs.
 demo: bin/fdrace
 	@sh .ci/need ssh sshd
-	@CGO_ENABLED=0 go build -o bin/demo ./cmd/internal/demo
+	@CGO_ENABLED=0 go build -o bin/demo ./internal/tools/demo
 	@bin/demo bin/fdrace
 
 # The results depend on more than the files that go looks at: none is cached.
@@ -60,7 +60,7 @@ test:
 	CGO_ENABLED=1 go test -race -count=1 -p 1 ./...
 	@sh .ci/openssh10 $(OPENSSH10)
 	@test ! -x $(OPENSSH10)/usr/sbin/sshd || { set -x; \
-		FDRACE_OPENSSH=$(OPENSSH10) CGO_ENABLED=1 go test -race -count=1 -p 1 -short -run '^Test(EndToEnd|OnTheWire|SSHD)$$' ./cmd/fdrace ./cmd/internal/soak; }
+		FDRACE_OPENSSH=$(OPENSSH10) CGO_ENABLED=1 go test -race -count=1 -p 1 -short -run '^Test(EndToEnd|OnTheWire|SSHD)$$' ./cmd/fdrace ./internal/tools/soak; }
 
 e2e:
 	@sh .ci/need cc ssh sshd ip --or-skip ansible git microsocks mptcpize nc nft ping rsync tinyproxy
@@ -71,14 +71,14 @@ e2e:
 soak:
 	@sh .ci/need nc ssh sshd ip --or-skip mptcpize
 	@sh .ci/openssh10 $(OPENSSH10)
-	@CGO_ENABLED=0 go build -o bin/soak ./cmd/internal/soak
+	@CGO_ENABLED=0 go build -o bin/soak ./internal/tools/soak
 	@status=0; bin/soak $(SOAK) || status=1; \
 		if [ -x $(OPENSSH10)/usr/sbin/sshd ]; then FDRACE_OPENSSH=$(OPENSSH10) bin/soak $(SOAK) || status=1; fi; \
 		exit $$status
 
 bench:
 	@sh .ci/need nc --or-skip cc ssh sshd ip
-	go run ./cmd/internal/bench $(BENCH)
+	go run ./internal/tools/bench $(BENCH)
 
 size:
 	@LINK="$(ENTRY)" sh .ci/size

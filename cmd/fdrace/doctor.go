@@ -9,7 +9,7 @@ import (
 	"reflect"
 	"strings"
 
-	"fdrace/cmd/internal/helper"
+	"fdrace/internal/helper"
 
 	"golang.org/x/sys/unix"
 )

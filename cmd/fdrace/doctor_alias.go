@@ -8,8 +8,8 @@ import (
 	"slices"
 	"strings"
 
-	"fdrace/cmd/internal/helper"
-	"fdrace/race"
+	"fdrace/internal/engine"
+	"fdrace/internal/helper"
 
 	"github.com/alecthomas/kong"
 )
@@ -202,7 +202,7 @@ func (l *login) arguments() (args []string) {
 }
 
 // checkArguments reads fdrace's own command line as fdrace does.
-func (l *login) checkArguments() ([]race.Target, *race.Dialer, finding) {
+func (l *login) checkArguments() ([]engine.Target, *engine.Dialer, finding) {
 	f := finding{Check: "arguments", Status: fail, Remedy: `mend the ProxyCommand; "fdrace --help" has the flags`, Where: byHand}
 	args := l.arguments()
 	exits := false
@@ -211,8 +211,8 @@ func (l *login) checkArguments() ([]race.Target, *race.Dialer, finding) {
 		f.Found = "fdrace is asked for words, not for a connection"
 		return nil, nil, f
 	}
-	var targets []race.Target
-	var d *race.Dialer
+	var targets []engine.Target
+	var d *engine.Dialer
 	if err == nil {
 		targets, d, err = l.options.Plan()
 	}

@@ -7,7 +7,7 @@ import (
 	"slices"
 	"strings"
 
-	"fdrace/race"
+	"fdrace/internal/engine"
 )
 
 // checkLog looks whether anybody will see what fdrace has to say: ssh sends its
@@ -32,7 +32,7 @@ func (l *login) checkLog() []finding {
 // checkHostKey looks by what name ssh knows the host key of several targets. One
 // of theirs is a bad one: another place's DNS or mDNS may give it to another
 // machine, and the port is a part of it.
-func (l *login) checkHostKey(targets []race.Target) []finding {
+func (l *login) checkHostKey(targets []engine.Target) []finding {
 	var hosts []string
 	for _, t := range targets {
 		if !slices.Contains(hosts, t.Host) {
@@ -58,8 +58,8 @@ func (l *login) checkHostKey(targets []race.Target) []finding {
 
 // checkIPQoS is about Linux having no IPV6_TCLASS on MPTCP sockets: ssh says so
 // at each login.
-func (l *login) checkIPQoS(targets []race.Target) []finding {
-	onlyIPv4 := l.options.IPv4 || !slices.ContainsFunc(targets, func(t race.Target) bool {
+func (l *login) checkIPQoS(targets []engine.Target) []finding {
+	onlyIPv4 := l.options.IPv4 || !slices.ContainsFunc(targets, func(t engine.Target) bool {
 		a, err := netip.ParseAddr(t.Host)
 		return err != nil || !a.Is4()
 	})

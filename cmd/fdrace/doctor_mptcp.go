@@ -7,8 +7,8 @@ import (
 	"os"
 	"strings"
 
-	"fdrace/cmd/internal/helper"
-	"fdrace/cmd/internal/paths"
+	"fdrace/internal/helper"
+	"fdrace/internal/paths"
 	"fdrace/mptcp"
 
 	"golang.org/x/sys/unix"

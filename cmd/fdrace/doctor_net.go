@@ -9,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"fdrace/race/resolve"
+	"fdrace/internal/resolve"
 )
 
 // Addresses of the root name server A, far from everybody. Nothing is sent.

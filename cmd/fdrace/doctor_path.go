@@ -8,16 +8,16 @@ import (
 	"strings"
 	"time"
 
-	"fdrace/cmd/internal/helper"
+	"fdrace/internal/engine"
+	"fdrace/internal/helper"
 	"fdrace/mptcp"
-	"fdrace/race"
 
 	"golang.org/x/sys/unix"
 )
 
 // checkPath runs the race that ssh would have, and looks whether the path to the
 // winner keeps MPTCP.
-func (l *login) checkPath(targets []race.Target, d *race.Dialer) []finding {
+func (l *login) checkPath(targets []engine.Target, d *engine.Dialer) []finding {
 	const most = 30 * time.Second // where --timeout is more
 	d.Report, d.Tick, d.Timeout, d.Probe = nil, nil, min(d.Timeout, most), true
 	commands := d.Commands
@@ -53,10 +53,10 @@ func (l *login) checkPath(targets []race.Target, d *race.Dialer) []finding {
 		found = append(found, l.mptcpPath(multipath, err))
 	case d.Banner != "": // as here
 	default:
-		winner := race.Target{Host: w.Addr.Addr().String(), Port: w.Addr.Port()}
-		found = append(found, l.checkMPTCPPath(d, []race.Target{winner}))
+		winner := engine.Target{Host: w.Addr.Addr().String(), Port: w.Addr.Port()}
+		found = append(found, l.checkMPTCPPath(d, []engine.Target{winner}))
 		ended = time.Now()
-		log = helper.ServerLog(&race.Winner{Transport: "mptcp"}, nil, d)
+		log = helper.ServerLog(&engine.Winner{Transport: "mptcp"}, nil, d)
 	}
 	l.pardon = func() { helper.AwaitPardon(log, ended) }
 	return append(found, finding{Check: "server log", Status: ok, Found: log})
@@ -70,7 +70,7 @@ func abort(fd int) {
 }
 
 // lost puts a race that nobody won into words.
-func (l *login) lost(err error, targets []race.Target, d *race.Dialer) finding {
+func (l *login) lost(err error, targets []engine.Target, d *engine.Dialer) finding {
 	what, hint := helper.Explain(err, targets, d)
 	f := finding{Check: "path", Status: fail, Found: what, Remedy: hint, Where: byHand}
 	var dns *net.DNSError
@@ -89,10 +89,10 @@ func (l *login) lost(err error, targets []race.Target, d *race.Dialer) finding {
 }
 
 // checkMPTCPPath connects by MPTCP alone, and looks whether it stays that.
-func (l *login) checkMPTCPPath(rules *race.Dialer, targets []race.Target) finding {
+func (l *login) checkMPTCPPath(rules *engine.Dialer, targets []engine.Target) finding {
 	d := *rules
 	d.Timeout = min(d.Timeout, 2500*time.Millisecond)
-	d.Transports = []race.Transport{helper.MPTCP}
+	d.Transports = []engine.Transport{helper.MPTCP}
 	d.Proxies = nil // which connect by something else
 	w, err := d.Dial(context.Background(), targets...)
 	if err != nil {

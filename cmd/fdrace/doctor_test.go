@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"fdrace/cmd/internal/helper"
+	"fdrace/internal/helper"
 )
 
 func TestParseVersion(t *testing.T) {

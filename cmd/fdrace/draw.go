@@ -10,7 +10,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"fdrace/race"
+	"fdrace/internal/engine"
 
 	"golang.org/x/sys/unix"
 )
@@ -176,7 +176,7 @@ func (t *tale) table(b *strings.Builder, p paper, lines []line) {
 	}
 	for _, line := range lines {
 		mark, name := " ", line.name
-		if line.end == race.Won && !line.isLookup() {
+		if line.end == engine.Won && !line.isLookup() {
 			mark = p.strokes().good
 		}
 		if line.head && columns(name) > l.name && l.beside {
@@ -231,7 +231,7 @@ func indented(name string, in bool) string {
 }
 
 // shared returns what target leads to and another one has led to first.
-func (t *tale) shared(target race.Target) (rows []*row) {
+func (t *tale) shared(target engine.Target) (rows []*row) {
 	leads := map[netip.AddrPort]bool{}
 	if a, err := netip.ParseAddr(target.Host); err == nil {
 		leads[netip.AddrPortFrom(a.Unmap(), target.Port)] = true
@@ -263,7 +263,7 @@ func (r *row) line(name string) line {
 		l.ms = fmt.Sprintf("%.1f", float64(r.ended)/float64(time.Millisecond))
 	}
 	switch {
-	case r.end == race.Won:
+	case r.end == engine.Won:
 		l.color = green
 	case r.late || r.isLookup() && r.err == nil:
 		l.color = faint

@@ -14,7 +14,7 @@ import (
 	"syscall"
 	"time"
 
-	"fdrace/cmd/internal/lab"
+	"fdrace/internal/lab"
 
 	"github.com/rogpeppe/go-internal/testscript"
 	"golang.org/x/sys/unix"

@@ -16,7 +16,7 @@ import (
 	"sync"
 	"time"
 
-	"fdrace/cmd/internal/lab"
+	"fdrace/internal/lab"
 
 	"github.com/rogpeppe/go-internal/testscript"
 )

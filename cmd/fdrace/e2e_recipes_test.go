@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"fdrace/cmd/internal/lab"
+	"fdrace/internal/lab"
 
 	"github.com/rogpeppe/go-internal/testscript"
 )

@@ -14,7 +14,7 @@ import (
 	"strings"
 	"sync"
 
-	"fdrace/cmd/internal/lab"
+	"fdrace/internal/lab"
 
 	"github.com/rogpeppe/go-internal/testscript"
 	"golang.org/x/net/dns/dnsmessage"

@@ -13,7 +13,7 @@ import (
 	"strings"
 	"testing"
 
-	"fdrace/cmd/internal/lab"
+	"fdrace/internal/lab"
 	"fdrace/internal/prestart"
 	"fdrace/mptcp"
 

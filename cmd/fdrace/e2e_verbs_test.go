@@ -20,7 +20,7 @@ import (
 	"testing"
 	"time"
 
-	"fdrace/cmd/internal/lab"
+	"fdrace/internal/lab"
 
 	"github.com/rogpeppe/go-internal/testscript"
 	"golang.org/x/sys/unix"

@@ -10,9 +10,9 @@ import (
 	"strings"
 	"time"
 
-	"fdrace/cmd/internal/helper"
+	"fdrace/internal/engine"
+	"fdrace/internal/helper"
 	"fdrace/mptcp"
-	"fdrace/race"
 )
 
 // explain races to the end, passes nothing, and shows on stdout what a race for
@@ -30,7 +30,7 @@ func explain(o *helper.Options) error {
 		d.Tick = nil // its line is no place for another
 	}
 	before := d.Report
-	d.Report = func(e race.Event) {
+	d.Report = func(e engine.Event) {
 		if before != nil {
 			before(e)
 		}
@@ -43,7 +43,7 @@ func explain(o *helper.Options) error {
 	w, err := d.Dial(context.Background(), targets...)
 	helper.EraseStatus()
 
-	var lost *race.Error
+	var lost *engine.Error
 	if err != nil && !errors.As(err, &lost) {
 		return err
 	}
@@ -67,8 +67,8 @@ func explain(o *helper.Options) error {
 // A tale is what the events of a race come to: a row for each lookup and each
 // candidate, by target.
 type tale struct {
-	asked   []race.Target // those of the command line
-	targets []race.Target // in the order in which they came up
+	asked   []engine.Target // those of the command line
+	targets []engine.Target // in the order in which they came up
 	rows    []*row
 	won     time.Duration // -1: not yet
 	end     time.Duration // of the race
@@ -89,16 +89,16 @@ type checked struct {
 // A row is one lookup or one candidate. Times are since the race began, -1 for
 // what has not been.
 type row struct {
-	target    race.Target
-	addr      race.Addr // of a candidate
-	family    race.Family
+	target    engine.Target
+	addr      engine.Addr // of a candidate
+	family    engine.Family
 	via, by   string        // the interface it is bound to; the transport
 	known     time.Duration // since when it waited for its turn
 	began     time.Duration
 	attempts  int
 	connected time.Duration
 	ended     time.Duration
-	end       race.EventKind
+	end       engine.EventKind
 	answer    []netip.Addr // a lookup's
 	err       error        // why it ended so
 	late      bool         // the race was won before it began
@@ -106,7 +106,7 @@ type row struct {
 	unsure    error        // why nobody knows
 }
 
-func newTale(targets []race.Target) *tale {
+func newTale(targets []engine.Target) *tale {
 	t := &tale{asked: targets, won: -1, byFD: map[int]*row{}}
 	for _, target := range targets {
 		t.open(target)
@@ -114,7 +114,7 @@ func newTale(targets []race.Target) *tale {
 	return t
 }
 
-func (t *tale) open(target race.Target) {
+func (t *tale) open(target engine.Target) {
 	if !slices.Contains(t.targets, target) {
 		t.targets = append(t.targets, target)
 	}
@@ -124,31 +124,31 @@ func (t *tale) open(target race.Target) {
 func (r *row) isLookup() bool { return !r.addr.IsValid() }
 
 // note adds what e tells.
-func (t *tale) note(e race.Event) {
+func (t *tale) note(e engine.Event) {
 	t.open(e.Target)
 	t.end = max(t.end, e.At)
 	r := t.find(e)
 	switch e.Kind {
-	case race.Start:
+	case engine.Start:
 		if r.attempts = e.Attempt; r.began < 0 {
 			r.began, r.late = e.At, t.won >= 0
 		}
-	case race.Resolved:
+	case engine.Resolved:
 		r.ended, r.end, r.err = e.At, e.Kind, e.Err
 		if e.Replaces {
 			r.answer = nil
 		}
 		r.answer = append(r.answer, e.Addrs...)
-	case race.Connected:
+	case engine.Connected:
 		r.connected = e.At
 		if c := t.checked; c != nil {
 			t.byFD[c.fd], t.checked = r, nil
 			r.fellBack, r.unsure = c.fellBack, c.unsure
 		}
-	case race.Won:
+	case engine.Won:
 		t.won = e.At
 		fallthrough
-	case race.Failed, race.Cancelled:
+	case engine.Failed, engine.Cancelled:
 		if r.isLookup() && r.ended >= 0 {
 			return // its answer has said so
 		}
@@ -157,15 +157,15 @@ func (t *tale) note(e race.Event) {
 }
 
 // find returns the row that e is of, which may be a new one.
-func (t *tale) find(e race.Event) *row {
+func (t *tale) find(e engine.Event) *row {
 	for _, r := range t.rows {
 		same := r.addr == e.Addr && r.via == e.Interface && r.by == e.Transport
-		if e.Addr.IsValid() && same || !e.Addr.IsValid() && r.isLookup() && r.target == e.Target && (r.family == e.Family || e.Family == race.AnyFamily) {
+		if e.Addr.IsValid() && same || !e.Addr.IsValid() && r.isLookup() && r.target == e.Target && (r.family == e.Family || e.Family == engine.AnyFamily) {
 			return r
 		}
 	}
 	r := &row{target: e.Target, addr: e.Addr, family: e.Family, via: e.Interface, by: e.Transport, began: -1, connected: -1, ended: -1}
-	if e.Kind == race.Resolve {
+	if e.Kind == engine.Resolve {
 		r.began = e.At
 	}
 	for _, lookup := range t.rows {
@@ -178,7 +178,7 @@ func (t *tale) find(e race.Event) *row {
 }
 
 // ask has tr tell whether what it connects speaks MPTCP.
-func (t *tale) ask(tr *race.Transport) {
+func (t *tale) ask(tr *engine.Transport) {
 	if tr.Name != "mptcp" {
 		return
 	}
@@ -199,7 +199,7 @@ func (t *tale) ask(tr *race.Transport) {
 }
 
 // tell puts the outcome into words: of w, or else of lost.
-func (t *tale) tell(w *race.Winner, lost *race.Error, d *race.Dialer) {
+func (t *tale) tell(w *engine.Winner, lost *engine.Error, d *engine.Dialer) {
 	t.log = helper.ServerLog(w, lost, d)
 	if w == nil {
 		t.verdict, t.hint = helper.Lost(lost, t.asked, d)
@@ -207,7 +207,7 @@ func (t *tale) tell(w *race.Winner, lost *race.Error, d *race.Dialer) {
 	}
 	var speaks *row
 	for _, r := range t.rows {
-		if r.end == race.Won {
+		if r.end == engine.Won {
 			speaks = r
 		}
 	}
@@ -230,27 +230,27 @@ func (r *row) outcome() string {
 	switch {
 	case r.ended < 0:
 		return "" // cannot be: all have an end
-	case r.isLookup() && r.end == race.Resolved && r.err == nil && len(r.answer) == 0:
+	case r.isLookup() && r.end == engine.Resolved && r.err == nil && len(r.answer) == 0:
 		return "answered"
-	case r.isLookup() && r.end == race.Resolved && r.err == nil:
+	case r.isLookup() && r.end == engine.Resolved && r.err == nil:
 		return plural(len(r.answer), "address", "addresses")
-	case r.isLookup() && r.end == race.Cancelled:
+	case r.isLookup() && r.end == engine.Cancelled:
 		return "no answer"
-	case r.end == race.Won && r.fellBack:
+	case r.end == engine.Won && r.fellBack:
 		return "won, fell back to TCP"
-	case r.end == race.Won:
+	case r.end == engine.Won:
 		return "won"
-	case r.end == race.Cancelled && r.err == nil && r.late:
+	case r.end == engine.Cancelled && r.err == nil && r.late:
 		return "connects, not needed"
-	case r.end == race.Cancelled && r.err == nil:
+	case r.end == engine.Cancelled && r.err == nil:
 		return "connects, too late"
-	case errors.Is(r.err, race.ErrNotAsked):
+	case errors.Is(r.err, engine.ErrNotAsked):
 		return "connects, not asked"
-	case r.end == race.Cancelled && r.connected >= 0:
+	case r.end == engine.Cancelled && r.connected >= 0:
 		return "connects, no banner"
-	case errors.Is(r.err, race.ErrSeen):
+	case errors.Is(r.err, engine.ErrSeen):
 		return "given up"
-	case errors.Is(r.err, race.ErrNotTried):
+	case errors.Is(r.err, engine.ErrNotTried):
 		return "not tried"
 	}
 	return helper.Words(r.err, r.addr)
@@ -266,7 +266,7 @@ func plural(n int, one, many string) string {
 // protocol is what r was asked or connected by.
 func (r *row) protocol() string {
 	switch {
-	case r.isLookup() && r.family == race.AnyFamily:
+	case r.isLookup() && r.family == engine.AnyFamily:
 		return "lookup"
 	case r.isLookup():
 		return r.family.String()

@@ -12,9 +12,9 @@ import (
 	"testing"
 	"time"
 
-	"fdrace/cmd/internal/golden"
-	"fdrace/cmd/internal/helper"
-	"fdrace/race"
+	"fdrace/internal/engine"
+	"fdrace/internal/golden"
+	"fdrace/internal/helper"
 
 	"golang.org/x/sys/unix"
 )
@@ -25,33 +25,33 @@ const (
 )
 
 // An events is a race written down: what happened, in order.
-type events []race.Event
+type events []engine.Event
 
-func (l *events) add(at time.Duration, k race.EventKind, e race.Event) {
+func (l *events) add(at time.Duration, k engine.EventKind, e engine.Event) {
 	e.At, e.Kind = at, k
 	*l = append(*l, e)
 }
 
-func (l *events) lookup(target race.Target, family race.Family, from, to time.Duration, addrs string, err error) {
-	e := race.Event{Target: target, Family: family}
-	l.add(from, race.Resolve, e)
+func (l *events) lookup(target engine.Target, family engine.Family, from, to time.Duration, addrs string, err error) {
+	e := engine.Event{Target: target, Family: family}
+	l.add(from, engine.Resolve, e)
 	e.Err = err
 	for a := range strings.FieldsSeq(addrs) {
 		e.Addrs = append(e.Addrs, netip.MustParseAddr(a))
 	}
-	l.add(to, race.Resolved, e)
+	l.add(to, engine.Resolved, e)
 }
 
-func attempt(target race.Target, addr, transport string) race.Event {
-	return race.Event{Target: target, Addr: race.Addr{AddrPort: netip.MustParseAddrPort(addr)}, Transport: transport}
+func attempt(target engine.Target, addr, transport string) engine.Event {
+	return engine.Event{Target: target, Addr: engine.Addr{AddrPort: netip.MustParseAddrPort(addr)}, Transport: transport}
 }
 
-func failedBy(e race.Event, err error) race.Event { e.Err = err; return e }
+func failedBy(e engine.Event, err error) engine.Event { e.Err = err; return e }
 
 var (
-	box     = race.Target{Host: "box.lan", Port: 22}
-	vpn     = race.Target{Host: "vpn-box.example.org", Port: 22}
-	literal = race.Target{Host: "192.0.2.9", Port: 2222}
+	box     = engine.Target{Host: "box.lan", Port: 22}
+	vpn     = engine.Target{Host: "vpn-box.example.org", Port: 22}
+	literal = engine.Target{Host: "192.0.2.9", Port: 2222}
 	late    = context.DeadlineExceeded
 )
 
@@ -60,48 +60,48 @@ var (
 // leads nowhere, a literal, and what comes after the win.
 func silentV6() events {
 	var l events
-	l.lookup(box, race.IPv6, 0, 2*ms, "2001:db8::5", nil)
-	l.lookup(box, race.IPv4, 0, 2*ms, "192.0.2.5", nil)
-	l.lookup(vpn, race.IPv6, 0, 9*ms, "", &net.DNSError{Err: "name server 192.0.2.53 answers nothing at port 53 (connection refused)"})
+	l.lookup(box, engine.IPv6, 0, 2*ms, "2001:db8::5", nil)
+	l.lookup(box, engine.IPv4, 0, 2*ms, "192.0.2.5", nil)
+	l.lookup(vpn, engine.IPv6, 0, 9*ms, "", &net.DNSError{Err: "name server 192.0.2.53 answers nothing at port 53 (connection refused)"})
 	v6, v4 := attempt(box, "[2001:db8::5]:22", "mptcp"), attempt(box, "192.0.2.5:22", "mptcp")
 	tcp6, tcp4 := attempt(box, "[2001:db8::5]:22", "tcp"), attempt(box, "192.0.2.5:22", "tcp")
 	lte := attempt(box, "192.0.2.5:22", "tcp")
 	lte.Interface = "lte0"
 	refused := attempt(literal, "192.0.2.9:2222", "tcp")
-	l.add(0, race.Start, refused)
-	l.add(2*ms, race.Start, v6)
-	l.add(20*ms, race.Failed, failedBy(refused, unix.ECONNREFUSED))
-	l.lookup(vpn, race.IPv4, 0, 30*ms, "192.0.2.5", nil)
-	l.add(252*ms, race.Start, tcp6)
-	l.add(252*ms, race.Start, v4)
-	l.add(272*ms, race.Connected, v4)
-	l.add(272*ms, race.Won, v4)
-	l.add(502*ms, race.Start, tcp4)
-	l.add(522*ms, race.Connected, tcp4)
-	l.add(522*ms, race.Cancelled, tcp4)
-	l.add(752*ms, race.Start, lte)
-	l.add(900*ms, race.Failed, failedBy(lte, unix.EHOSTUNREACH))
-	l.add(10000*ms, race.Cancelled, failedBy(v6, late))
-	l.add(10000*ms, race.Cancelled, failedBy(tcp6, late))
+	l.add(0, engine.Start, refused)
+	l.add(2*ms, engine.Start, v6)
+	l.add(20*ms, engine.Failed, failedBy(refused, unix.ECONNREFUSED))
+	l.lookup(vpn, engine.IPv4, 0, 30*ms, "192.0.2.5", nil)
+	l.add(252*ms, engine.Start, tcp6)
+	l.add(252*ms, engine.Start, v4)
+	l.add(272*ms, engine.Connected, v4)
+	l.add(272*ms, engine.Won, v4)
+	l.add(502*ms, engine.Start, tcp4)
+	l.add(522*ms, engine.Connected, tcp4)
+	l.add(522*ms, engine.Cancelled, tcp4)
+	l.add(752*ms, engine.Start, lte)
+	l.add(900*ms, engine.Failed, failedBy(lte, unix.EHOSTUNREACH))
+	l.add(10000*ms, engine.Cancelled, failedBy(v6, late))
+	l.add(10000*ms, engine.Cancelled, failedBy(tcp6, late))
 	return l
 }
 
 // nobody is a race that is lost, in more ways than one.
 func nobody() events {
 	var l events
-	l.lookup(box, race.IPv6, 0, 2*ms, "2001:db8::5 2001:db8::6", nil)
-	l.add(0, race.Resolve, race.Event{Target: box, Family: race.IPv4})
+	l.lookup(box, engine.IPv6, 0, 2*ms, "2001:db8::5 2001:db8::6", nil)
+	l.add(0, engine.Resolve, engine.Event{Target: box, Family: engine.IPv4})
 	first := attempt(box, "[2001:db8::5]:22", "tcp")
-	l.add(2*ms, race.Start, first)
-	l.add(2*ms, race.Failed, failedBy(race.Event{Target: literal, Addr: race.Addr{AddrPort: netip.MustParseAddrPort("192.0.2.9:2222")}}, errors.New("not an IPv6 address")))
-	l.add(30*ms, race.Connected, first)
-	l.add(200*ms, race.Cancelled, failedBy(first, errors.Join(race.ErrNoBanner, late)))
-	l.add(200*ms, race.Failed, failedBy(race.Event{Target: box, Addr: race.Addr{AddrPort: netip.MustParseAddrPort("[2001:db8::6]:22")}}, race.ErrNotTried))
-	l.add(200*ms, race.Cancelled, race.Event{Target: box, Family: race.IPv4, Err: late})
+	l.add(2*ms, engine.Start, first)
+	l.add(2*ms, engine.Failed, failedBy(engine.Event{Target: literal, Addr: engine.Addr{AddrPort: netip.MustParseAddrPort("192.0.2.9:2222")}}, errors.New("not an IPv6 address")))
+	l.add(30*ms, engine.Connected, first)
+	l.add(200*ms, engine.Cancelled, failedBy(first, errors.Join(engine.ErrNoBanner, late)))
+	l.add(200*ms, engine.Failed, failedBy(engine.Event{Target: box, Addr: engine.Addr{AddrPort: netip.MustParseAddrPort("[2001:db8::6]:22")}}, engine.ErrNotTried))
+	l.add(200*ms, engine.Cancelled, engine.Event{Target: box, Family: engine.IPv4, Err: late})
 	return l
 }
 
-func told(l events, verdict, hint string, targets ...race.Target) *tale {
+func told(l events, verdict, hint string, targets ...engine.Target) *tale {
 	t := newTale(targets)
 	for _, e := range l {
 		t.note(e)
@@ -113,8 +113,8 @@ func told(l events, verdict, hint string, targets ...race.Target) *tale {
 // A provisional answer that is replaced does not count twice.
 func TestReplacedAnswer(t *testing.T) {
 	var l events
-	l.lookup(box, race.IPv4, 0, 100*ms, "192.0.2.5 192.0.2.6", nil)
-	l.add(200*ms, race.Resolved, race.Event{Target: box, Family: race.IPv4, Addrs: []netip.Addr{netip.MustParseAddr("192.0.2.5")}, Replaces: true})
+	l.lookup(box, engine.IPv4, 0, 100*ms, "192.0.2.5 192.0.2.6", nil)
+	l.add(200*ms, engine.Resolved, engine.Event{Target: box, Family: engine.IPv4, Addrs: []netip.Addr{netip.MustParseAddr("192.0.2.5")}, Replaces: true})
 	tale := told(l, "", "", box)
 	if r := tale.rows[0]; len(tale.rows) != 1 || r.outcome() != "1 address" {
 		t.Errorf("%d rows: %s", len(tale.rows), r.outcome())
@@ -141,7 +141,7 @@ func TestDraw(t *testing.T) {
 func TestJSON(t *testing.T) {
 	var b bytes.Buffer
 	for _, l := range []events{silentV6(), nobody()} {
-		note := newTale([]race.Target{box, vpn, literal}).json(&b)
+		note := newTale([]engine.Target{box, vpn, literal}).json(&b)
 		for _, e := range l {
 			note(e)
 		}
@@ -168,12 +168,12 @@ func FuzzDraw(f *testing.F) {
 	f.Add("box", uint8(80), true)
 	f.Add("a\x1b[2J\u009b\xff\u202e", uint8(200), false)
 	f.Fuzz(func(t *testing.T, name string, width uint8, ascii bool) {
-		target := race.Target{Host: name, Port: 22}
+		target := engine.Target{Host: name, Port: 22}
 		var l events
-		l.lookup(target, race.IPv6, 0, 2*ms, "2001:db8::5", errors.New(name))
+		l.lookup(target, engine.IPv6, 0, 2*ms, "2001:db8::5", errors.New(name))
 		long := attempt(target, "[2001:db8:1111:2222:3333:4444:5555:6666]:65535", "mptcp")
-		l.add(2*ms, race.Start, long)
-		l.add(20*ms, race.Won, long)
+		l.add(2*ms, engine.Start, long)
+		l.add(20*ms, engine.Won, long)
 		p := paper{width: 80 + int(width), ascii: ascii}
 		for line := range strings.Lines(told(l, "", "", target).draw(p)) {
 			line = strings.TrimSuffix(line, "\n")
@@ -189,21 +189,21 @@ func FuzzDraw(f *testing.F) {
 
 // What the README shows is what is drawn.
 func TestReadme(t *testing.T) {
-	box := race.Target{Host: "box", Port: 22}
-	other := race.Target{Host: "192.0.2.9", Port: 22}
+	box := engine.Target{Host: "box", Port: 22}
+	other := engine.Target{Host: "192.0.2.9", Port: 22}
 	v6, v4, refused := attempt(box, "[2001:db8::5]:22", "tcp"), attempt(box, "192.0.2.5:22", "tcp"), attempt(other, "192.0.2.9:22", "tcp")
 	var l events
-	l.lookup(box, race.IPv6, 0, 2100*us, "2001:db8::5", nil)
-	l.lookup(box, race.IPv4, 0, 2200*us, "192.0.2.5", nil)
-	l.add(200*us, race.Start, refused)
-	l.add(2200*us, race.Start, v6)
-	l.add(20600*us, race.Failed, failedBy(refused, unix.ECONNREFUSED))
-	l.add(252400*us, race.Start, v4)
-	l.add(274300*us, race.Connected, v4)
-	l.add(274300*us, race.Won, v4)
-	l.add(10000300*us, race.Cancelled, failedBy(v6, late))
+	l.lookup(box, engine.IPv6, 0, 2100*us, "2001:db8::5", nil)
+	l.lookup(box, engine.IPv4, 0, 2200*us, "192.0.2.5", nil)
+	l.add(200*us, engine.Start, refused)
+	l.add(2200*us, engine.Start, v6)
+	l.add(20600*us, engine.Failed, failedBy(refused, unix.ECONNREFUSED))
+	l.add(252400*us, engine.Start, v4)
+	l.add(274300*us, engine.Connected, v4)
+	l.add(274300*us, engine.Won, v4)
+	l.add(10000300*us, engine.Cancelled, failedBy(v6, late))
 	picture := told(l, "ssh would get 192.0.2.5:22 over TCP, after 274.3 ms and 3 of 3 tried", "", box, other)
-	picture.log = helper.ServerLog(&race.Winner{Transport: "tcp"}, nil, &race.Dialer{})
+	picture.log = helper.ServerLog(&engine.Winner{Transport: "tcp"}, nil, &engine.Dialer{})
 	drawn := picture.draw(paper{width: 80})
 	want := "    $ fdrace --explain box 192.0.2.9\n"
 	for line := range strings.Lines(drawn) {

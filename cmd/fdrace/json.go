@@ -6,8 +6,8 @@ import (
 	"math"
 	"time"
 
-	"fdrace/cmd/internal/helper"
-	"fdrace/race"
+	"fdrace/internal/engine"
+	"fdrace/internal/helper"
 )
 
 // An object is a line of --explain --json: one event, in the order in which they
@@ -29,16 +29,16 @@ type object struct {
 }
 
 // json returns a note that also writes each event to w.
-func (t *tale) json(w io.Writer) func(race.Event) {
+func (t *tale) json(w io.Writer) func(engine.Event) {
 	out := json.NewEncoder(w)
 	out.SetEscapeHTML(false)
-	return func(e race.Event) {
+	return func(e engine.Event) {
 		t.note(e)
 		_ = out.Encode(t.object(e)) // a reader that goes ends this by SIGPIPE
 	}
 }
 
-func (t *tale) object(e race.Event) object {
+func (t *tale) object(e engine.Event) object {
 	r := t.find(e)
 	o := object{
 		T:         math.Round(float64(e.At)/float64(time.Microsecond)) / 1000,
@@ -53,10 +53,10 @@ func (t *tale) object(e race.Event) object {
 	if e.Attempt > 1 {
 		o.Attempt = e.Attempt
 	}
-	if e.Kind == race.Resolved {
-		o.Event = race.Resolve.String()
+	if e.Kind == engine.Resolved {
+		o.Event = engine.Resolve.String()
 	}
-	if e.Kind == race.Won && r.fellBack {
+	if e.Kind == engine.Won && r.fellBack {
 		o.Protocol = "tcp"
 	}
 	if e.Addr.IsValid() {

@@ -19,7 +19,7 @@ import (
 	"runtime"
 	"strings"
 
-	"fdrace/cmd/internal/helper"
+	"fdrace/internal/helper"
 	"fdrace/internal/prestart"
 
 	"github.com/alecthomas/kong"

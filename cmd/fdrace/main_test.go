@@ -8,14 +8,14 @@ import (
 	"testing"
 	"time"
 
-	"fdrace/cmd/internal/helper"
-	"fdrace/race"
+	"fdrace/internal/engine"
+	"fdrace/internal/helper"
 
 	"github.com/alecthomas/kong"
 )
 
 // read does what run does before the race.
-func read(t *testing.T, line string) ([]race.Target, *race.Dialer, error) {
+func read(t *testing.T, line string) ([]engine.Target, *engine.Dialer, error) {
 	t.Helper()
 	var o helper.Options
 	args := strings.Fields(line)
@@ -121,24 +121,24 @@ func TestUsageErrors(t *testing.T) {
 
 func TestDialer(t *testing.T) {
 	const sec = time.Second
-	names := func(ts []race.Transport) (names []string) {
+	names := func(ts []engine.Transport) (names []string) {
 		for _, tr := range ts {
 			names = append(names, tr.Name)
 		}
 		return names
 	}
-	for line, want := range map[string]race.Dialer{
+	for line, want := range map[string]engine.Dialer{
 		"box":                             {Timeout: 10 * sec, Delay: sec / 4},
-		"-4 box":                          {Timeout: 10 * sec, Delay: sec / 4, Family: race.IPv4},
-		"-6w3 box":                        {Timeout: 3 * sec, Delay: sec / 4, Family: race.IPv6},
+		"-4 box":                          {Timeout: 10 * sec, Delay: sec / 4, Family: engine.IPv4},
+		"-6w3 box":                        {Timeout: 3 * sec, Delay: sec / 4, Family: engine.IPv6},
 		"-w 1.5 box":                      {Timeout: 1500 * time.Millisecond, Delay: sec / 4},
 		"-w 250ms --delay 0.1 box":        {Timeout: sec / 4, Delay: sec / 10},
 		"--head-start 1 box vpn":          {Timeout: 10 * sec, Delay: sec / 4, HeadStart: sec},
 		"-b 127.0.0.1 box":                {Timeout: 10 * sec, Delay: sec / 4, Bind: netip.MustParseAddr("127.0.0.1")},
 		"-B lo box":                       {Timeout: 10 * sec, Delay: sec / 4, Interface: "lo"},
-		"--mptcp box":                     {Timeout: 10 * sec, Delay: sec / 4, Transports: []race.Transport{{Name: "mptcp"}, {}}},
-		"--require-mptcp box":             {Timeout: 10 * sec, Delay: sec / 4, Transports: []race.Transport{{Name: "mptcp"}}},
-		"--mptcp --require-mptcp -vv box": {Timeout: 10 * sec, Delay: sec / 4, Transports: []race.Transport{{Name: "mptcp"}}},
+		"--mptcp box":                     {Timeout: 10 * sec, Delay: sec / 4, Transports: []engine.Transport{{Name: "mptcp"}, {}}},
+		"--require-mptcp box":             {Timeout: 10 * sec, Delay: sec / 4, Transports: []engine.Transport{{Name: "mptcp"}}},
+		"--mptcp --require-mptcp -vv box": {Timeout: 10 * sec, Delay: sec / 4, Transports: []engine.Transport{{Name: "mptcp"}}},
 	} {
 		_, d, err := read(t, line)
 		if err != nil {

@@ -6,7 +6,7 @@ import (
 	"testing"
 	"unicode/utf8"
 
-	"fdrace/cmd/internal/helper"
+	"fdrace/internal/helper"
 )
 
 // FuzzQuick: what Quick makes of a line is what kong makes of it.

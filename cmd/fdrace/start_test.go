@@ -12,7 +12,7 @@ import (
 	"strings"
 	"testing"
 
-	"fdrace/cmd/internal/lab"
+	"fdrace/internal/lab"
 	"fdrace/internal/prestart"
 
 	"golang.org/x/sys/cpu"
@@ -27,7 +27,7 @@ var beforeTheRace = strings.Fields(`
 	internal/godebug internal/lazyregexp internal/poll internal/runtime/gc/scan io/fs
 	iter math net net/netip os os/signal path/filepath reflect regexp regexp/syntax
 	runtime sync syscall time unicode vendor/golang.org/x/net/dns/dnsmessage
-	fdrace/cmd/internal/room fdrace/race/resolve
+	fdrace/internal/stackgrow fdrace/internal/resolve
 `)
 
 // How far Go has got when the race is over.

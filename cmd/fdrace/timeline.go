@@ -6,7 +6,7 @@ import (
 	"strings"
 	"time"
 
-	"fdrace/race"
+	"fdrace/internal/engine"
 )
 
 // A scale is the axis of all time lines: the cells from 0 to its end.
@@ -21,7 +21,7 @@ type scale struct {
 func (t *tale) scale(lines []line, cells int) scale {
 	var end time.Duration
 	for _, l := range lines {
-		if l.end != race.Cancelled || l.err == nil { // those last as long as the race
+		if l.end != engine.Cancelled || l.err == nil { // those last as long as the race
 			end = max(end, l.ended)
 		}
 		end = max(end, l.began)
@@ -117,9 +117,9 @@ func (l line) waited() bool {
 // mark is how a time line ends.
 func (l line) mark(s strokes) cell {
 	switch {
-	case l.end == race.Won || l.end == race.Resolved && l.err == nil:
+	case l.end == engine.Won || l.end == engine.Resolved && l.err == nil:
 		return cell{s.good, green}
-	case l.end == race.Cancelled && l.err == nil:
+	case l.end == engine.Cancelled && l.err == nil:
 		return cell{s.good, plain}
 	}
 	return cell{s.bad, red}

@@ -75,7 +75,7 @@ flags:
 		}
 		l.n = i + 1
 	}
-	// Several attempts by MPTCP begin one by one (eagerGap of package race).
+	// Several attempts by MPTCP begin one by one (eagerGap of package engine).
 	return l.n == 1 || l.n > 1 && !l.mptcp
 }
 

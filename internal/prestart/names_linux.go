@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The names of a race, by package stub. The rules are those of package race
+// The names of a race, by package stub. The rules are those of package engine
 // (answers.go, names_linux.go), for one address of each name.
 
 // nat64Patience is how long names are waited for where there is no route to IPv4:
@@ -52,7 +52,7 @@ var (
 	loopback4 = stub.Addr{IP: [16]byte{127, 0, 0, 1}, Is4: true}
 )
 
-// Addresses of the root name server A, as in package race. Nothing is sent.
+// Addresses of the root name server A, as in package engine. Nothing is sent.
 var (
 	far4 = stub.Addr{IP: [16]byte{198, 41, 0, 4}, Is4: true}
 	far6 = stub.Addr{IP: [16]byte{0x20, 0x01, 0x05, 0x03, 0xba, 0x3e, 13: 0x02, 15: 0x30}}
@@ -232,7 +232,7 @@ func (n *lane) first() {
 }
 
 // prefersIPv4 reports whether an IPv4 address that may still come would go before
-// those of n, as in package race.
+// those of n, as in package engine.
 func (n *lane) prefersIPv4() bool {
 	if !source(&far4, &names.dests[0].Source) {
 		return false
@@ -366,7 +366,7 @@ func pollServers(targets int) {
 }
 
 // receive reads what has come from name servers. It returns false where an answer is
-// truncated, or there is no room.
+// truncated, or there is no stackgrow.
 func receive(targets int, now time.Duration) (simple bool) {
 	for i := range mem.lanes {
 		if i >= targets {

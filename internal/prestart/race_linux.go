@@ -18,14 +18,14 @@ const (
 	// address of a name, or the plain twin of an MPTCP attempt.
 	patience = 200 * time.Millisecond
 
-	// resolutionDelay is package race's.
+	// resolutionDelay is package engine's.
 	resolutionDelay = 50 * time.Millisecond
 
 	// receiveWindow is package mptcp's.
 	receiveWindow = 1 << 20
 )
 
-// A lane is a target on its way through the race, as in package race: at most one
+// A lane is a target on its way through the race, as in package engine: at most one
 // attempt, because the second at one target is due after patience.
 type lane struct {
 	target
@@ -270,13 +270,13 @@ func (l *line) connect(a *stub.Addr) int32 {
 	if fd < 0 {
 		return -1
 	}
-	// holdAck of package race. One address alone cannot lose here: if nobody has
+	// holdAck of package engine. One address alone cannot lose here: if nobody has
 	// answered when the runtime takes over, that holds the ACK back.
 	if l.n > 1 {
 		setOption(uintptr(fd), unix.IPPROTO_TCP, unix.TCP_QUICKACK, 0)
 	}
 	_, e := call(unix.SYS_CONNECT, uintptr(fd), uintptr(sa), size)
-	// A local firewall's ICMP error is in SO_ERROR: see underWay of package race.
+	// A local firewall's ICMP error is in SO_ERROR: see underWay of package engine.
 	if e != 0 && e != unix.EINPROGRESS || option(uintptr(fd), unix.SO_ERROR) > 0 || isNoWayOut(fd, a) {
 		closeFD(fd)
 		return -1
@@ -284,7 +284,7 @@ func (l *line) connect(a *stub.Addr) int32 {
 	return fd
 }
 
-// isNoWayOut is package race's.
+// isNoWayOut is package engine's.
 func isNoWayOut(fd int32, to *stub.Addr) bool {
 	if !to.Is4 || to.IP[0] == 127 || to.IsLinkLocal() {
 		return false
@@ -294,7 +294,7 @@ func isNoWayOut(fd int32, to *stub.Addr) bool {
 	return mem.self4.Addr[0] == 169 && mem.self4.Addr[1] == 254
 }
 
-// handOver makes what race.Winner.FD promises of an attempt that has connected,
+// handOver makes what engine.Winner.FD promises of an attempt that has connected,
 // and passes it.
 func (l *line) handOver(winner int) bool {
 	fd := uintptr(mem.lanes[winner&(maxTargets-1)].fd)
@@ -324,7 +324,7 @@ func (l *line) handOver(winner int) bool {
 	return n == 1
 }
 
-// dropOthers closes all attempts but the winner, as Close of package race does
+// dropOthers closes all attempts but the winner, as Close of package engine does
 // with plain TCP: before anything else, and before ssh is woken, which on a busy
 // machine runs in our place, for longer than the ACK of one that has connected can
 // be held back.

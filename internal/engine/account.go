@@ -1,0 +1,98 @@
+package engine
+
+import "slices"
+
+// What a race tells of itself: its winner, its events, and what became of every
+// candidate where nobody won.
+
+func (r *running) winner(a *attempt) *Winner {
+	w := &Winner{
+		FD:        a.fd,
+		Target:    a.lanes[0].target,
+		Addr:      a.addr,
+		Interface: r.via(a),
+		Transport: r.name(a),
+		Elapsed:   r.sys.Now(),
+		Tried:     r.schedule.tried(),
+		Of:        r.schedule.size(),
+		Attempt:   a.number,
+		Attempts:  a.tries,
+		Lost:      a.number > a.discarded+1,
+	}
+	if r.Exhaust {
+		w.FD = -1
+	}
+	for _, b := range r.attempts {
+		if b.candidate != a.candidate || b.transport >= a.transport {
+			continue
+		}
+		err := b.err
+		switch {
+		case err != nil:
+		case b.connected:
+			err = ErrNoBanner
+		default:
+			err = ErrNoAnswer
+		}
+		w.Before = append(w.Before, Failure{Target: w.Target, Addr: b.addr, Interface: w.Interface, Transport: r.name(b), Attempts: b.tries, Err: err})
+	}
+	return w
+}
+
+func (r *running) report(e Event) {
+	if r.Report != nil {
+		e.At = r.sys.Now()
+		r.Report(e)
+	}
+}
+
+// event is one of a.
+func (r *running) event(k EventKind, a *attempt, err error) Event {
+	return Event{Kind: k, Target: a.lanes[0].target, Addr: a.addr, Interface: r.via(a), Transport: r.name(a), Attempt: a.tries, Err: err}
+}
+
+// reportConnected reports, once, that a has connected.
+func (r *running) reportConnected(a *attempt) {
+	if !a.connected {
+		a.connected = true
+		r.report(r.event(Connected, a, nil))
+	}
+}
+
+// failure is a Failure, and the attempt that it is of, if it is of one: later
+// targets may still lead to its address.
+type failure struct {
+	Failure
+	attempt *attempt
+}
+
+// note notes, and reports, the failure of what is no attempt.
+func (r *running) note(f Failure) {
+	f.At = r.sys.Now()
+	r.failures = append(r.failures, failure{f, nil})
+	end := Failed
+	if f.Family != AnyFamily {
+		end = Cancelled
+	}
+	r.report(Event{Kind: end, Target: f.Target, Family: f.Family, Addr: f.Addr, Err: f.Err})
+}
+
+func (r *running) noteAttempt(a *attempt, err error) {
+	f := Failure{Target: a.lanes[0].target, Addr: a.addr, Interface: r.via(a), Transport: r.name(a), Attempts: a.tries, Err: err, At: r.sys.Now()}
+	r.failures = append(r.failures, failure{f, a})
+}
+
+// accounts returns the failures at the end of the race.
+func (r *running) accounts() (list []Failure) {
+	for _, f := range r.failures {
+		if f.attempt != nil {
+			for _, l := range f.attempt.lanes[1:] {
+				if l.target != f.Target && !slices.Contains(f.Also, l.target) { // a service may be a target as well
+					f.Also = append(f.Also, l.target)
+				}
+			}
+		}
+		list = append(list, f.Failure)
+	}
+	return list
+}

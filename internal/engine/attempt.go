@@ -1,0 +1,90 @@
+package engine
+
+import "time"
+
+// maxOpen bounds the connections to one address that are under way at a time.
+const maxOpen = 4
+
+// An attempt is a candidate by one transport: one connection, or where nobody
+// answers several, of which the first to be answered counts. Reports, events
+// and errors speak of it as one.
+type attempt struct {
+	*candidate
+	transport int
+	before    *attempt      // the candidate's by the transport before
+	began     time.Duration // its first try
+	tries     int           // begun so far
+	discarded int           // of them, by the race, to begin anew later: not for their silence
+	open      [maxOpen]try
+	n         int // open[:n] are under way, the oldest first
+
+	// Of the try that has connected: fd is -1 before, and again when it was
+	// closed to be begun anew.
+	fd        int
+	number    int
+	answered  time.Duration
+	handshake time.Duration
+
+	talk *handshake // with a proxy that was asked for the target
+
+	connected bool  // this was reported
+	shown     bool  // its handshake is complete: the server sees it
+	ended     bool  // it has failed, or won, or was cancelled
+	err       error // why it has failed, or why it has to wait
+}
+
+// A try is one connection of an attempt.
+type try struct {
+	fd     int
+	number int // from 1
+	began  time.Duration
+}
+
+// pending reports whether a has begun, and nobody has answered.
+func (a *attempt) pending() bool { return !a.ended && a.fd < 0 && a.n > 0 }
+
+// pendingBefore reports whether a was pending before now.
+func (a *attempt) pendingBefore(now time.Duration) bool {
+	return a.pending() && a.open[a.n-1].began < now
+}
+
+func (a *attempt) add(t try) {
+	a.open[a.n] = t
+	a.n++
+}
+
+// remove takes the try of fd out of those under way.
+func (a *attempt) remove(fd int) {
+	for i, t := range a.open[:a.n] {
+		if t.fd == fd {
+			copy(a.open[i:], a.open[i+1:a.n])
+			a.n--
+			return
+		}
+	}
+}
+
+// answer notes that the try of fd has connected.
+func (a *attempt) answer(fd int, now time.Duration) {
+	for _, t := range a.open[:a.n] {
+		if t.fd == fd {
+			a.fd, a.number, a.answered, a.handshake = fd, t.number, now, now-t.began
+		}
+	}
+}
+
+// close closes one try of a.
+func (r *running) close(a *attempt, fd int) {
+	r.sys.Close(&r.transports[a.transport], fd)
+	delete(r.byFD, fd)
+	a.remove(fd)
+}
+
+// closeTries closes all tries of a.
+func (r *running) closeTries(a *attempt) {
+	for a.n > 0 {
+		r.close(a, a.open[0].fd)
+	}
+	a.fd = -1
+	r.leave(a)
+}

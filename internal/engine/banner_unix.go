@@ -1,0 +1,69 @@
+//go:build unix
+
+package engine
+
+import (
+	"bytes"
+	"fmt"
+
+	"golang.org/x/sys/unix"
+)
+
+// maxBanner bounds what a server may say before its banner. sshd's own Banner
+// comes later; what comes this early is a line or two of a TCP wrapper.
+const maxBanner = 16 << 10
+
+// banner looks for dialer.Banner in what fd has received, and leaves it there.
+// It returns errNotYet while it may still come.
+func (k *kernel) banner(fd int) error {
+	buf := make([]byte, maxBanner)
+	n, _, err := unix.Recvfrom(fd, buf, unix.MSG_PEEK|unix.MSG_DONTWAIT)
+	before, again := k.seen[fd]
+	switch {
+	case err == unix.EAGAIN || err == unix.EINTR:
+		n = 0
+	case err != nil:
+		return fmt.Errorf("%w: %w", ErrNoBanner, err)
+	case hasLine(buf[:n], k.dialer.Banner):
+		return nil
+	case n == 0 || again && n == before:
+		if err := refusal(buf[:n]); err != nil {
+			return err
+		}
+		return fmt.Errorf("%w: closed by the server", ErrNoBanner)
+	case n == len(buf):
+		return fmt.Errorf("%w: %d bytes of something else", ErrNoBanner, n)
+	}
+	if n > 0 {
+		// What is there would make poll return at once: ask for more.
+		if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVLOWAT, n+1); err != nil {
+			return fmt.Errorf("%w: it came in pieces: SO_RCVLOWAT: %w", ErrNoBanner, err)
+		}
+		if k.seen == nil {
+			k.seen = map[int]int{}
+		}
+		k.seen[fd] = n
+	}
+	k.polls[k.index[fd]].Events = unix.POLLIN
+	return errNotYet
+}
+
+// said is the error of fd, whose server has reset it: what it said before, or else
+// err.
+func (k *kernel) said(fd int, err error) error {
+	buf := make([]byte, maxBanner)
+	n, _, e := unix.Recvfrom(fd, buf, unix.MSG_PEEK|unix.MSG_DONTWAIT)
+	if e != nil || n == 0 || hasLine(buf[:n], k.dialer.Banner) {
+		return err
+	}
+	if refused := refusal(buf[:n]); refused != nil {
+		return refused
+	}
+	return err
+}
+
+// hasLine reports whether a line of b, which may still be incomplete, begins
+// with prefix.
+func hasLine(b []byte, prefix string) bool {
+	return bytes.HasPrefix(b, []byte(prefix)) || bytes.Contains(b, []byte("\n"+prefix))
+}

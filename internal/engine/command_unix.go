@@ -1,0 +1,133 @@
+//go:build unix
+
+package engine
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"slices"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// children are the processes of commands.
+type children struct {
+	running map[int]int // their process IDs by our end of the pair; 0 if it has ended
+	left    []int       // those that were told to end
+}
+
+// run starts c.
+func (k *kernel) run(c *Command) (fd int, err error) {
+	pair, err := socketPair()
+	if err != nil {
+		return -1, errSocket{os.NewSyscallError("socketpair", err)}
+	}
+	pid, err := c.Start(pair[1])
+	unix.Close(pair[1])
+	if err == nil {
+		err = unix.SetNonblock(pair[0], true) // for Release to undo, as with every other
+	}
+	if err != nil {
+		unix.Close(pair[0])
+		return -1, err
+	}
+	if k.children.running == nil {
+		k.children.running = map[int]int{}
+	}
+	fd = pair[0]
+	k.children.running[fd] = pid
+	k.index[fd] = len(k.polls)
+	k.polls = append(k.polls, unix.PollFd{Fd: int32(fd), Events: unix.POLLIN})
+	return fd, nil
+}
+
+func (k *kernel) Heard(fd int) error {
+	const banner = "SSH-"
+	events := &k.polls[k.index[fd]].Events
+	var buf [256]byte
+	n, _, err := unix.Recvfrom(fd, buf[:], unix.MSG_PEEK|unix.MSG_DONTWAIT)
+	said := buf[:max(n, 0)]
+	switch {
+	case err == unix.EAGAIN || err == unix.EINTR:
+		*events = unix.POLLIN
+		return errNotYet
+	case err != nil && err != unix.ECONNRESET: // it left unread what nobody has sent
+		return err
+	case bytes.HasPrefix(said, []byte(banner)):
+		return nil
+	case len(said) == 0:
+		return k.exited(fd)
+	case !bytes.HasPrefix([]byte(banner), said):
+		return fmt.Errorf("no SSH server: it said %q", printable(string(said)))
+	}
+	p := []unix.PollFd{{Fd: int32(fd)}}
+	if _, err := unix.Poll(p, 0); err == nil && p[0].Revents&unix.POLLHUP != 0 {
+		return k.exited(fd)
+	}
+	*events = 0
+	return errHalf
+}
+
+// exited waits for the end of a command that has closed its end of the pair, and
+// says how it ended. One that does not end by itself is of no use.
+func (k *kernel) exited(fd int) error {
+	pid := k.children.running[fd]
+	k.children.running[fd] = 0
+	status, killed := wait(pid)
+	switch {
+	case killed && status.Signaled() && status.Signal() == unix.SIGKILL:
+		return fmt.Errorf("closed its stdout without a connection")
+	case status.Signaled():
+		return exitError{signal: int(status.Signal())}
+	}
+	return exitError{status: status.ExitStatus()}
+}
+
+// wait waits for pid, and makes it end if it has not. One that is about to exit by
+// itself keeps its status.
+func wait(pid int) (status unix.WaitStatus, killed bool) {
+	done, err := unix.Wait4(pid, &status, unix.WNOHANG, nil)
+	if done == pid || err != nil && err != unix.EINTR {
+		return status, false
+	}
+	_ = unix.Kill(pid, unix.SIGKILL)
+	for {
+		if _, err := unix.Wait4(pid, &status, 0, nil); err != unix.EINTR {
+			return status, true
+		}
+	}
+}
+
+// dismiss closes our end of a command's pair, and tells the command to end.
+func (k *kernel) dismiss(fd int) {
+	if pid := k.children.running[fd]; pid > 0 {
+		_ = unix.Kill(pid, unix.SIGTERM)
+		k.children.left = append(k.children.left, pid)
+	}
+	delete(k.children.running, fd)
+	unix.Close(fd)
+	k.forget(fd)
+}
+
+// endTime is how long commands have to end before they are killed: one that asks for
+// a passphrase has turned the terminal's echo off, and turns it on again.
+const endTime = 200 * time.Millisecond
+
+// reap waits for those that were told to end, and kills them if need be.
+func (k *kernel) reap() {
+	for began := time.Now(); time.Since(began) < endTime; time.Sleep(time.Millisecond) {
+		k.children.left = slices.DeleteFunc(k.children.left, func(pid int) bool {
+			done, err := unix.Wait4(pid, nil, unix.WNOHANG, nil)
+			return done == pid || err != nil && err != unix.EINTR
+		})
+		if len(k.children.left) == 0 {
+			return
+		}
+	}
+	for _, pid := range k.children.left {
+		wait(pid)
+	}
+	k.children.left = nil
+}

@@ -1,0 +1,165 @@
+//go:build unix
+
+package engine
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"strconv"
+
+	"fdrace/internal/resolve"
+
+	"golang.org/x/sys/unix"
+)
+
+func (k *kernel) Connect(t *Transport, to Addr, via string) (fd int, done bool, err error) {
+	if to.Command != nil {
+		fd, err = k.run(to.Command)
+		return fd, false, err
+	}
+	if k.isNoWayOut(to) {
+		return -1, false, localErrno{unix.ENETUNREACH}
+	}
+	begun, ok := k.dialer.Begun[to.AddrPort]
+	fd = begun.FD
+	if ok && to.Proxy == nil {
+		delete(k.dialer.Begun, to.AddrPort)
+		holdAck(fd)
+		err = underWay(fd)
+		if _, e := unix.Getpeername(fd); e == nil {
+			err = unix.EINPROGRESS // it has connected: an error is a hint, as in Wait
+		}
+	} else if fd, err = k.open(t, to); err != nil {
+		return -1, false, errSocket{err}
+	} else {
+		err = k.connect(t, fd, to, via)
+	}
+	if (err == nil || err == unix.EINPROGRESS) && via == "" && k.mayBeNoWayOut(to) && isLinkLocal4(localAddr(fd)) {
+		err = localErrno{unix.ENETUNREACH}
+	}
+	if err != nil && err != unix.EINPROGRESS {
+		unix.Close(fd)
+		return -1, false, err
+	}
+	k.index[fd] = len(k.polls)
+	k.polls = append(k.polls, unix.PollFd{Fd: int32(fd), Events: unix.POLLOUT})
+	return fd, err == nil, nil
+}
+
+// open makes the socket that t and the kind of the address ask for.
+func (k *kernel) open(t *Transport, to Addr) (fd int, err error) {
+	open, domain := t.Socket, unix.AF_INET6
+	switch {
+	case to.Socket.Path != "":
+		open, domain = streamSocket, unix.AF_UNIX
+	case to.isSocket():
+		open, domain = vsockSocket, 0
+	case to.Addr().Is4():
+		domain = unix.AF_INET
+	}
+	if open == nil {
+		open = streamSocket
+	}
+	return open(domain)
+}
+
+func (k *kernel) connect(t *Transport, fd int, to Addr, via string) error {
+	if via != "" && !to.isSocket() {
+		if err := bindToDevice(fd, via); err != nil {
+			return fmt.Errorf("bind to interface %s: %w", via, err)
+		}
+	}
+	if k.dialer.Banner != "" && !t.EagerACK {
+		// A connection may now last without being handed over: should this
+		// process die meanwhile, the peer hears of a reset.
+		resetOnClose(fd)
+	}
+	if local := k.dialer.Bind; local.IsValid() && !to.isSocket() {
+		sa, err := sockaddr(Addr{AddrPort: netip.AddrPortFrom(local, 0)})
+		if err == nil {
+			err = unix.Bind(fd, sa)
+		}
+		if err != nil {
+			return fmt.Errorf("bind to %s: %w", local, err)
+		}
+	}
+	sa, err := sockaddr(to)
+	if err != nil {
+		return err
+	}
+	holdAck(fd)
+	err = unix.Connect(fd, sa)
+	if err == unix.EINPROGRESS {
+		return underWay(fd)
+	}
+	if errno, ok := err.(unix.Errno); ok {
+		return localErrno{errno}
+	}
+	return err
+}
+
+// underWay returns EINPROGRESS, or what has become of a connection already. An
+// ICMP error that a local firewall sends arrives inside connect, where the
+// kernel keeps it until the first retransmission, 1 s later, unless it is asked
+// for.
+func underWay(fd int) error {
+	if errno, _ := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_ERROR); errno != 0 {
+		return unix.Errno(errno)
+	}
+	return unix.EINPROGRESS
+}
+
+// localErrno is an errno of connect(2) itself, which is ErrLocal.
+type localErrno struct{ unix.Errno }
+
+func (e localErrno) Unwrap() error        { return e.Errno }
+func (e localErrno) Is(target error) bool { return target == ErrLocal }
+
+func sockaddr(to Addr) (unix.Sockaddr, error) {
+	switch {
+	case to.Socket.Path != "":
+		return &unix.SockaddrUnix{Name: to.Socket.Path}, nil
+	case to.isSocket():
+		return vsockAddr(to.Socket), nil
+	}
+	a := to.Addr()
+	if a.Is4() {
+		return &unix.SockaddrInet4{Port: int(to.Port()), Addr: a.As4()}, nil
+	}
+	zone, err := zoneID(a.Zone())
+	return &unix.SockaddrInet6{Port: int(to.Port()), ZoneId: zone, Addr: a.As16()}, err
+}
+
+// zoneID is the index of the interface that zone names, by name or number. Of a
+// number that is no interface's the kernel would say that there is no route.
+func zoneID(zone string) (uint32, error) {
+	if zone == "" {
+		return 0, nil
+	}
+	number, err := strconv.ParseUint(zone, 10, 32)
+	if err == nil {
+		_, err = net.InterfaceByIndex(int(number))
+	} else {
+		var i *net.Interface
+		if i, err = resolve.InterfaceByName(zone); err == nil {
+			number = uint64(i.Index)
+		}
+	}
+	if err != nil {
+		errno := unix.ENODEV
+		errors.As(err, &errno) // the list could not be read
+		return 0, fmt.Errorf("interface %s: %w", zone, errno)
+	}
+	return uint32(number), nil
+}
+
+func (k *kernel) SameInterface(a, b string) bool {
+	one, err := zoneID(a)
+	if err != nil {
+		return false
+	}
+	other, err := zoneID(b)
+	return err == nil && one == other
+}

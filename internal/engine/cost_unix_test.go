@@ -1,0 +1,61 @@
+//go:build unix
+
+package engine
+
+import (
+	"context"
+	"runtime"
+	"strconv"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// BenchmarkWait: what one piece of news costs among n connections under way.
+func BenchmarkWait(b *testing.B) {
+	for _, n := range []int{1, 10, 100, 1000} {
+		b.Run(strconv.Itoa(n), func(b *testing.B) {
+			pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM, 0)
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer func() { unix.Close(pair[0]); unix.Close(pair[1]) }()
+			k, err := newKernel(b.Context(), &Dialer{})
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer k.shut()
+			for range n {
+				k.polls = append(k.polls, unix.PollFd{Fd: int32(pair[0]), Events: unix.POLLIN})
+			}
+			for b.Loop() {
+				k.tell(answer{})
+				if n, err := k.Wait(time.Second); err != nil || len(n.answers) != 1 {
+					b.Fatal(n, err)
+				}
+			}
+		})
+	}
+}
+
+// A race of a literal starts nothing, and allocates little: each new size of an
+// object has the process wait for two pages more.
+func TestLiteralIsCheap(t *testing.T) {
+	const most = 40 // those of the server that accepts included
+	target, _ := listener(t, "127.0.0.1")
+	before := runtime.NumGoroutine()
+	n := testing.AllocsPerRun(50, func() {
+		w, err := new(Dialer).Dial(context.Background(), target)
+		if err != nil {
+			t.Fatal(err)
+		}
+		unix.Close(w.FD)
+	})
+	if n > most {
+		t.Errorf("a race of a literal allocates %v objects, which were %v", n, most)
+	}
+	if now := runtime.NumGoroutine(); now > before {
+		t.Errorf("%d goroutines before, %d after", before, now)
+	}
+}

@@ -1,0 +1,322 @@
+package engine
+
+import (
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// A handshake is what is said to a proxy and what it replies until it has
+// connected to the target. It takes the proxy's bytes and no other: those that
+// follow are the server's, and stay in the socket.
+type handshake struct {
+	out  []byte // to be sent before anything is read
+	done bool
+
+	in   []byte             // of the reply that next takes
+	size int                // of that reply, or one of the following
+	next func([]byte) error // sends more, expects more, or sets done
+}
+
+// Sizes of replies that end by themselves.
+const (
+	untilNewline   = -1
+	untilEmptyLine = -2
+)
+
+// maxReply bounds a reply that ends by itself.
+const maxReply = 16 << 10
+
+// A ProxyError is a proxy's refusal, in its own terms.
+type ProxyError struct {
+	// Said is an HTTP status line and what a 407 asks for, or what a reply code
+	// of SOCKS means. It has no control characters, and at most 200 bytes of the
+	// proxy's own text.
+	Said string
+
+	// Login says that it wants a login that it was not given.
+	Login bool
+}
+
+func (e *ProxyError) Error() string { return "the proxy said: " + e.Said }
+
+// errProxyClosed is why a proxy failed that closed the connection before its reply
+// was complete.
+var errProxyClosed = errors.New("closed by the proxy without a reply")
+
+func refusedBy(format string, args ...any) error {
+	return &ProxyError{Said: fmt.Sprintf(format, args...)}
+}
+
+func wantsLogin(format string, args ...any) error {
+	return &ProxyError{Said: fmt.Sprintf(format, args...), Login: true}
+}
+
+// send has h say out, and next take a reply of size bytes.
+func (h *handshake) send(out []byte, size int, next func([]byte) error) {
+	h.out = out
+	h.expect(size, next)
+}
+
+func (h *handshake) expect(size int, next func([]byte) error) { h.size, h.next = size, next }
+
+// take is told what is there to read. It returns how much of that is the proxy's.
+func (h *handshake) take(b []byte) (n int, err error) {
+	for n < len(b) && !h.done && len(h.out) == 0 {
+		if h.size == untilNewline && len(h.in) == 0 && b[n] != 'O' {
+			h.done = true // a multiplexer that does not reply: it is the server's
+			return n, nil
+		}
+		h.in = append(h.in, b[n])
+		n++
+		if !h.isComplete() {
+			if len(h.in) == maxReply {
+				return n, fmt.Errorf("%d bytes of a proxy's reply, and no end", maxReply)
+			}
+			continue
+		}
+		in := h.in
+		h.in = nil
+		if err := h.next(in); err != nil {
+			return n, err
+		}
+	}
+	return n, nil
+}
+
+func (h *handshake) isComplete() bool {
+	in := string(h.in)
+	switch h.size {
+	case untilNewline:
+		return strings.HasSuffix(in, "\n")
+	case untilEmptyLine:
+		if strings.HasSuffix(in, "\n") && httpStatus(in) == "" {
+			return true // no HTTP: what speaks so need not have an empty line
+		}
+		return strings.HasSuffix(in, "\n\n") || strings.HasSuffix(in, "\n\r\n")
+	}
+	return len(in) == h.size
+}
+
+// closed is why h failed when the proxy has closed the connection.
+func (h *handshake) closed() error {
+	in := string(h.in)
+	switch status := httpStatus(in); {
+	case h.size != untilEmptyLine || in == "" || strings.HasPrefix(status, "1") || strings.HasPrefix(status, "2"):
+		return errProxyClosed
+	case status != "":
+		return httpRefusal(in)
+	case strings.HasPrefix(in, "HTTP/"):
+		return errProxyClosed
+	}
+	return notHTTP(in)
+}
+
+// newHandshake asks the proxy of a for its target.
+func newHandshake(a *attempt) *handshake {
+	h := &handshake{}
+	p := a.addr.Proxy
+	switch {
+	case p == nil:
+		h.mux(a.addr.Socket.Port)
+	case p.Kind == SOCKS5:
+		h.socks5(p)
+	case p.Kind == SOCKS4a:
+		h.socks4a(p)
+	case p.Kind == HTTP:
+		h.http(p)
+	}
+	return h
+}
+
+// socks5 is RFC 1928, with the login of RFC 1929 if there is one.
+func (h *handshake) socks5(p *Proxy) {
+	methods := []byte{5, 1, 0}
+	if p.User != "" {
+		methods = []byte{5, 2, 0, 2}
+	}
+	h.send(methods, 2, func(in []byte) error {
+		switch {
+		case in[0] != 5:
+			return fmt.Errorf("not a SOCKS5 proxy: its reply begins with %#02x", in[0])
+		case in[1] == 0:
+			h.socks5Request(p)
+		case in[1] == 2 && p.User != "":
+			login := append([]byte{1, byte(len(p.User))}, p.User...)
+			login = append(append(login, byte(len(p.Password))), p.Password...)
+			h.send(login, 2, func(in []byte) error {
+				if in[1] != 0 {
+					return wantsLogin("wrong user name or password (SOCKS5 login status %d)", in[1])
+				}
+				h.socks5Request(p)
+				return nil
+			})
+		case in[1] == 0xff && p.User == "":
+			return wantsLogin("no access without a login (SOCKS5 method 255)")
+		default:
+			return refusedBy("no way to log in that fdrace has (SOCKS5 method %d)", in[1])
+		}
+		return nil
+	})
+}
+
+// socks5Reply is of RFC 1928 section 6.
+func socks5Reply(code int) string {
+	replies := [...]string{
+		1: "general SOCKS server failure",
+		2: "connection not allowed by ruleset",
+		3: "network unreachable",
+		4: "host unreachable",
+		5: "connection refused",
+		6: "TTL expired",
+		7: "command not supported",
+		8: "address type not supported",
+	}
+	if code >= len(replies) {
+		return fmt.Sprintf("SOCKS5 reply %d", code)
+	}
+	return fmt.Sprintf("%s (SOCKS5 reply %d)", replies[code], code)
+}
+
+func (h *handshake) socks5Request(p *Proxy) {
+	request := []byte{5, 1, 0}
+	switch a, ok := p.Target.literal(); {
+	case ok && a.Is4():
+		request = append(append(request, 1), a.AsSlice()...)
+	case ok:
+		request = append(append(request, 4), a.AsSlice()...)
+	default:
+		request = append(append(request, 3, byte(len(p.Target.Host))), p.Target.Host...)
+	}
+	request = append(request, byte(p.Target.Port>>8), byte(p.Target.Port))
+	h.send(request, 4, func(in []byte) error {
+		const port = 2
+		switch code := int(in[1]); {
+		case in[0] != 5:
+			return fmt.Errorf("not a SOCKS5 proxy: its reply begins with %#02x", in[0])
+		case code > 0:
+			return refusedBy("%s", socks5Reply(code))
+		}
+		switch in[3] { // where it connects from, which nobody needs to know
+		case 1:
+			h.expect(4+port, h.finish)
+		case 3:
+			h.expect(1, func(in []byte) error {
+				h.expect(int(in[0])+port, h.finish)
+				return nil
+			})
+		case 4:
+			h.expect(16+port, h.finish)
+		default:
+			return fmt.Errorf("a SOCKS5 reply with an address of type %d", in[3])
+		}
+		return nil
+	})
+}
+
+func (h *handshake) finish([]byte) error {
+	h.done = true
+	return nil
+}
+
+// socks4a is SOCKS 4 with a host name in place of an address.
+func (h *handshake) socks4a(p *Proxy) {
+	request := []byte{4, 1, byte(p.Target.Port >> 8), byte(p.Target.Port)}
+	if a, ok := p.Target.literal(); ok && a.Is4() {
+		request = append(append(append(request, a.AsSlice()...), p.User...), 0)
+	} else {
+		request = append(append(append(request, 0, 0, 0, 1), p.User...), 0)
+		request = append(append(request, p.Target.Host...), 0)
+	}
+	h.send(request, 8, func(in []byte) error {
+		switch {
+		case in[0] != 0:
+			return fmt.Errorf("not a SOCKS4 proxy: its reply begins with %#02x", in[0])
+		case in[1] == 90:
+			return h.finish(nil)
+		case in[1] == 91:
+			return refusedBy("request rejected or failed (SOCKS4 reply 91)")
+		case in[1] == 92:
+			return refusedBy("it cannot reach identd here (SOCKS4 reply 92)")
+		case in[1] == 93:
+			return refusedBy("identd here names another user (SOCKS4 reply 93)")
+		}
+		return refusedBy("SOCKS4 reply %d", in[1])
+	})
+}
+
+// http is CONNECT of RFC 9110 section 9.3.6.
+func (h *handshake) http(p *Proxy) {
+	to := p.Target.String()
+	request := "CONNECT " + to + " HTTP/1.1\r\nHost: " + to + "\r\n"
+	if p.User != "" {
+		request += "Proxy-Authorization: Basic " + base64.StdEncoding.EncodeToString([]byte(p.User+":"+p.Password)) + "\r\n"
+	}
+	h.send([]byte(request+"\r\n"), untilEmptyLine, h.httpReply)
+}
+
+func (h *handshake) httpReply(in []byte) error {
+	switch status := httpStatus(string(in)); {
+	case strings.HasPrefix(status, "1"): // another one follows
+		return nil
+	case strings.HasPrefix(status, "2"):
+		return h.finish(nil)
+	}
+	if err := httpRefusal(string(in)); err != nil {
+		return err
+	}
+	return notHTTP(string(in))
+}
+
+func notHTTP(said string) error {
+	first, _, _ := strings.Cut(said, "\n")
+	return fmt.Errorf("not an HTTP proxy: it said %q", printable(first))
+}
+
+// httpStatus returns the status code of a reply, or "".
+func httpStatus(reply string) string {
+	first, _, _ := strings.Cut(reply, "\n")
+	version, rest, _ := strings.Cut(first, " ")
+	code, _, _ := strings.Cut(strings.TrimSpace(rest), " ")
+	if !strings.HasPrefix(version, "HTTP/") || len(code) != 3 || strings.Trim(code, "0123456789") != "" {
+		return ""
+	}
+	return code
+}
+
+// httpRefusal puts a reply other than success into words. It returns nil for what
+// is no reply of HTTP.
+func httpRefusal(reply string) error {
+	status := httpStatus(reply)
+	if status == "" {
+		return nil
+	}
+	lines := strings.Split(reply, "\n")
+	said := printable(lines[0])
+	if status != "407" {
+		return refusedBy("%s", said)
+	}
+	var ways []string
+	for _, line := range lines[1:] {
+		name, value, _ := strings.Cut(line, ":")
+		if strings.EqualFold(name, "Proxy-Authenticate") {
+			ways = append(ways, printable(value))
+		}
+	}
+	if len(ways) > 0 {
+		said = printable(said + ": it asks for " + strings.Join(ways, ", or "))
+	}
+	return wantsLogin("%s", said)
+}
+
+// mux is how Firecracker and Cloud Hypervisor take connections to a vsock port of
+// a virtual machine over one Unix socket.
+func (h *handshake) mux(port uint32) {
+	h.send(fmt.Appendf(nil, "CONNECT %d\n", port), untilNewline, func(in []byte) error {
+		if !strings.HasPrefix(string(in), "OK ") {
+			return refusedBy("%q", printable(string(in)))
+		}
+		return h.finish(nil)
+	})
+}

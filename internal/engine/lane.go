@@ -1,0 +1,187 @@
+package engine
+
+import (
+	"iter"
+	"net/netip"
+	"slices"
+	"time"
+)
+
+// A lane is one target on its way through the race: a queue of its addresses,
+// and when the next of them may start. All times are since the race began.
+type lane struct {
+	target Target
+	proxy  *Proxy   // whose server target is, if not nil
+	runs   *Command // that leads to target, if not nil
+	index  int      // in schedule.lanes
+
+	// waits counts the questions whose answer is still to come. The lane holds
+	// its first attempt back for IPv6's until patience has run out.
+	waits     int
+	waitsFor6 bool
+	asked4    bool // and there is no answer yet
+	waitsFor4 bool // by RFC 6724 it would go before what IPv6's answer has
+	patience  time.Duration
+	answers   bool  // there was one that gave addresses
+	err       error // why there was none, or not all
+
+	queue   [2][]group // what has not started, by family: IPv6, IPv4
+	turn    int        // the family whose turn it is
+	started bool
+	next    time.Duration // when the next group may start
+	atOnce  bool          // none waits for another: all are on links of this machine
+	live    int           // candidates under way
+
+	own, ownEnd *candidate    // those that it has started, in their order
+	last        time.Duration // its last attempt
+
+	inner *order // what the target stands for, where that is targets again
+}
+
+// A group is addresses that start together: mostly one alone, but a link-local
+// address goes to every link at once.
+type group []Addr
+
+// addr is the candidate that a is on l.
+func (l *lane) addr(a netip.Addr) Addr {
+	return Addr{AddrPort: netip.AddrPortFrom(a, l.target.Port), Proxy: l.proxy}
+}
+
+// add queues addrs as a group each.
+func (l *lane) add(addrs ...Addr) {
+	for _, a := range addrs {
+		l.addGroup(group{a})
+	}
+}
+
+func (l *lane) addGroup(g group) {
+	f := 0
+	if g[0].Addr().Is4() {
+		f = 1
+	}
+	l.queue[f] = append(l.queue[f], g)
+}
+
+// remove takes those of addrs out of the queue.
+func (l *lane) remove(addrs []netip.Addr) {
+	if len(addrs) == 0 {
+		return
+	}
+	for f := range l.queue {
+		l.queue[f] = slices.DeleteFunc(l.queue[f], func(g group) bool { return len(g) == 1 && slices.Contains(addrs, g[0].Addr()) })
+	}
+}
+
+// adopt makes c one of those that l has started.
+func (l *lane) adopt(c *candidate) {
+	if l.own == nil {
+		l.own = c
+	} else {
+		l.ownEnd.next = c
+	}
+	l.ownEnd = c
+}
+
+// due is when the next group of l may start.
+func (l *lane) due() time.Duration {
+	switch {
+	case len(l.queue[0])+len(l.queue[1]) == 0:
+		return never
+	case !l.started && (l.waitsFor6 || l.waitsFor4):
+		return l.patience
+	}
+	return l.next
+}
+
+// over reports whether nothing more can come of l.
+func (l *lane) over() bool {
+	return l.waits == 0 && l.live == 0 && len(l.queue[0])+len(l.queue[1]) == 0 && (l.inner == nil || l.inner.over())
+}
+
+// take removes the group of l whose turn it is: the families alternate, IPv6
+// first, while both have addresses (RFC 8305 section 4).
+func (l *lane) take() group {
+	f := l.turn
+	if len(l.queue[f]) == 0 {
+		f = 1 - f
+	}
+	g := l.queue[f][0]
+	l.queue[f] = l.queue[f][1:]
+	l.turn = 1 - f
+	return g
+}
+
+// queued yields every address of l that has not started.
+func (l *lane) queued() iter.Seq[Addr] {
+	return func(yield func(Addr) bool) {
+		for _, q := range l.queue {
+			for _, g := range q {
+				for _, a := range g {
+					if !yield(a) {
+						return
+					}
+				}
+			}
+		}
+	}
+}
+
+// An order is lanes that start tier by tier: each gap after the one before it,
+// or at once when all before it are over.
+type order struct {
+	gap   time.Duration
+	tiers [][]*lane
+	gone  int           // tiers[:gone] are over, and stay so
+	open  int           // tiers[:open] have started
+	last  time.Duration // when the last of those did
+	next  time.Duration // when the next one may
+}
+
+// start opens the tiers whose time has come, and returns their lanes.
+func (o *order) start(now time.Duration) (opened []*lane) {
+	for o.open < len(o.tiers) && (o.next <= now || o.overTo(o.open)) {
+		for _, l := range o.tiers[o.open] {
+			l.next = now
+			opened = append(opened, l)
+		}
+		o.open++
+		o.last = now
+		o.next = now + o.gap
+	}
+	return opened
+}
+
+// drop takes out the lanes that have not started, and returns them.
+func (o *order) drop() (lanes []*lane) {
+	for _, tier := range o.tiers[o.open:] {
+		lanes = append(lanes, tier...)
+	}
+	o.tiers = o.tiers[:o.open:o.open]
+	o.gone = min(o.gone, o.open)
+	return lanes
+}
+
+func (o *order) due() time.Duration {
+	switch {
+	case o.open == len(o.tiers):
+		return never
+	case o.overTo(o.open):
+		return 0 // they had nothing of their own to try
+	}
+	return o.next
+}
+
+func (o *order) over() bool { return o.overTo(len(o.tiers)) }
+
+// overTo reports whether all lanes of tiers[:n] are over. What it has seen to be
+// over it does not look at again.
+func (o *order) overTo(n int) bool {
+	for ; o.gone < n; o.gone++ {
+		for _, l := range o.tiers[o.gone] {
+			if !l.over() {
+				return false
+			}
+		}
+	}
+	return true
+}

@@ -1,0 +1,327 @@
+package engine
+
+import (
+	"errors"
+	"net/netip"
+	"slices"
+	"time"
+
+	"fdrace/internal/resolve"
+	"fdrace/internal/stub"
+
+	"golang.org/x/sys/unix"
+)
+
+// maxNames is how many names are looked up at a time: each takes two sockets
+// until the server answers, and more if it is silent.
+const maxNames = 128
+
+// nameTurn is how long a silent name keeps one beyond those from being looked up.
+// Tests have less time.
+var nameTurn = time.Second
+
+// names looks up the names of one race, as package stub says: its sockets are in
+// the race's poll, and it starts no goroutine.
+type names struct {
+	conf    *stub.Config // once read
+	health  *stub.Health
+	lookups []*lookup // those under way, in order
+	answers []answer  // not yet taken by Wait
+	socks   map[int]*nameSock
+	full    error       // no descriptor was left, in one step
+	ready   []*nameSock // what poll has said of, in one Wait
+	buf     []byte
+}
+
+// A lookup is that of one name, or of one service.
+type lookup struct {
+	stub.Lookup
+	questions []question // the race's, in the order of stub's
+	started   bool
+	began     time.Duration // since the race began
+	scanned   bool          // it is not in /etc/hosts
+	socks     [2][stub.MaxServers]*nameSock
+	streams   [2][stub.MaxServers]*nameSock
+	messages  [2][stub.MaxServers][]byte
+	told      [2][]netip.Addr
+	over      [2]bool
+}
+
+// A nameSock is a socket for one question to one name server.
+type nameSock struct {
+	fd               int
+	lookup           *lookup
+	question, server int
+	tcp              bool
+	out, in          []byte // of TCP: what is to be written, what has been read
+}
+
+// begin takes q if it is for the name servers. What it finds, and what it asks
+// for, comes with the next step: of questions for both families of a name only
+// the last makes it complete.
+func (s *names) begin(q question) bool {
+	switch q.kind {
+	case askA, askAAAA:
+		if resolve.IsMDNS(q.host) {
+			return false
+		}
+	case askSRV, askNAT64:
+	default:
+		return false
+	}
+	if n := len(s.lookups); n > 0 {
+		l := s.lookups[n-1]
+		if first := l.questions[0]; !l.started && len(l.questions) == 1 && q.kind == askA && first.kind == askAAAA && first.lane == q.lane && first.host == q.host {
+			l.questions = append(l.questions, q)
+			return true
+		}
+	}
+	s.lookups = append(s.lookups, &lookup{questions: []question{q}})
+	return true
+}
+
+// step does all that is due, and returns when there is more to do unless a
+// message comes before.
+func (s *names) step(k *kernel) (due time.Duration) {
+	due = never
+	under := 0
+	for _, l := range s.lookups {
+		first := !l.started
+		if first {
+			if under == maxNames {
+				break
+			}
+			s.full, l.started, l.began = nil, true, k.Now()
+			s.start(k, l)
+		}
+		if turn := l.began + nameTurn; turn > k.Now() {
+			under++
+			due = min(due, turn)
+		}
+		if now := k.Now(); !l.over[0] || len(l.questions) > 1 && !l.over[1] {
+			if !first || s.full == nil {
+				s.send(k, l, now)
+			}
+			if first && s.full != nil && !l.hasSocket() {
+				if len(k.index) > 0 {
+					l.started = false // it begins when something else has ended
+					break
+				}
+				s.fail(l, s.full)
+				continue
+			}
+			s.results(k, l, now)
+			due = min(due, l.Due(now))
+		}
+	}
+	s.lookups = slices.DeleteFunc(s.lookups, func(l *lookup) bool {
+		return l.started && l.over[0] && (len(l.questions) == 1 || l.over[1])
+	})
+	if len(s.answers) > 0 {
+		return 0
+	}
+	return due
+}
+
+func (l *lookup) hasSocket() bool {
+	return l.socks != [2][stub.MaxServers]*nameSock{} || l.streams != [2][stub.MaxServers]*nameSock{}
+}
+
+// fail ends l, which has not asked anybody.
+func (s *names) fail(l *lookup, err error) {
+	for i, q := range l.questions {
+		s.answers = append(s.answers, answer{question: q, err: err})
+		l.over[i] = true
+	}
+}
+
+// start looks for what needs no name server, and else makes l ask.
+func (s *names) start(k *kernel, l *lookup) {
+	q := l.questions[0]
+	first, second := uint16(stub.TypeAAAA), uint16(0)
+	host := q.host
+	switch {
+	case q.kind == askSRV:
+		first = stub.TypeSRV
+	case q.kind == askNAT64:
+		host = resolve.IPv4Only
+	default:
+		if !l.scanned && s.fromHosts(k, l) || s.full != nil {
+			return
+		}
+		l.scanned = true
+		if q.kind == askA {
+			first = stub.TypeA
+		}
+		if len(l.questions) > 1 {
+			second = stub.TypeA
+		}
+	}
+	if s.conf == nil {
+		s.readConfig(k)
+	}
+	if x := k.dialer.Asked[q.host]; x != nil {
+		delete(k.dialer.Asked, q.host)
+		s.adopt(k, l, x)
+		return
+	}
+	if s.full != nil {
+		s.conf = nil // to be read again
+		return
+	}
+	absolute := q.kind == askSRV || q.kind == askNAT64
+	l.Init(s.conf, s.health, host, absolute, first, second, random(), k.Now())
+}
+
+// adopt makes x, which was begun before the race, the lookup of l.
+func (s *names) adopt(k *kernel, l *lookup, x *stub.Exchange) {
+	l.Lookup, l.messages = x.Lookup, x.Messages
+	l.Repeat()
+	for i := range x.FDs {
+		for j, fd := range x.FDs[i] {
+			if fd > 0 {
+				s.listen(k, &nameSock{fd: fd, lookup: l, question: i, server: j})
+			}
+		}
+	}
+}
+
+// random makes identifiers of questions hard to guess.
+func random() (r uint64) {
+	var b [8]byte
+	if _, err := unix.Getrandom(b[:], 0); err != nil {
+		return uint64(time.Now().UnixNano()) // before Linux 3.17
+	}
+	for _, c := range b {
+		r = r<<8 | uint64(c)
+	}
+	return r
+}
+
+// results takes what l has found out.
+func (s *names) results(k *kernel, l *lookup, now time.Duration) {
+	for {
+		r, ok := l.Result(now)
+		if !ok {
+			return
+		}
+		q := l.questions[r.Question]
+		a := answer{question: q, more: r.More}
+		first := l.told[r.Question] == nil
+		switch {
+		case r.Server >= 0:
+			if r.Replaces {
+				a.replaces = l.told[r.Question]
+			}
+			s.read1(&a, l, r.Question, l.messages[r.Question][r.Server])
+			l.told[r.Question] = append([]netip.Addr{}, a.addrs...)
+		case r.Replaces:
+			a.replaces, a.err = l.told[r.Question], s.failure(l, r.Question)
+		case first:
+			a.err = s.failure(l, r.Question)
+		}
+		if !r.More {
+			l.over[r.Question] = true
+			s.closeQuestion(k, l, r.Question)
+		}
+		s.answers = append(s.answers, a)
+	}
+}
+
+// read1 makes a have what message m says.
+func (s *names) read1(a *answer, l *lookup, question int, m []byte) {
+	var records stub.Answer
+	var services []resolve.Service
+	invalid := false
+	for l.Records(&records, question, m); records.Next(); {
+		if a.kind != askSRV {
+			a.addrs = append(a.addrs, toNetip(&records.Addr))
+			continue
+		}
+		host, ok := stub.AppendName(make([]byte, 0, 254), m, records.SRV.Target)
+		if invalid = invalid || !ok || !isHostName(host); ok && isHostName(host) {
+			services = append(services, resolve.Service{Host: string(host), Port: records.SRV.Port, Priority: records.SRV.Priority, Weight: records.SRV.Weight})
+		}
+	}
+	switch a.kind {
+	case askSRV:
+		a.services, a.err = resolve.OrderServices(a.host, services, random)
+		if invalid && a.err != nil {
+			a.err = errors.New("its SRV record has a target that is no host name")
+		}
+	case askNAT64:
+		a.prefixes, a.addrs = resolve.PrefixesIn(a.addrs), nil
+	}
+}
+
+// isHostName reports whether name has nothing but what glibc allows in the name of
+// a host (res_hnok), and so nothing that a terminal would take for a command. ""
+// says that a service is not offered.
+func isHostName(name []byte) bool {
+	for _, c := range name {
+		switch {
+		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9', c == '-', c == '_', c == '.':
+		default:
+			return false
+		}
+	}
+	return true
+}
+
+// toNetip returns a, whose zone netip keeps.
+func toNetip(a *stub.Addr) netip.Addr {
+	if a.Is4 {
+		return netip.AddrFrom4([4]byte(a.IP[:4]))
+	}
+	addr := netip.AddrFrom16(a.IP)
+	if a.Zone[0] != 0 {
+		addr = addr.WithZone(a.ZoneString())
+	}
+	return addr
+}
+
+// close ends all that is under way.
+func (s *names) close(k *kernel) {
+	for _, l := range s.lookups {
+		for i := range l.questions {
+			s.closeQuestion(k, l, i)
+		}
+	}
+	s.lookups = nil
+}
+
+func (s *names) closeQuestion(k *kernel, l *lookup, i int) {
+	for j := range stub.MaxServers {
+		for _, sock := range []*nameSock{l.socks[i][j], l.streams[i][j]} {
+			if sock != nil {
+				s.closeSock(k, sock)
+			}
+		}
+	}
+}
+
+func (s *names) closeSock(k *kernel, sock *nameSock) {
+	l := sock.lookup
+	list := &l.socks
+	if sock.tcp {
+		list = &l.streams
+	}
+	list[sock.question][sock.server] = nil
+	unix.Close(sock.fd)
+	k.forget(sock.fd)
+	delete(s.socks, sock.fd)
+	sock.fd = -1
+}
+
+// abandon ends the lookup of q, and says what the name servers have made of it.
+func (s *names) abandon(k *kernel, q question) error {
+	for _, l := range s.lookups {
+		if i := slices.Index(l.questions, q); i >= 0 && l.started && !l.over[i] {
+			err := s.failure(l, i)
+			l.over[i] = true
+			s.closeQuestion(k, l, i)
+			return err
+		}
+	}
+	return nil
+}

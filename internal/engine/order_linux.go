@@ -1,0 +1,37 @@
+package engine
+
+import (
+	"net/netip"
+	"slices"
+
+	"fdrace/internal/stub"
+)
+
+// Sort puts addresses into the order of RFC 6724 section 6.
+func (k *kernel) Sort(addrs []netip.Addr) {
+	var policy stub.Policy
+	if slices.ContainsFunc(addrs, netip.Addr.Is4) && slices.ContainsFunc(addrs, netip.Addr.Is6) {
+		policy.Parse(k.names.readFile(gaiPath)) // which matters between families alone
+	}
+	list := make([]stub.Dest, len(addrs))
+	for i, a := range addrs {
+		source := k.dialer.source(a)
+		list[i] = stub.Dest{Addr: fromNetip(a), Source: fromNetip(source), HasSource: source.IsValid()}
+	}
+	policy.Sort(list)
+	for i := range list {
+		addrs[i] = toNetip(&list[i].Addr)
+	}
+}
+
+func fromNetip(a netip.Addr) (to stub.Addr) {
+	to.Is4 = a.Is4()
+	if to.Is4 {
+		four := a.As4()
+		copy(to.IP[:], four[:])
+	} else if a.IsValid() {
+		to.IP = a.As16()
+	}
+	copy(to.Zone[:], a.Zone()) // IFNAMSIZ is as large
+	return to
+}

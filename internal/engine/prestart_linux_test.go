@@ -1,0 +1,164 @@
+//go:build amd64 || arm64
+
+package engine
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"strings"
+	"testing"
+
+	"fdrace/internal/prestart"
+	"fdrace/internal/stub"
+
+	"golang.org/x/sys/unix"
+)
+
+// tryPrestart races before the runtime, as far as a test can, and returns a Dialer that
+// goes on with what is left.
+func tryPrestart(args ...string) (*Dialer, map[string]netip.Addr) {
+	begun := prestart.Try(args, prestart.Files{Hosts: hostsPath, Resolv: resolvPath, Gai: gaiPath}, dnsPort)
+	d := &Dialer{Begun: map[netip.AddrPort]Begun{}}
+	conns, lookups, age := prestart.Taken()
+	d.Asked, d.Age = lookups, age
+	for _, c := range conns {
+		d.Begun[c.Peer] = Begun{c.FD, c.At}
+	}
+	return d, begun
+}
+
+// FuzzPrestart: what begins before the runtime is what the race would begin with, for
+// whatever files and answers. Nothing listens at the port, so that both get no
+// farther. Only loopback is reached.
+func FuzzPrestart(f *testing.F) {
+	for _, seed := range [][4]string{
+		{"127.0.0.5 box\n::1 box", "", "", ""},
+		{"127.0.0.5 other\n::1\tBOX # x\n0.0.0.0 box\n", "", "", ""},
+		{"fe80::1%lo box", "", "", ""}, {"fe80::1 box", "", "", ""}, {"", "", "", ""},
+		{"", "", "127.0.0.5 127.0.0.6", "::1"}, {"", "options no-aaaa", "127.0.0.5", "::1"},
+		{"", "search example.org\noptions ndots:2 rotate", "127.0.0.5 0.0.0.0", "SERVFAIL"},
+		{"", "options use-vc", "127.0.0.5", ""}, {"", "", "truncated 127.0.0.5 127.0.0.6", "::"},
+		{"", "", "224.0.0.1 127.0.0.5", "ff02::1"}, {"", "options single-request", "127.0.0.5", "::ffff:127.0.0.9 ::1"},
+		{"", "", "127.0.0.1 127.0.0.2 127.0.0.3 127.0.0.4 127.0.0.5 127.0.0.6 127.0.0.7 127.0.0.8 127.0.0.9", "::1"},
+	} {
+		f.Add(seed[0], seed[1], seed[2], seed[3], "box", byte(0))
+		f.Add(seed[0], seed[1], seed[2], seed[3], "Box.", byte(1))
+		f.Add(seed[0], seed[1], seed[2], seed[3], "box.localhost", byte(2))
+	}
+	f.Fuzz(func(t *testing.T, hosts, conf, a, aaaa, name string, flags byte) {
+		if strings.Contains(conf, "nameserver") || strings.ContainsAny(hosts+conf, "\x00") || !areLocal(t, hosts, name) {
+			t.Skip() // it would go elsewhere
+		}
+		zone := map[string]string{}
+		for kind, words := range map[string]string{"A": a, "AAAA": aaaa} {
+			if words != "SERVFAIL" && !areAnswers(words, kind) {
+				t.Skip()
+			}
+			for _, suffix := range []string{"", ".example.org"} {
+				zone[strings.ToLower(strings.TrimSuffix(name, "."))+suffix+" "+kind] = words
+			}
+		}
+		serveNames(t, conf, hosts, zone)
+		port := refusing(t).Port
+		var args []string
+		family := []Family{AnyFamily, IPv4, IPv6}[flags%3]
+		if family != AnyFamily {
+			args = append(args, []string{"", "-4", "-6"}[family])
+		}
+		args = append(args, "--", name, fmt.Sprint(port))
+		taken, begun := tryPrestart(args...)
+		if begun == nil {
+			t.Skip() // not for it
+		}
+		for _, d := range []*Dialer{taken, {}} {
+			first := map[string]netip.Addr{}
+			d.Family = family
+			d.Report = func(e Event) {
+				if _, known := first[e.Target.Host]; e.Kind == Start && !known {
+					first[e.Target.Host] = e.Addr.Addr()
+				}
+			}
+			if w, err := d.Dial(context.Background(), Target{name, port}); err == nil {
+				t.Fatalf("connected to %v", w.Addr)
+			}
+			for host, addr := range begun {
+				if first[host] != addr {
+					t.Errorf("%s: began with %v, the race with %v", host, addr, first[host])
+				}
+			}
+		}
+	})
+}
+
+// areLocal reports whether all addresses that hosts has for name are of this machine,
+// or none that anything is sent to.
+func areLocal(t *testing.T, hosts, name string) bool {
+	var h stub.Hosts
+	h.Init(name)
+	for b := []byte(hosts + "\n"); len(b) > 0; {
+		n, found := h.Scan(b)
+		if b = b[n:]; found && !isLocal(toNetip(&h.Addr)) {
+			return false
+		}
+	}
+	return true
+}
+
+func isLocal(a netip.Addr) bool {
+	return a.IsLoopback() || isNoHost(a)
+}
+
+// areAnswers reports whether words can be records of that type.
+func areAnswers(words, kind string) bool {
+	for _, w := range strings.Fields(strings.TrimPrefix(words, "truncated ")) {
+		a, err := netip.ParseAddr(w)
+		if err != nil || a.Zone() != "" || a.Is4() != (kind == "A") || !isLocal(a.Unmap()) {
+			return false
+		}
+	}
+	return !strings.HasPrefix(words, "truncated ") || len(strings.Fields(words)) > 1
+}
+
+// TestTakeOver: what was asked and begun before the runtime is not asked or begun
+// again.
+func TestTakeOver(t *testing.T) {
+	for name, tt := range map[string]struct {
+		args, a, aaaa string
+		begun         string
+	}{
+		"truncated":                 {"-- box", "truncated 127.0.0.1 127.0.0.5", "", "map[]"},
+		"too many addresses":        {"-- box", "127.0.0.1 0.0.0.0 127.0.0.11 127.0.0.12 127.0.0.13 127.0.0.14 127.0.0.15 127.0.0.16 127.0.0.17 127.0.0.18", "", "map[]"},
+		"it cannot be passed":       {"-- box", "127.0.0.1", "", "map[box:127.0.0.1]"},
+		"the first address refuses": {"-- box", "127.0.0.5 127.0.0.1", "", "map[box:127.0.0.5]"},
+		"beside an address":         {"-- 127.0.0.5 box", "127.0.0.1", "", ""}, // whichever comes first
+	} {
+		t.Run(name, func(t *testing.T) {
+			noLeak(t)
+			live, _ := listener(t, "127.0.0.1")
+			zone := map[string]string{"box A": tt.a, "box AAAA": tt.aaaa}
+			servers := serveNames(t, "", "", zone)
+			d, begun := tryPrestart(append(strings.Fields(tt.args), fmt.Sprint(live.Port))...)
+			if tt.begun != "" && fmt.Sprint(begun) != tt.begun {
+				t.Errorf("begun: %v, want %s", begun, tt.begun)
+			}
+			if len(d.Asked) != 1 {
+				t.Errorf("asked: %v", d.Asked)
+			}
+			w, err := d.Dial(context.Background(), Target{"127.0.0.5", live.Port}, Target{"box", live.Port})
+			if err != nil {
+				t.Fatal(err)
+			}
+			unix.Close(w.FD)
+			if w.Addr.Addr().String() != "127.0.0.1" {
+				t.Errorf("won by %v", w.Addr)
+			}
+			s := servers[0]
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			if s.asked["box A"] != 1 || s.asked["box AAAA"] != 1 {
+				t.Errorf("asked: %v", s.asked)
+			}
+		})
+	}
+}

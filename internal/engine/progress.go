@@ -1,0 +1,39 @@
+package engine
+
+import "time"
+
+// When Dialer.Tick is called.
+const (
+	tickAfter = 500 * time.Millisecond
+	tickEvery = 100 * time.Millisecond
+)
+
+// A Progress is a race under way.
+type Progress struct {
+	At   time.Duration // since Dial was called
+	Left time.Duration // until the time is out; 0 if it is, and only commands go on
+
+	// Trying has the lookups, then the attempts under way, each as the
+	// Resolve or the Start that it began with.
+	Trying []Event
+}
+
+func (r *running) progress(now time.Duration) Progress {
+	p := Progress{At: now, Left: r.timeout - now}
+	if r.timeout == never {
+		p.Left = 0
+	}
+	for _, q := range r.asked {
+		if began, ok := r.lookups[q]; ok && began != provisional {
+			p.Trying = append(p.Trying, Event{At: began, Kind: Resolve, Target: r.schedule.lanes[q.lane].target, Family: q.kind.family()})
+		}
+	}
+	for _, a := range r.attempts {
+		if !a.ended && a.tries > 0 {
+			e := r.event(Start, a, nil)
+			e.At = a.began
+			p.Trying = append(p.Trying, e)
+		}
+	}
+	return p
+}

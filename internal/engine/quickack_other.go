@@ -1,0 +1,9 @@
+//go:build unix && !linux
+
+package engine
+
+// Only Linux can hold back the last ACK of a handshake.
+const holdsAck = false
+
+func holdAck(int) {}
+func sendAck(int) {}

@@ -1,0 +1,93 @@
+//go:build unix
+
+package engine
+
+import (
+	"net/netip"
+
+	"golang.org/x/sys/unix"
+)
+
+// A route is what the kernel says of the way to the internet of a family.
+type route byte
+
+const (
+	routeUnknown route = iota
+	routeNone
+	routeThere
+)
+
+func (k *kernel) Route(f Family) bool {
+	if k.routes[f] == routeUnknown {
+		far := farIPv6()
+		if f == IPv4 {
+			far = farIPv4()
+		}
+		k.routes[f] = routeNone
+		if k.dialer.source(far).IsValid() {
+			k.routes[f] = routeThere
+		}
+	}
+	return k.routes[f] == routeThere
+}
+
+// source returns the address from which a would be connected to, or one that is
+// not valid: there is no route. It asks the kernel, and sends nothing. IPv4 from a
+// link-local address to anything else does not count as a route: no router passes
+// it on (RFC 3927 section 2.7).
+func (d *Dialer) source(a netip.Addr) (source netip.Addr) {
+	if d.Bind.IsValid() {
+		return d.Bind
+	}
+	domain := unix.AF_INET
+	if a.Is6() {
+		domain = unix.AF_INET6
+	}
+	// One for each: a socket that was connected keeps its source.
+	fd, err := newSocket(domain, unix.SOCK_DGRAM)
+	if err != nil {
+		return source
+	}
+	defer unix.Close(fd)
+	if d.Interface != "" {
+		_ = bindToDevice(fd, d.Interface) // the attempt will say why not
+	}
+	sa, err := sockaddr(Addr{AddrPort: netip.AddrPortFrom(a, dnsPort)})
+	if err != nil || unix.Connect(fd, sa) != nil {
+		return source
+	}
+	source = localAddr(fd)
+	if isLinkLocal4(source) && !isLinkLocal4(a) {
+		return netip.Addr{}
+	}
+	return source
+}
+
+// mayBeNoWayOut reports whether there is no route to to if the kernel's source is
+// a link-local IPv4 address: see source.
+func (k *kernel) mayBeNoWayOut(to Addr) bool {
+	return !to.isSocket() && to.Addr().Is4() && !to.Addr().IsLoopback() && !isLinkLocal4(to.Addr()) && !k.dialer.Bind.IsValid()
+}
+
+// isNoWayOut reports whether source has no route to to, as far as that is known
+// without a question that every other race would have to wait for.
+func (k *kernel) isNoWayOut(to Addr) bool {
+	return k.routes[IPv4] == routeNone && k.mayBeNoWayOut(to) && !k.dialer.source(to.Addr()).IsValid()
+}
+
+func isLinkLocal4(a netip.Addr) bool { return a.Is4() && a.IsLinkLocalUnicast() }
+
+// localAddr returns the address that fd is bound to.
+func localAddr(fd int) netip.Addr {
+	sa, err := unix.Getsockname(fd)
+	if err != nil {
+		return netip.Addr{}
+	}
+	switch sa := sa.(type) {
+	case *unix.SockaddrInet4:
+		return netip.AddrFrom4(sa.Addr)
+	case *unix.SockaddrInet6:
+		return netip.AddrFrom16(sa.Addr)
+	}
+	return netip.Addr{}
+}

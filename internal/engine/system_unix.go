@@ -1,0 +1,366 @@
+//go:build unix
+
+package engine
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"sync"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// kernel is the system that is really there.
+type kernel struct {
+	dialer *Dialer
+	began  time.Time
+
+	// polls has the descriptors to hear of: the waker, dialer.Hangup, and
+	// from base on the attempts in the order in which they began. A closed
+	// one stays as -1 until Wait sweeps. Poll looks at all of them each time,
+	// which among 1000 takes as long as an attempt does; an epoll would have
+	// every race of one attempt make two more calls.
+	polls []unix.PollFd
+	base  int
+	index map[int]int // fd to its place in polls
+	holes bool
+	seen  map[int]int // fd to the bytes of its banner that were there
+
+	names    names
+	children children
+	routes   [3]route // by Family
+
+	// What other goroutines have to say: they add to answers and write a byte
+	// to wake[1]. There is no pipe before somebody could have anything to say.
+	caller  context.Context // Dial's, which ends the race
+	ctx     context.Context
+	cancel  context.CancelFunc // ends the lookups
+	unhook  func() bool        // takes the waker out of the caller's context
+	mu      sync.Mutex
+	wake    [2]int
+	answers []answer
+	asking  int        // lookups under way
+	queued  []question // those that wait for one of them to end
+}
+
+// maxLookups is how many lookups are under way at a time: each has a socket or
+// two. It is enough for 100 names of both families side by side.
+const maxLookups = 256
+
+// newKernel is ready for a race. shut must follow.
+func newKernel(ctx context.Context, d *Dialer) (*kernel, error) {
+	k := &kernel{dialer: d, began: time.Now().Add(-d.Age), caller: ctx, ctx: ctx, wake: [2]int{-1, -1}, index: map[int]int{}}
+	k.polls = make([]unix.PollFd, 1, 8)
+	k.polls[0] = unix.PollFd{Fd: -1, Events: unix.POLLIN}
+	for _, fd := range d.Hangup {
+		k.polls = append(k.polls, unix.PollFd{Fd: int32(fd)})
+	}
+	k.base = len(k.polls)
+
+	if ctx.Done() != nil {
+		if err := k.openWaker(); err != nil {
+			k.shut()
+			return nil, err
+		}
+	}
+	return k, nil
+}
+
+// openWaker makes it possible for others to be heard, once.
+func (k *kernel) openWaker() error {
+	if k.cancel != nil {
+		return nil
+	}
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
+	if err := unix.Pipe(k.wake[:]); err != nil {
+		return os.NewSyscallError("pipe", err)
+	}
+	for _, fd := range k.wake {
+		unix.CloseOnExec(fd)
+		_ = unix.SetNonblock(fd, true) // cannot fail on a pipe of our own
+	}
+	k.polls[0].Fd = int32(k.wake[0])
+	k.ctx, k.cancel = context.WithCancel(k.caller)
+	k.unhook = context.AfterFunc(k.caller, func() { k.tell() })
+	return nil
+}
+
+// tell adds answers to what the next Wait returns, and ends the present one.
+func (k *kernel) tell(answers ...answer) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.answers = append(k.answers, answers...)
+	if k.wake[1] >= 0 {
+		_, _ = unix.Write(k.wake[1], []byte{0}) // EAGAIN: it is awake already
+	}
+}
+
+// shut ends the lookups, without waiting for them, and closes the waker and what
+// has not had its turn.
+func (k *kernel) shut() {
+	for to, begun := range k.dialer.Begun {
+		first := &Transport{}
+		if len(k.dialer.Transports) > 0 {
+			first = &k.dialer.Transports[0]
+		}
+		k.Close(first, begun.FD)
+		delete(k.dialer.Begun, to)
+	}
+	for name, x := range k.dialer.Asked {
+		for _, fds := range x.FDs {
+			for _, fd := range fds {
+				if fd > 0 {
+					unix.Close(fd)
+				}
+			}
+		}
+		delete(k.dialer.Asked, name)
+	}
+	k.names.close(k)
+	if k.cancel == nil {
+		return
+	}
+	k.unhook()
+	k.cancel()
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for i, fd := range k.wake {
+		unix.Close(fd)
+		k.wake[i] = -1
+	}
+}
+
+func (k *kernel) Now() time.Duration { return time.Since(k.began) }
+
+func (k *kernel) Lookup(q question) {
+	if k.names.begin(q) {
+		return
+	}
+	if err := k.openWaker(); err != nil {
+		k.answers = append(k.answers, answer{question: q, err: err})
+		return
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.asking == maxLookups {
+		k.queued = append(k.queued, q)
+		return
+	}
+	k.asking++
+	go k.look(q)
+}
+
+// look answers q, and then what else is queued.
+func (k *kernel) look(q question) {
+	for ok := true; ok; q, ok = k.nextQuestion() {
+		k.find(q)
+	}
+}
+
+func (k *kernel) nextQuestion() (q question, ok bool) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if len(k.queued) == 0 || k.ctx.Err() != nil {
+		k.asking--
+		return q, false
+	}
+	q, k.queued = k.queued[0], k.queued[1:]
+	return q, true
+}
+
+func (k *kernel) Abandon(q question) error { return k.names.abandon(k, q) }
+
+func (k *kernel) Wait(until time.Duration) (n news, err error) {
+	if k.cancel == nil && len(k.answers) > 0 { // there was no descriptor for a pipe
+		n.answers, k.answers = k.answers, nil
+		return n, nil
+	}
+	until = min(until, k.names.step(k))
+	if k.holes {
+		k.sweep()
+	}
+	if err := poll(k.polls, max(0, until-k.Now())); err != nil {
+		if err == unix.EINTR {
+			return n, nil
+		}
+		return n, os.NewSyscallError("poll", err)
+	}
+	if k.polls[0].Revents != 0 {
+		if err := k.caller.Err(); err != nil { // k.ctx may have this only after the waker
+			return n, err
+		}
+		n.answers = k.heard()
+	}
+	for _, p := range k.polls[1:k.base] {
+		if p.Revents&(unix.POLLHUP|unix.POLLERR|unix.POLLNVAL) != 0 {
+			return n, ErrHangup
+		}
+	}
+	for _, p := range k.polls[k.base:] {
+		if p.Revents == 0 || k.names.take(int(p.Fd)) {
+			continue
+		}
+		errno, err := unix.GetsockoptInt(int(p.Fd), unix.SOL_SOCKET, unix.SO_ERROR)
+		switch {
+		case err == nil && errno != 0:
+			err = unix.Errno(errno)
+			// SO_ERROR also tells, once, of an ICMP error that came when the
+			// connection was there: no more than a hint.
+			if _, e := unix.Getpeername(int(p.Fd)); e == nil {
+				err = nil
+			}
+		case err == nil && p.Revents&p.Events == 0 && k.children.running[int(p.Fd)] == 0:
+			// POLLERR or POLLHUP alone is no success, and would come again at
+			// once: an error that only the error queue has.
+			err = unix.ECONNABORTED
+		}
+		if err == unix.ECONNRESET && k.dialer.Banner != "" {
+			err = k.said(int(p.Fd), err)
+		}
+		n.ended = append(n.ended, ended{int(p.Fd), err})
+	}
+	k.names.receive(k)
+	k.names.step(k)
+	n.answers = append(n.answers, k.names.answers...)
+	k.names.answers = nil
+	return n, nil
+}
+
+func (k *kernel) heard() []answer {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	var drain [64]byte
+	for {
+		if n, _ := unix.Read(k.wake[0], drain[:]); n < len(drain) {
+			break
+		}
+	}
+	answers := k.answers
+	k.answers = nil
+	return answers
+}
+
+func (k *kernel) Verify(t *Transport, fd int) error {
+	peer, err := unix.Getpeername(fd)
+	if err != nil {
+		return os.NewSyscallError("getpeername", err)
+	}
+	// A connect to one's own ephemeral port can meet itself: RFC 9293
+	// section 3.5, simultaneous open.
+	if self, err := unix.Getsockname(fd); err == nil && same(peer, self) {
+		return fmt.Errorf("connected to itself: %w", unix.ECONNREFUSED)
+	}
+	return check(t, fd)
+}
+
+func (k *kernel) Hold(fd int) { k.polls[k.index[fd]].Events = 0 }
+
+func (k *kernel) Look(t *Transport, fd int) error {
+	if t.EagerACK {
+		resetOnClose(fd) // not before it has connected: see Close
+	}
+	sendAck(fd)
+	if err := k.banner(fd); err != nil {
+		return err
+	}
+	// MPTCP falls back as late as with the first data: RFC 8684 section 3.7.
+	return check(t, fd)
+}
+
+// Release has no errors to tell of: what it sets is there on every stream socket,
+// or else does not matter.
+func (k *kernel) Release(fd int) {
+	if !k.dialer.Probe {
+		sendAck(fd)
+	}
+	// Keepalive with the kernel's intervals: ssh sets it on sockets of its
+	// own, but not on one that was passed to it.
+	_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_KEEPALIVE, 1)
+	// ssh sets it, too, but only when there is a session with a terminal. Until
+	// then a login's small packets wait for each other's acknowledgement (RFC
+	// 896), which the peer delays by 40 ms. Refused by what is not TCP.
+	_ = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)
+	_ = unix.SetNonblock(fd, false)
+	if k.dialer.Banner != "" {
+		_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVLOWAT, 1)
+		_ = unix.SetsockoptLinger(fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{})
+	}
+	k.forget(fd)
+	delete(k.children.running, fd)
+}
+
+func check(t *Transport, fd int) error {
+	if t.Check == nil {
+		return nil
+	}
+	return t.Check(fd)
+}
+
+func same(a, b unix.Sockaddr) bool {
+	switch a := a.(type) {
+	case *unix.SockaddrInet4:
+		b, ok := b.(*unix.SockaddrInet4)
+		return ok && a.Port == b.Port && a.Addr == b.Addr
+	case *unix.SockaddrInet6:
+		b, ok := b.(*unix.SockaddrInet6)
+		return ok && a.Port == b.Port && a.Addr == b.Addr
+	}
+	return false
+}
+
+// Close resets fd if it has connected; one that is still in SYN_SENT goes
+// without a packet. A FIN instead would make sshd log the connection, and from
+// OpenSSH 9.8 count it towards PerSourcePenalties. An MPTCP socket in SYN_SENT
+// sends a RST if it is to linger: it must not.
+func (k *kernel) Close(t *Transport, fd int) {
+	if _, ok := k.children.running[fd]; ok {
+		k.dismiss(fd)
+		return
+	}
+	connected := true
+	if t.EagerACK {
+		_, err := unix.Getpeername(fd)
+		connected = err == nil
+	}
+	if connected {
+		resetOnClose(fd)
+	}
+	unix.Close(fd)
+	k.forget(fd)
+}
+
+// resetOnClose has the end of fd be a reset, be it by close(2) or by the end of
+// this process.
+func resetOnClose(fd int) {
+	_ = unix.SetsockoptLinger(fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
+}
+
+// forget takes fd out of polls, which keep their order, if it is there still.
+func (k *kernel) forget(fd int) {
+	i, ok := k.index[fd]
+	if !ok {
+		return
+	}
+	k.polls[i].Fd = -1
+	k.holes = true
+	delete(k.index, fd)
+	delete(k.seen, fd)
+}
+
+// sweep takes out what was forgotten: poll refuses a list that is longer than
+// RLIMIT_NOFILE, whatever is in it.
+func (k *kernel) sweep() {
+	k.holes = false
+	live := k.polls[:k.base]
+	for _, p := range k.polls[k.base:] {
+		if p.Fd >= 0 {
+			k.index[int(p.Fd)] = len(live)
+			live = append(live, p)
+		}
+	}
+	k.polls = live
+}

@@ -1,0 +1,146 @@
+package helper
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"strings"
+
+	"fdrace/internal/engine"
+	"fdrace/internal/resolve"
+
+	"golang.org/x/sys/unix"
+)
+
+// hint is one line on what a person might do about a lost race, from nothing
+// but what the race has seen; "" where that says nothing more.
+func (e *raceError) hint(lost *engine.Error) string {
+	var attempts []engine.Failure
+	for _, f := range lost.Failures {
+		if f.Transport != "" {
+			attempts = append(attempts, f)
+		}
+	}
+	switch addr := sameForAll(lost.Failures); {
+	case all(attempts, noRoute):
+		return e.hintNoRoute(lost, attempts)
+	case has(attempts, func(f engine.Failure) bool { return isErrno(f, unix.EPERM) && errors.Is(f.Err, engine.ErrLocal) }):
+		return `the firewall is this machine's own: "nft list ruleset" shows it`
+	case has(attempts, wantsLogin):
+		return "--proxy-auth FILE has the line USER:PASSWORD for a proxy"
+	case has(attempts, penalized):
+		return "sshd is refusing this address for a while because of too many unfinished connections"
+	case addr.IsValid() && has(attempts, silent):
+		return fmt.Sprintf("every name is %s here: where a network wants a login first it answers so, and a browser shows the way in", addr)
+	case has(attempts, silent):
+		return "something accepts there and is no SSH server: a network that wants a login first, or a firewall; or a server that waits for the client, for which --banner is wrong"
+	case has(attempts, func(f engine.Failure) bool { return errors.Is(f.Err, errPaused) }):
+		return fmt.Sprintf("%s: %q ends that", whyPaused, "sudo "+Resume)
+	case e.onlyMPTCP() && all(attempts, func(f engine.Failure) bool { return errors.Is(f.Err, errNoMPTCP) }):
+		return "plain TCP has connected: --mptcp in place of --require-mptcp takes it"
+	case e.plain.IsValid():
+		return "plain TCP connects: --mptcp in place of --require-mptcp takes it"
+	case e.onlyMPTCP() && has(attempts, timedOut):
+		return "if something on the way drops Multipath TCP, --mptcp in place of --require-mptcp gets through by plain TCP"
+	case all(lost.Failures, noNameServer):
+		return "no name server answers: try the IP address instead of the name"
+	}
+	return ""
+}
+
+// hintNoRoute is for a machine that had no route for any attempt.
+func (e *raceError) hintNoRoute(lost *engine.Error, attempts []engine.Failure) string {
+	four := has(attempts, func(f engine.Failure) bool { return f.Addr.Addr().Is4() })
+	six := has(attempts, func(f engine.Failure) bool { return f.Addr.Addr().Is6() })
+	switch {
+	case e.dialer.Interface != "":
+		return fmt.Sprintf(`"ip route show dev %s" lists the routes there are`, e.dialer.Interface)
+	case four && six:
+		return "this machine has no route for IPv4 nor IPv6: it seems to be offline"
+	case e.dialer.Family != engine.AnyFamily || e.dialer.Bind.IsValid():
+		return fmt.Sprintf("the flags leave only %s, for which there is no route", familyOf(attempts[0].Addr))
+	case four && lost.Cause == nil:
+		return "there is no route for IPv4, and no NAT64 that leads to it: on an IPv6-only network the host needs an IPv6 address"
+	case six:
+		return "there is no route for IPv6, and no IPv4 address was found or given"
+	}
+	return ""
+}
+
+// sameForAll returns the one private address that is all that two or more names
+// lead to.
+func sameForAll(failures []engine.Failure) (same netip.Addr) {
+	names := map[string]bool{}
+	for _, f := range failures {
+		addr := f.Addr.Addr()
+		if !addr.IsValid() || !addr.IsPrivate() || same.IsValid() && addr != same {
+			return netip.Addr{} // a name without an address is none that is answered so
+		}
+		same = addr
+		for _, t := range append([]engine.Target{f.Target}, f.Also...) {
+			if _, err := netip.ParseAddr(t.Host); err != nil {
+				names[t.Host] = true
+			}
+		}
+	}
+	if len(names) < 2 {
+		return netip.Addr{}
+	}
+	return same
+}
+
+// onlyMPTCP reports whether plain TCP was not to be tried.
+func (e *raceError) onlyMPTCP() bool {
+	return len(e.dialer.Transports) == 1 && e.dialer.Transports[0].Name == "mptcp"
+}
+
+func noRoute(f engine.Failure) bool {
+	return f.Addr.AddrPort.IsValid() && isErrno(f, unix.ENETUNREACH) && errors.Is(f.Err, engine.ErrLocal)
+}
+
+// silent reports whether something has accepted, and said nothing.
+func silent(f engine.Failure) bool {
+	var refusal *engine.Refusal
+	return errors.Is(f.Err, engine.ErrNoBanner) && !errors.As(f.Err, &refusal)
+}
+
+// penalized reports whether sshd refuses this client for what it did before:
+// PerSourcePenalties (OpenSSH 9.8 and later), MaxStartups and PerSourceMaxStartups.
+func penalized(f engine.Failure) bool {
+	var refusal *engine.Refusal
+	return errors.As(f.Err, &refusal) &&
+		(strings.HasPrefix(refusal.Said, "Not allowed at this time") || strings.HasPrefix(refusal.Said, "Exceeded MaxStartups"))
+}
+
+// wantsLogin reports whether a proxy refuses who has no login, or a wrong one.
+func wantsLogin(f engine.Failure) bool {
+	var refusal *engine.ProxyError
+	return errors.As(f.Err, &refusal) && refusal.Login
+}
+
+func timedOut(f engine.Failure) bool { return errors.Is(f.Err, context.DeadlineExceeded) }
+
+func noNameServer(f engine.Failure) bool {
+	if resolve.IsMDNS(f.Target.Host) {
+		return false // which is asked of the link
+	}
+	var dns *net.DNSError
+	return f.Family != engine.AnyFamily && timedOut(f) || errors.As(f.Err, &dns) && dns.IsTimeout
+}
+
+func isErrno(f engine.Failure, errno unix.Errno) bool { return errors.Is(f.Err, errno) }
+
+func all(failures []engine.Failure, is func(engine.Failure) bool) bool {
+	return len(failures) > 0 && !has(failures, func(f engine.Failure) bool { return !is(f) })
+}
+
+func has(failures []engine.Failure, is func(engine.Failure) bool) bool {
+	for _, f := range failures {
+		if is(f) {
+			return true
+		}
+	}
+	return false
+}

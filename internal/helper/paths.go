@@ -1,0 +1,105 @@
+package helper
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+
+	"fdrace/internal/engine"
+	"fdrace/internal/paths"
+	"fdrace/mptcp"
+
+	"golang.org/x/sys/unix"
+)
+
+// sayPaths says what the kernel will do with a winner that speaks MPTCP: at -vv
+// by each path; at -v only if it has no more than one, and could have. Of one that
+// was to speak it, it says what this machine has against it.
+func sayPaths(o *Options, w *engine.Winner) {
+	if o.Verbose == 0 || w.Transport != "mptcp" {
+		return
+	}
+	if yes, err := mptcp.InUseFD(w.FD); err != nil {
+		return
+	} else if !yes {
+		if whyTCP() == errPaused {
+			say("fdrace: %s: %q ends that", whyPaused, "sudo "+Resume)
+		}
+		return
+	}
+	sa, err := unix.Getsockname(w.FD)
+	if err != nil {
+		return // it is of no use to ssh, either
+	}
+	all, err := paths.List()
+	var limits mptcp.Limits
+	if err == nil {
+		limits, err = mptcp.ReadLimits()
+	}
+	switch {
+	case err != nil && o.Verbose > 1:
+		say("fdrace: which paths it will use is not known: %v", err)
+	case err != nil:
+	case o.Verbose > 1:
+		for _, line := range eachPath(all, limits, ip(sa)) {
+			say("fdrace: %s", line)
+		}
+	default:
+		if line := onlyPath(all, ip(sa)); line != "" {
+			say("fdrace: %s", line)
+		}
+	}
+}
+
+func ip(sa unix.Sockaddr) netip.Addr {
+	switch sa := sa.(type) {
+	case *unix.SockaddrInet4:
+		return netip.AddrFrom4(sa.Addr)
+	case *unix.SockaddrInet6:
+		return netip.AddrFrom16(sa.Addr).Unmap()
+	}
+	return netip.Addr{}
+}
+
+// eachPath returns a line for each path that a connection from local may use.
+func eachPath(all []paths.Path, limits mptcp.Limits, local netip.Addr) (lines []string) {
+	all = ofFamily(all, local)
+	for _, p := range all {
+		line := "path " + p.String()
+		if slices.Contains(p.Addrs, local) {
+			line += ", in use"
+		}
+		if c := p.Command(); c != "" {
+			line += ": " + c
+		}
+		lines = append(lines, line)
+	}
+	if c := paths.LimitsCommand(limits, all); c != "" {
+		lines = append(lines, fmt.Sprintf("subflows beside the first are limited to %d: %s", limits.Subflows, c))
+	}
+	return lines
+}
+
+// onlyPath returns a line if no path but the one that local is on has an
+// endpoint, and one could have.
+func onlyPath(all []paths.Path, local netip.Addr) string {
+	var first, second string
+	for _, p := range ofFamily(all, local) {
+		switch {
+		case slices.Contains(p.Addrs, local):
+			first = p.Interface
+		case p.Endpoint:
+			return ""
+		case p.Gateway && second == "":
+			second = fmt.Sprintf("%s has no endpoint: %s", p.Interface, p.Command())
+		}
+	}
+	if first == "" || second == "" {
+		return ""
+	}
+	return fmt.Sprintf("the session has no path but %s: %s", first, second)
+}
+
+func ofFamily(all []paths.Path, local netip.Addr) []paths.Path {
+	return slices.DeleteFunc(slices.Clone(all), func(p paths.Path) bool { return p.Addr.Is4() != local.Is4() })
+}

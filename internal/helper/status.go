@@ -1,0 +1,148 @@
+package helper
+
+import (
+	"fmt"
+	"os"
+	"os/signal"
+	"strings"
+	"sync"
+
+	"fdrace/internal/engine"
+
+	"golang.org/x/sys/unix"
+)
+
+// A status is the line on a person's terminal that says what a race which lasts
+// is waiting for. It costs nothing before it is drawn for the first time.
+type status struct {
+	mu    sync.Mutex // the race draws, a signal erases
+	fd    int        // the terminal, opened by its first line
+	drawn bool
+	over  bool
+}
+
+// line is on stderr.
+var line status
+
+// EraseStatus ends the status line. It is for who writes to the terminal before
+// the process ends.
+func EraseStatus() { line.erase() }
+
+// draw shows p, and returns whether it will show more.
+func (s *status) draw(p engine.Progress) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.over || s.fd == 0 && !s.open() {
+		return false
+	}
+	if size, err := unix.IoctlGetWinsize(s.fd, unix.TIOCGWINSZ); err == nil && s.isOurs() {
+		width := int(size.Col)
+		if width == 0 {
+			width = 80 // a serial line does not know
+		}
+		s.write("\r" + statusText(p, width-1) + "\x1b[K") // in the last column some terminals begin a new line
+		s.drawn = true
+	}
+	return true
+}
+
+// erase leaves the terminal as if nothing had been drawn, and nothing will be.
+func (s *status) erase() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.drawn && s.isOurs() {
+		s.write("\r\x1b[K")
+	}
+	s.drawn, s.over = false, true
+}
+
+// open finds out whether stderr is a terminal that can draw. It opens it anew,
+// so as not to block: the flags of the descriptor itself are ssh's, too.
+func (s *status) open() bool {
+	if term := os.Getenv("TERM"); term == "" || term == "dumb" {
+		return false
+	}
+	if _, err := unix.IoctlGetWinsize(2, unix.TIOCGWINSZ); err != nil {
+		return false
+	}
+	fd, err := unix.Open("/dev/fd/2", unix.O_WRONLY|unix.O_NONBLOCK|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return false // it is another user's, after su
+	}
+	s.fd = fd
+	s.eraseOnSignal()
+	return true
+}
+
+// isOurs is false in the background, where the terminal is someone else's.
+func (s *status) isOurs() bool {
+	group, err := unix.IoctlGetInt(s.fd, unix.TIOCGPGRP)
+	return err != nil || group == unix.Getpgrp() // without job control there is no background
+}
+
+// write waits for nobody: not for a terminal that is stopped.
+func (s *status) write(text string) {
+	_, _ = unix.Write(s.fd, []byte(text))
+}
+
+// eraseOnSignal has the signals that end a program erase the line first. Until
+// there is one they keep their default actions.
+func (s *status) eraseOnSignal() {
+	signals := make(chan os.Signal, 1)
+	for _, sig := range []os.Signal{unix.SIGINT, unix.SIGTERM, unix.SIGHUP} {
+		if !signal.Ignored(sig) {
+			signal.Notify(signals, sig)
+		}
+	}
+	go func() {
+		sig := <-signals
+		s.erase()
+		signal.Reset(sig)
+		_ = unix.Kill(unix.Getpid(), sig.(unix.Signal)) // whoever waits for us is to see what it was
+	}()
+}
+
+// statusText is p in one line of at most width columns.
+func statusText(p engine.Progress, width int) string {
+	text := fmt.Sprintf("fdrace: %.1f s, %.1f s left", p.At.Seconds(), p.Left.Seconds())
+	names := trying(p)
+	for n := min(len(names), width/2); n > 0; n-- {
+		line := text + ": " + strings.Join(names[:n], ", ")
+		if more := len(names) - n; more > 0 {
+			line += fmt.Sprintf(" and %d more", more)
+		}
+		if len(line) <= width {
+			return line
+		}
+	}
+	return text[:max(0, min(len(text), width))]
+}
+
+// trying names what is under way, each once, in ASCII: a character is a column.
+func trying(p engine.Progress) (names []string) {
+	seen := map[string]bool{}
+	verb := [...]string{engine.Resolve: "looking up ", engine.Start: "trying "}
+	for _, e := range p.Trying {
+		name := e.Target.Host
+		if e.Kind == engine.Start {
+			name = e.Addr.String() + from(e.Interface)
+		}
+		if seen[name] {
+			continue // by the other family, or transport
+		}
+		seen[name] = true
+		names = append(names, verb[e.Kind]+plain(name))
+		verb[e.Kind] = ""
+	}
+	return names
+}
+
+// plain puts a ? where a terminal might make something else of a name.
+func plain(name string) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r > '~' {
+			return '?'
+		}
+		return r
+	}, name)
+}

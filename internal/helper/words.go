@@ -1,0 +1,80 @@
+package helper
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"strings"
+	"time"
+
+	"fdrace/internal/engine"
+)
+
+// Describe returns what -v says of a winner, as in "192.0.2.1:22 over TCP in
+// 20.4 ms, 1 of 2 tried". w.FD is asked, and stays the caller's.
+func Describe(w *engine.Winner) string { return strings.TrimPrefix(winner(w), "fdrace: ") }
+
+// Explain puts err, with which d's race of targets has ended, into words: what
+// happened, what became of each candidate if there are several, and what a
+// person might do about it, "" where nothing of that is known.
+func Explain(err error, targets []engine.Target, d *engine.Dialer) (what, hint string) {
+	var lost *engine.Error
+	if !errors.As(err, &lost) {
+		return err.Error(), ""
+	}
+	e := newRaceError(context.Background(), err, targets, d)
+	what = e.headline(lost)
+	if len(lost.Failures) > 1 {
+		what += "; " + strings.Join(e.fold(lost.Failures), "; ")
+	}
+	return what, e.hint(lost)
+}
+
+// ServerLog says in one line what a server logs of a race that passes nothing:
+// w has won it, or else lost says why nobody has. It is "" if a server sees nothing.
+func ServerLog(w *engine.Winner, lost *engine.Error, d *engine.Dialer) string {
+	switch {
+	case w == nil:
+		return logOfLost(lost)
+	case d.Banner != "":
+		return "the server logs one connection that did not log in: --banner waits for what it says"
+	case len(d.Proxies) > 0 && w.Elapsed >= d.Delay, len(d.Commands) > 0 && w.Elapsed >= d.Fallback, // it was asked
+		w.Transport != "tcp" || runtime.GOOS != "linux":
+		return "the server may log one connection that did not log in"
+	}
+	return logsNothing
+}
+
+const logsNothing = "the server logs nothing of this: each connection was reset before it was complete"
+
+// penalty is what OpenSSH 9.8 and later count for a connection that does not log
+// in (noauth of PerSourcePenalties in sshd_config(5)). Penalties add up, and above
+// 15 s sshd refuses this address.
+const penalty = time.Second
+
+// AwaitPardon waits until a server has forgiven a connection that ended at ended,
+// if it has seen one: log is what ServerLog said. However often a person repeats
+// the command that made it, ssh is not refused because of that.
+func AwaitPardon(log string, ended time.Time) {
+	if log != "" && log != logsNothing {
+		time.Sleep(time.Until(ended.Add(penalty)))
+	}
+}
+
+// logOfLost is ServerLog of a race that nobody has won.
+func logOfLost(lost *engine.Error) string {
+	n := 0
+	for _, f := range lost.Failures {
+		if errors.Is(f.Err, engine.ErrNoBanner) || errors.Is(f.Err, engine.ErrNoReply) || FellBack(f.Err) {
+			n++
+		}
+	}
+	switch n {
+	case 0:
+		return ""
+	case 1:
+		return "the server may log one connection that did not log in"
+	}
+	return fmt.Sprintf("the server may log %d connections that did not log in", n)
+}

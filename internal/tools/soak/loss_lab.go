@@ -1,0 +1,219 @@
+//go:build linux
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"os/exec"
+	"strings"
+	"time"
+
+	"fdrace/internal/lab"
+	"fdrace/mptcp"
+
+	"golang.org/x/net/dns/dnsmessage"
+	"golang.org/x/sys/unix"
+)
+
+// lossPatience is how long a helper is waited for. One that fails counts as one
+// that took this long.
+const lossPatience = 12 * time.Second
+
+// The far host's addresses. On the way to each of the boxed ones is a box that
+// drops some of MPTCP.
+const (
+	lossServer4 = "192.0.2.5"
+	lossServer6 = "2001:db8:99::5"
+	lossDNS     = "192.0.2.53"
+	nameA       = "only4.example"
+	nameBoth    = "both.example"
+)
+
+var lossBoxes = map[string]string{
+	"192.0.2.9":  "drop mptcp syn 192.0.2.9",
+	"192.0.2.10": "drop mptcp synack 192.0.2.10",
+	"192.0.2.11": "drop mptcp 192.0.2.11",
+}
+
+// A lossLab is a laptop, and beyond a wire that loses packets both the server
+// and the name server.
+type lossLab struct {
+	near, far *lab.Host
+	wire      *lab.Wire
+	dns       *lab.DNS
+	server    *lab.Server
+}
+
+func newLossLab(seed uint64, loss int, rtt time.Duration) (n *lossLab, err error) {
+	n = &lossLab{}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, n.close())
+			n = nil
+		}
+	}()
+	if err = n.connect(seed); err != nil {
+		return n, err
+	}
+	link, err := n.wire.Add(&lab.Link{Name: "wifi", Near: n.near, Far: n.far, RTT: rtt})
+	if err != nil {
+		return n, err
+	}
+	addresses := []string{lossServer4, lossServer6, lossDNS}
+	for address, box := range lossBoxes {
+		addresses = append(addresses, address)
+		if err = addRule(link, box); err != nil {
+			return n, err
+		}
+	}
+	if err = addRule(link, fmt.Sprintf("loss %d%%", loss)); err != nil {
+		return n, err
+	}
+	for _, address := range addresses {
+		if err = n.far.Address(netip.MustParseAddr(address)); err != nil {
+			return n, err
+		}
+	}
+	if n.server, err = lab.Serve(n.far, netip.MustParseAddrPort("[::]:22"), lab.Manner{Says: lab.Banner, MPTCP: true}); err != nil {
+		return n, err
+	}
+	if n.dns, err = n.wire.ServeDNS(n.far, netip.MustParseAddrPort(lossDNS+":53")); err != nil {
+		return n, err
+	}
+	four := &dnsmessage.AResource{A: netip.MustParseAddr(lossServer4).As4()}
+	six := &dnsmessage.AAAAResource{AAAA: netip.MustParseAddr(lossServer6).As16()}
+	n.dns.Set(nameA, dnsmessage.TypeA, lab.Reply{Records: []dnsmessage.ResourceBody{four}})
+	n.dns.Set(nameBoth, dnsmessage.TypeA, lab.Reply{Records: []dnsmessage.ResourceBody{four}})
+	n.dns.Set(nameBoth, dnsmessage.TypeAAAA, lab.Reply{Records: []dnsmessage.ResourceBody{six}})
+	return n, n.near.File("/etc/resolv.conf", "nameserver "+lossDNS+"\n")
+}
+
+func (n *lossLab) connect(seed uint64) (err error) {
+	if n.near, err = lab.NewHost("near"); err != nil {
+		return err
+	}
+	if n.far, err = lab.NewHost("far"); err != nil {
+		return err
+	}
+	n.wire, err = lab.NewWire(seed)
+	return err
+}
+
+func addRule(l *lab.Link, words string) error {
+	r, err := lab.ParseRule(strings.Fields(words)...)
+	if err == nil {
+		l.Rule(r)
+	}
+	return err
+}
+
+func (n *lossLab) close() error {
+	var err error
+	if n.server != nil {
+		err = errors.Join(err, n.server.Close())
+	}
+	if n.dns != nil {
+		err = errors.Join(err, n.dns.Close())
+	}
+	if n.wire != nil {
+		err = errors.Join(err, n.wire.Close())
+	}
+	for _, h := range []*lab.Host{n.near, n.far} {
+		if h != nil {
+			err = errors.Join(err, h.Close())
+		}
+	}
+	return err
+}
+
+// A lossRace is what became of one race.
+type lossRace struct {
+	took    time.Duration // to the descriptor; lossPatience if there was none
+	failed  bool
+	mptcp   bool // the connection is MPTCP, also after the server's first words
+	claimed bool // the helper said that it is
+	told    string
+	packets []lab.Packet
+	late    time.Duration // by how much the wire missed a delivery at most
+}
+
+// punctual is race, once more where the machine had too much else to do to carry
+// the packets in time.
+func (n *lossLab) punctual(argv []string) (r lossRace, err error) {
+	const tries, tolerable = 5, 20 * time.Millisecond
+	for range tries {
+		if r, err = n.race(argv); err != nil || r.late < tolerable {
+			break
+		}
+	}
+	return r, err
+}
+
+// race runs a helper once.
+func (n *lossLab) race(argv []string) (r lossRace, err error) {
+	ctx, cancel := context.WithTimeout(context.Background(), lossPatience)
+	defer cancel()
+	n.wire.Mark()
+	err = n.near.Do(func() error {
+		result, err := lab.Run(exec.CommandContext(ctx, argv[0], argv[1:]...))
+		if err != nil {
+			return err
+		}
+		r.told = result.Stderr
+		r.claimed = strings.Contains(result.Stderr, "over MPTCP")
+		if result.FD < 0 || result.ToFD >= lossPatience {
+			r.took, r.failed = lossPatience, true
+			if result.FD >= 0 {
+				return unix.Close(result.FD)
+			}
+			return nil
+		}
+		defer unix.Close(result.FD)
+		r.took = result.ToFD
+		if result.Facts.MPTCP {
+			r.mptcp, err = staysMPTCP(result.FD)
+		}
+		return err
+	})
+	r.packets, r.late = n.wire.Packets(), n.wire.Late()
+	return r, err
+}
+
+// staysMPTCP reports whether a connection is still MPTCP when the server has said
+// something: until then it may fall back (RFC 8684 section 3.7). As ssh does, it
+// speaks first: that repeats the last ACK of the handshake, if it was lost.
+func staysMPTCP(fd int) (bool, error) {
+	if err := unix.SetNonblock(fd, false); err != nil {
+		return false, err
+	}
+	limit := unix.NsecToTimeval(int64(lossPatience))
+	if err := unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &limit); err != nil {
+		return false, err
+	}
+	if _, err := unix.Write(fd, []byte(lab.Banner)); err != nil {
+		return false, nil
+	}
+	var banner [4]byte
+	for {
+		_, err := unix.Read(fd, banner[:])
+		if errors.Is(err, unix.EINTR) {
+			continue
+		}
+		if err != nil {
+			return false, nil // no session comes of it, whatever it is
+		}
+		return mptcp.InUseFD(fd)
+	}
+}
+
+// paused reports whether races have made the kernel pause MPTCP.
+func (n *lossLab) paused() (yes bool, err error) {
+	err = n.near.Do(func() (err error) {
+		yes, err = mptcp.Paused()
+		return err
+	})
+	return yes, err
+}

@@ -1,9 +1,0 @@
-//go:build unix && !linux
-
-package race
-
-// Only Linux can hold back the last ACK of a handshake.
-const holdsAck = false
-
-func holdAck(int) {}
-func sendAck(int) {}
