@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"fdrace/internal/engine"
 	"fdrace/internal/helper"
@@ -23,6 +24,7 @@ type login struct {
 	program int
 	options helper.Options // what they mean
 	pardon  func()         // waits until the server has forgiven what it saw; nil if it saw nothing
+	seen    int            // connections on which host keys were compared
 }
 
 // checkAlias looks at all that ssh -G tells of alias, and at the path to it,
@@ -54,13 +56,15 @@ func checkAlias(r *report, alias, file string) {
 	r.add(l.checkDashes()...)
 	r.add(l.checkNames(file)...)
 	r.add(l.checkLog()...)
-	r.add(l.checkHostKey(targets)...)
 	r.add(l.checkIPQoS(targets)...)
 	r.add(l.checkLostPath()...)
+	r.add(l.checkHostKeys(targets, d)...)
 	r.add(l.checkPath(targets, d)...)
+	ended := time.Now()
 	if l.pardon != nil {
 		l.pardon()
 	}
+	l.awaitPardon(ended)
 }
 
 // block is a remedy: lines for l in an ssh_config.

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"net/netip"
 	"os"
 	"slices"
@@ -27,33 +26,6 @@ func (l *login) checkLog() []finding {
 	at := l.words[l.program].end
 	f := finding{Check: "ControlPersist", Status: warn, Found: "hides what fdrace says: a login that fails does not tell why"}
 	return []finding{l.mend(f, l.command[:at]+" --log ~/.ssh/fdrace.log"+l.command[at:])}
-}
-
-// checkHostKey looks by what name ssh knows the host key of several targets. One
-// of theirs is a bad one: another place's DNS or mDNS may give it to another
-// machine, and the port is a part of it.
-func (l *login) checkHostKey(targets []engine.Target) []finding {
-	var hosts []string
-	for _, t := range targets {
-		if !slices.Contains(hosts, t.Host) {
-			hosts = append(hosts, t.Host)
-		}
-	}
-	if len(hosts) < 2 {
-		return nil
-	}
-	f := finding{Check: "HostKeyAlias", Status: ok}
-	switch alias, name := l.config["hostkeyalias"], l.config["hostname"]; {
-	case !l.config.unset("hostkeyalias"):
-		f.Found = fmt.Sprintf("the key of all %d hosts is known as %s", len(hosts), alias)
-	case slices.Contains(hosts, name):
-		f.Status = warn
-		f.Found = fmt.Sprintf("missing: the key of all %d hosts is known as %s, which is the name of one", len(hosts), name)
-		f.Remedy, f.Where = l.block("HostKeyAlias "+l.host), inConfig
-	default:
-		f.Found = fmt.Sprintf("not needed: the key of all %d hosts is known as %s", len(hosts), name)
-	}
-	return []finding{f}
 }
 
 // checkIPQoS is about Linux having no IPV6_TCLASS on MPTCP sockets: ssh says so
