@@ -36,7 +36,7 @@ func checkRoutes() []Finding {
 	default:
 		ctx, cancel := context.WithTimeout(context.Background(), 3*time.Second)
 		defer cancel()
-		prefixes, err := resolve.Prefixes(ctx)
+		prefixes, err := resolve.NAT64Prefixes(ctx)
 		if err == nil {
 			v4.Found = fmt.Sprintf("no default route, but NAT64: IPv4 is reached by %v", prefixes[0])
 			break
