@@ -1,4 +1,4 @@
-package main
+package doctor
 
 import (
 	"context"
@@ -21,20 +21,20 @@ const maxCompared = 8
 // checkHostKeys compares the host key of every address that answers with what
 // known_hosts has: if the addresses belong to different machines, ssh stops with
 // an alarm whenever the wrong one answers first.
-func (l *login) checkHostKeys(targets []engine.Target, rules *engine.Dialer) []finding {
-	f := finding{Check: "host key", Status: ok}
+func (l *login) checkHostKeys(targets []engine.Target, rules *engine.Dialer) []Finding {
+	f := Finding{Check: "host key", Status: OK}
 	keys, err := l.knownKeys()
 	switch {
 	case err != nil:
-		f.Status, f.Found = warn, err.Error()
-		f.Remedy, f.Where = installSSH(), inShell
+		f.Status, f.Found = Warn, err.Error()
+		f.Remedy, f.Where = installSSH(), InShell
 		if f.Remedy == "" {
-			f.Remedy, f.Where = "install OpenSSH's client", byHand
+			f.Remedy, f.Where = "install OpenSSH's client", ByHand
 		}
-		return []finding{f}
+		return []Finding{f}
 	case !keys.Known():
 		f.Found = fmt.Sprintf("known_hosts has none for %s: ssh asks at the first login", keys.Name)
-		return []finding{f}
+		return []Finding{f}
 	}
 	var same, different []string
 	for _, addr := range answering(targets, rules) {
@@ -55,22 +55,22 @@ func (l *login) checkHostKeys(targets []engine.Target, rules *engine.Dialer) []f
 		if f.Found == "" {
 			return nil // nobody answers, which the path check reports
 		}
-		return []finding{f}
+		return []Finding{f}
 	}
 	have := "has"
 	if len(different) > 1 {
 		have = "have"
 	}
-	f.Status, f.Where = fail, byHand
+	f.Status, f.Where = Fail, ByHand
 	f.Found = fmt.Sprintf("%s %s a different key than known_hosts for %s", strings.Join(different, ", "), have, keys.Name)
 	if len(same) > 0 {
-		f.Status = warn // if the right one answers first, ssh logs in
+		f.Status = Warn // if the right one answers first, ssh logs in
 		f.Found += "; " + strings.Join(same, ", ") + " matches"
 		f.Remedy = "remove the target that leads to another machine"
 	} else {
 		f.Remedy = fmt.Sprintf("if you know why the key has changed, run %q; otherwise another machine answers", "ssh-keygen -R "+quote(l.hostKeyName()))
 	}
-	return []finding{f}
+	return []Finding{f}
 }
 
 // knownKeys returns what ssh will look up for l.
@@ -125,7 +125,7 @@ func answering(targets []engine.Target, rules *engine.Dialer) (addrs []engine.Ad
 
 // compare connects to addr and compares its server's host key.
 func (l *login) compare(addr engine.Addr, keys *hostkey.Keys, rules *engine.Dialer) error {
-	d := engine.Dialer{Timeout: longest, Bind: rules.Bind, Interface: rules.Interface}
+	d := engine.Dialer{Timeout: runTimeout, Bind: rules.Bind, Interface: rules.Interface}
 	w, err := d.Dial(context.Background(), engine.Target{Host: addr.Addr().String(), Port: addr.Port()})
 	if err != nil {
 		return err
@@ -139,7 +139,7 @@ func (l *login) compare(addr engine.Addr, keys *hostkey.Keys, rules *engine.Dial
 		return err
 	}
 	defer os.Remove(file)
-	return hostkey.Compare(ssh, keys.Args(file), conn, longest)
+	return hostkey.Compare(ssh, keys.Args(file), conn, runTimeout)
 }
 
 // awaitPardon waits until the servers have forgiven what they saw.
