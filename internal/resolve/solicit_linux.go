@@ -37,7 +37,7 @@ const (
 	sweepMax = 512
 )
 
-// Provoke makes the host with that MAC address show itself to this one's
+// SolicitNeighbor makes the host with that MAC address show itself to this one's
 // kernel, and calls found with each of its addresses that the neighbour table
 // has or gets, once. network is "ip4", "ip6", or "ip" for both families. It
 // needs no privilege.
@@ -52,7 +52,7 @@ const (
 // It returns nil as soon as each family has been found, or after about 3 s if one
 // has; else an error says who was asked. When ctx ends it returns ctx's error at
 // once.
-func Provoke(ctx context.Context, network string, mac net.HardwareAddr, found func([]netip.Addr)) error {
+func SolicitNeighbor(ctx context.Context, network string, mac net.HardwareAddr, found func([]netip.Addr)) error {
 	all, err := links()
 	if err != nil {
 		return err
@@ -104,7 +104,7 @@ func watchNeighbours() (*os.File, error) {
 	return os.NewFile(uintptr(fd), "netlink"), nil
 }
 
-// A provocation is one Provoke under way.
+// A provocation is one SolicitNeighbor under way.
 type provocation struct {
 	network string
 	mac     net.HardwareAddr
