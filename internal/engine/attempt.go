@@ -25,7 +25,8 @@ type attempt struct {
 	answered  time.Duration
 	handshake time.Duration
 
-	talk *handshake // with a proxy that was asked for the target
+	talk  *handshake // with a proxy that was asked for the target
+	check hostCheck
 
 	connected bool  // this was reported
 	shown     bool  // its handshake is complete: the server sees it

@@ -184,6 +184,11 @@ type Dialer struct {
 	// first cannot win; Timeout bounds the wait. Default: none.
 	Banner string
 
+	// HostKey, if set, has the host key of candidates checked before one of them
+	// can win. A server sees the connection for the check, and then the one that
+	// has won. Default: none is checked.
+	HostKey *HostKeyCheck
+
 	// Exhaust has the race go on when it is won, until every candidate has
 	// ended or the time is out, to see what would have become of each. It
 	// keeps no connection: each is reset as soon as it is ready, the winner's

@@ -41,6 +41,7 @@ type fake struct {
 	asked            *conn // the last proxy that was
 	askedAt          time.Duration
 	log              []string
+	checked          map[string]bool  // whose host key was
 	release          map[string]error // by peer
 	worse            string           // addresses that RFC 6724 has last
 	noRoute6, route4 bool             // there is no IPv6; there is IPv4 beside NAT64
@@ -73,6 +74,9 @@ type peer struct {
 	refuse error         // in its reply
 	deaf   bool          // it has none, nor has a command a banner
 	half   bool          // a command has a banner in two parts
+
+	key     string        // what a check of its host key says, see fake.hostKeys
+	verdict time.Duration // how long that takes
 }
 
 // A conn is up at some time, and from some time on its server sees it: when it
@@ -89,6 +93,7 @@ type conn struct {
 	looked bool
 	proxy  bool
 	asked  bool
+	checks bool // it is a program's, which checks the host key
 }
 
 type event struct {
@@ -315,7 +320,7 @@ func (f *fake) Verify(t *Transport, fd int) error {
 }
 
 func (f *fake) Hold(fd int) {
-	if c := f.open[fd]; !c.up || c.shown && !c.proxy {
+	if c := f.open[fd]; !c.up || c.shown && !c.proxy && !c.eager {
 		f.t.Errorf("Hold of %s: connected %v, shown %v", c.name, c.up, c.shown)
 	}
 }
@@ -341,13 +346,17 @@ func (f *fake) Look(t *Transport, fd int) error {
 }
 
 // show has the server see c. It sees one connection at a time, but for those
-// that had a whole delay to speak, and those whose ACK cannot be held back.
+// that had a whole delay to speak, and those whose ACK cannot be held back, and but for one whose host key was checked,
+// which may take longer than its turn.
 func (f *fake) show(c *conn) {
 	if c.shown {
 		return
 	}
 	c.shown, c.since = true, f.now
 	for _, other := range f.open {
+		if f.checked[c.name] {
+			continue
+		}
 		if other != c && other.shown && !other.eager && !c.eager && !other.proxy && !c.proxy && f.now-other.since < f.delay {
 			f.t.Errorf("at %v a server sees %s, and since %v %s", f.now, c.name, other.since, other.name)
 		}
@@ -389,6 +398,9 @@ func (f *fake) Close(t *Transport, fd int) {
 	case c == nil:
 		f.t.Errorf("Close of fd %d, which is not open", fd)
 		return
+	case c.checks:
+		f.say("end check %s", c.name)
+		f.checked[c.name] = true
 	case c.up:
 		f.say("reset %s", c.name)
 	default:
@@ -400,7 +412,7 @@ func (f *fake) Close(t *Transport, fd int) {
 
 // start is ready for d's race.
 func (f *fake) start(t *testing.T, d *Dialer) {
-	f.t, f.open, f.given, f.syns = t, map[int]*conn{}, map[int]*conn{}, map[string]int{}
+	f.t, f.open, f.given, f.syns, f.checked = t, map[int]*conn{}, map[int]*conn{}, map[string]int{}, map[string]bool{}
 	f.noRetry = d.NoRetry
 	if f.delay = d.Delay; f.delay == 0 {
 		f.delay = DefaultDelay

@@ -54,8 +54,11 @@ func (g *gate) closed(now time.Duration) bool { return g.turn != nil && now < g.
 
 // waitUntil is when a, which has connected, may be shown to its server.
 func (r *running) waitUntil(a *attempt) (until time.Duration) {
-	if r.gate.turn != nil && r.holds(a) { // or else it has been seen
+	if r.gate.turn != nil && r.gate.turn != a && r.holds(a) { // or else it has been seen
 		until = r.gate.until
+	}
+	if a.check.waits {
+		until = max(until, a.check.again)
 	}
 	if grace := r.grace(a); grace > 0 {
 		until = max(until, a.answered+grace)
@@ -97,6 +100,9 @@ func (r *running) admit(a *attempt) (over bool) {
 		r.cancel(a, nil)
 		return false
 	}
+	if err == nil {
+		err = r.checkHostKey(a)
+	}
 	if err == nil && r.Banner != "" {
 		err = r.sys.Look(t, a.fd)
 	}
@@ -105,7 +111,9 @@ func (r *running) admit(a *attempt) (over bool) {
 		r.win(a)
 		return !r.Exhaust
 	case errNotYet:
-		r.show(a)
+		if !a.check.waits {
+			r.show(a)
+		}
 		return false
 	}
 	r.reportConnected(a)
@@ -221,7 +229,12 @@ func (r *running) renew(now time.Duration) (over bool) {
 }
 
 func (r *running) renewAt(a *attempt) time.Duration {
-	if r.NoRetry || r.waits != nil || r.waitUntil(a) <= a.answered+ackDelay {
+	switch {
+	case r.NoRetry || r.waits != nil:
+		return never
+	case a.check.waits && (a.talk != nil || !r.holds(a)): // its server sees it already
+		return never
+	case !a.check.waits && r.waitUntil(a) <= a.answered+ackDelay:
 		return never
 	}
 	return a.answered + ackRenew

@@ -74,6 +74,14 @@ func drawWorld(r *rand.Rand) *world {
 	if r.IntN(2) == 0 {
 		w.dns["NAT64"] = reply{after: drawReply(r, addrs).after, addrs: "64:ff9b::/96"}
 	}
+	if r.IntN(4) == 0 {
+		w.dialer.HostKey = w.hostKeys()
+		for _, a := range slices.Concat(addrs, links) {
+			p := w.hosts[a]
+			p.key, p.verdict = [...]string{"", "right", "wrong", "silent", "known wrong", "elsewhere"}[r.IntN(6)], time.Duration(r.IntN(600))*ms
+			w.hosts[a] = p
+		}
+	}
 	w.drawProxies(r, addrs, mapped)
 	w.drawCommands(r)
 	for i := range r.IntN(5) + 1 {

@@ -61,6 +61,15 @@ type system interface {
 	// if it may still come: after errHalf Wait tells only of the command's end.
 	Heard(fd int) error
 
+	// StartCheck has start start a program that checks the server of fd, which has
+	// connected. It completes fd's handshake and closes fd. Wait tells when there is
+	// something to be read from check, the program's stderr; Close ends the program.
+	// After an error fd is still there.
+	StartCheck(fd int, start func(conn, stderr int) (pid int, err error)) (check int, err error)
+
+	// ReadCheck returns all that the program has written, and whether it has ended.
+	ReadCheck(check int) (said string, ended bool)
+
 	// Release completes fd's handshake, takes it out of the system's hands and
 	// makes it what Winner.FD promises.
 	Release(fd int)
@@ -220,7 +229,7 @@ func (r *running) loop() (cause error) {
 	}
 	for now := time.Duration(0); ; now = r.sys.Now() { // the first attempts are of the beginning
 		if now >= r.timeout {
-			if r.Banner == "" && r.admitHeld(never) {
+			if r.Banner == "" && r.HostKey == nil && r.admitHeld(never) {
 				return nil
 			}
 			if !r.onlyCommands(context.DeadlineExceeded) {
@@ -345,6 +354,8 @@ func (r *running) ended(fd int, err error) (over bool) {
 		return false
 	case a.addr.Command != nil:
 		return r.spoke(a)
+	case a.check.runs:
+		return r.readCheck(a)
 	case a.talk != nil && !a.talk.done:
 		return r.converse(a)
 	case a.fd >= 0 && !a.shown:
@@ -394,6 +405,10 @@ func (r *running) clear(cause error, commands bool) {
 		switch {
 		case cause != nil && a.talk != nil && !a.talk.done:
 			why = fmt.Errorf("%w: %w", ErrNoReply, cause)
+		case cause != nil && a.check.runs:
+			why = fmt.Errorf("%w: %w", ErrUnchecked, cause)
+		case cause != nil && a.check.waits:
+			why = fmt.Errorf("%w: %w", ErrBeingChecked, cause)
 		case cause != nil && a.shown:
 			why = fmt.Errorf("%w: %w", ErrNoBanner, cause)
 		case cause != nil && held:

@@ -1,0 +1,148 @@
+package engine
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// A private address may be another machine's in another place. Where that matters
+// a program compares the server's host key before the address can win: it has the
+// connection that was made, and ends it; only then the connection is made that the
+// race is about. A check is something that the server sees, and so it takes turns
+// with others in the gate.
+
+// A HostKeyCheck keeps a candidate from winning whose server is not the expected
+// machine. Commands are not checked.
+type HostKeyCheck struct {
+	// Known is called when a candidate has connected, with its targets and its
+	// socket, which stays the race's. It returns nil if the candidate may win,
+	// ErrUnchecked if a program has to check its server, ErrBeingChecked if another
+	// process is doing that: it is called again soon. Other errors are why the
+	// candidate fails.
+	Known func(p Peer, targets []Target, fd int) error
+
+	// Start starts that program, with the connection conn as its stdin and stdout,
+	// and returns its process ID. conn and stderr stay the race's, which ends the
+	// program as soon as there is a verdict, or the race is over.
+	Start func(p Peer, conn, stderr int) (pid int, err error)
+
+	// Verdict is called with what the program has written to stderr so far, and
+	// whether it has ended. It returns nil if the server is the expected machine,
+	// ErrUnchecked if that is still open, or why the candidate fails.
+	Verdict func(p Peer, said string, ended bool) error
+}
+
+// A Peer is one way to a server.
+type Peer struct {
+	Addr      Addr
+	Interface string // that the socket is bound to, if any
+}
+
+var (
+	// ErrUnchecked is HostKeyCheck's answer where a program has to check a server.
+	// It is matched by the error of a candidate whose check was not over in time.
+	ErrUnchecked = errors.New("connected, but its host key was not checked")
+
+	// ErrBeingChecked is HostKeyCheck.Known's answer where another process checks
+	// the server.
+	ErrBeingChecked = errors.New("connected, but another process is checking its host key")
+)
+
+// checkAgain is when to look again what another process has found out.
+const checkAgain = 20 * time.Millisecond
+
+// A hostCheck is what an attempt knows of the host key of its server.
+type hostCheck struct {
+	passed  bool
+	runs    bool          // a program checks it, whose stderr is the attempt's fd
+	waits   bool          // another process checks it
+	again   time.Duration // when to ask again, if waits
+	patient time.Duration // until then, if waits, no other has its turn
+}
+
+// checkHostKey returns nil if the server of a, which has connected, may win, and
+// errNotYet if that is not known yet.
+func (r *running) checkHostKey(a *attempt) error {
+	if r.HostKey == nil || a.check.passed {
+		return nil
+	}
+	targets := make([]Target, len(a.lanes))
+	for i, l := range a.lanes {
+		targets[i] = l.target
+	}
+	err := r.HostKey.Known(r.peer(a), targets, a.fd)
+	a.check.waits = false
+	switch err {
+	case nil:
+		a.check.passed = true
+		return nil
+	case ErrUnchecked:
+		return r.startCheck(a)
+	case ErrBeingChecked:
+		r.awaitCheck(a)
+		return errNotYet
+	}
+	return err
+}
+
+func (r *running) peer(a *attempt) Peer { return Peer{Addr: a.addr, Interface: r.via(a)} }
+
+// startCheck has a program check the server of a. Its stderr takes the place of the
+// connection.
+func (r *running) startCheck(a *attempt) error {
+	fd, err := r.sys.StartCheck(a.fd, func(conn, stderr int) (int, error) {
+		return r.HostKey.Start(r.peer(a), conn, stderr)
+	})
+	if err != nil {
+		return fmt.Errorf("cannot check its host key: %w", err)
+	}
+	i := slices.IndexFunc(a.open[:a.n], func(t try) bool { return t.fd == a.fd })
+	delete(r.byFD, a.fd)
+	a.open[i].fd, a.fd = fd, fd
+	r.byFD[fd] = a
+	a.check.runs = true
+	r.show(a)
+	return errNotYet
+}
+
+// awaitCheck has a wait for another process. Its server does not see it.
+func (r *running) awaitCheck(a *attempt) {
+	now := r.sys.Now()
+	a.check.waits, a.check.again = true, now+checkAgain
+	if a.check.patient == 0 {
+		a.check.patient = now + r.schedule.delay
+	}
+	if now < a.check.patient {
+		r.gate.turn, r.gate.quiet, r.gate.until = a, a.check.patient, a.check.patient
+	}
+	r.hold(a)
+}
+
+// readCheck takes that the program which checks a has said something, or ended.
+func (r *running) readCheck(a *attempt) (over bool) {
+	said, ended := r.sys.ReadCheck(a.fd)
+	switch err := r.HostKey.Verdict(r.peer(a), said, ended); {
+	case err == ErrUnchecked && !ended:
+		return false
+	case err != nil:
+		r.failed(a, err)
+		return false
+	}
+	// The turn stays a's for the connection that ssh is to have.
+	r.close(a, a.fd)
+	a.check = hostCheck{passed: true}
+	a.fd, a.talk, a.shown, a.discarded = -1, nil, false, a.tries
+	now := r.sys.Now()
+	r.gate.turn, r.gate.quiet = a, now+r.schedule.delay
+	r.gate.until = r.gate.quiet
+	a.lanes[0].last = now
+	if r.proxies.asked == a {
+		r.proxies.asked = nil
+	}
+	if now >= r.timeout {
+		return false
+	}
+	return r.connect(a)
+}
