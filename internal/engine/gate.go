@@ -79,6 +79,21 @@ func (r *running) grace(a *attempt) time.Duration {
 	return 0
 }
 
+// repeatBefore repeats the attempts at a's address by eager transports before a's, now
+// that a has connected and they have not. With a banner to wait for they were not
+// repeated when a began: where not a packet was lost but the server is slow, it would
+// answer both tries, and see two connections.
+func (r *running) repeatBefore(a *attempt) {
+	if r.NoRetry || r.Banner == "" {
+		return
+	}
+	for b := a.before; b != nil; b = b.before {
+		if b.pending() && !r.holds(b) && b.open[b.n-1].began < a.answered-a.handshake {
+			r.schedule.again(b, a.answered)
+		}
+	}
+}
+
 // hold has a wait with its ACK unsent.
 func (r *running) hold(a *attempt) {
 	r.sys.Hold(a.fd)

@@ -140,6 +140,7 @@ func (d *Dialer) run(sys system, targets []Target) (*Winner, error) {
 	r.schedule = newSchedule(delay, d.HeadStart, len(r.transports), targets)
 	r.schedule.interfaces = r.otherWays
 	r.schedule.noRetry = r.NoRetry
+	r.schedule.banner = r.Banner != ""
 	r.schedule.begun = d.Begun
 	for i := range r.transports {
 		if r.transports[i].EagerACK {
@@ -361,6 +362,7 @@ func (r *running) ended(fd int, err error) (over bool) {
 		if a.addr.hasHandshake() {
 			return r.reached(a)
 		}
+		r.repeatBefore(a)
 		if r.waitUntil(a) > a.answered && r.won == nil {
 			r.hold(a)
 			return false
