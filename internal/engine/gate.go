@@ -216,8 +216,10 @@ func (r *running) admitHeld(now time.Duration) (over bool) {
 	return false
 }
 
-// renew begins those anew that are held for longer than the kernel holds an ACK.
-func (r *running) renew(now time.Duration) (over bool) {
+// renew resets those that are held for longer than the kernel holds an ACK. They begin
+// anew when the turn of the one that they wait for is almost over: as much before its
+// end as a handshake takes.
+func (r *running) renew(now time.Duration) {
 	for i := 0; i < len(r.gate.held); {
 		a := r.gate.held[i]
 		if r.renewAt(a) > now {
@@ -227,12 +229,9 @@ func (r *running) renew(now time.Duration) (over bool) {
 		r.leave(a)
 		r.close(a, a.fd)
 		a.fd, a.discarded = -1, a.tries
-		a.lanes[0].last = now
-		if over := r.connect(a); over {
-			return true
-		}
+		a.lanes[0].last = max(now, r.gate.quiet)
+		r.schedule.again(a, 0) // not while the gate is closed
 	}
-	return false
 }
 
 func (r *running) renewAt(a *attempt) time.Duration {

@@ -263,9 +263,7 @@ func (r *running) loop() (cause error) {
 // start begins every attempt that is due. It returns true if one of them has
 // ended the race, as connect and ended do.
 func (r *running) start(now time.Duration) (over bool) {
-	if over := r.renew(now); over {
-		return true
-	}
+	r.renew(now)
 	r.expire(now)
 	if r.gate.closed(now) {
 		return false
