@@ -25,7 +25,7 @@ func (k *kernel) find(q question) {
 	case askMachine:
 		a.socket, a.err = resolve.Machine(k.ctx, q.host)
 	case askNAT64:
-		a.prefixes, a.err = resolve.Prefixes(k.ctx)
+		a.prefixes, a.err = resolve.NAT64Prefixes(k.ctx)
 	}
 	k.tell(a)
 }
@@ -45,12 +45,12 @@ func (k *kernel) findMAC(q question) answer {
 	if err != nil {
 		return answer{question: q, err: err}
 	}
-	addrs, seen, err := resolve.MAC(network, mac)
+	addrs, seen, err := resolve.MACAddrs(network, mac)
 	if seen > 0 {
 		return answer{question: q, addrs: addrs, err: err}
 	}
 	k.tell(answer{question: q, addrs: addrs, more: true})
-	err = resolve.Provoke(k.ctx, network, mac, func(addrs []netip.Addr) {
+	err = resolve.SolicitNeighbor(k.ctx, network, mac, func(addrs []netip.Addr) {
 		k.tell(answer{question: q, addrs: addrs, more: true})
 	})
 	return answer{question: q, err: err}

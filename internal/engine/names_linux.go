@@ -250,7 +250,7 @@ func (s *names) read1(a *answer, l *lookup, question int, m []byte) {
 			a.err = errors.New("its SRV record has a target that is no host name")
 		}
 	case askNAT64:
-		a.prefixes, a.addrs = resolve.PrefixesIn(a.addrs), nil
+		a.prefixes, a.addrs = resolve.NAT64PrefixesFrom(a.addrs), nil
 	}
 }
 

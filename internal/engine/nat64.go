@@ -151,7 +151,7 @@ func (r *running) synthesize(s stranded) {
 		return // it has failed meanwhile, and its lanes may be over
 	}
 	for _, p := range r.nat64.prefixes {
-		a, ok := resolve.Map(p, s.addr.Addr())
+		a, ok := resolve.NAT64Addr(p, s.addr.Addr())
 		if !ok || s.synthesized {
 			continue
 		}

@@ -148,7 +148,7 @@ func TestSRVIsCancelled(t *testing.T) {
 	}
 }
 
-func TestMap(t *testing.T) {
+func TestNAT64Addr(t *testing.T) {
 	v4 := netip.MustParseAddr("192.0.2.33")
 	// The table of RFC 6052 section 2.4.
 	for prefix, want := range map[string]string{
@@ -161,33 +161,33 @@ func TestMap(t *testing.T) {
 		"64:ff9b::/96":            "64:ff9b::192.0.2.33",
 		"2001:db8::ffff:1:2:3/32": "2001:db8:c000:221::", // what is beyond the prefix does not count
 	} {
-		if got, ok := Map(netip.MustParsePrefix(prefix), v4); !ok || got != netip.MustParseAddr(want) {
+		if got, ok := NAT64Addr(netip.MustParsePrefix(prefix), v4); !ok || got != netip.MustParseAddr(want) {
 			t.Errorf("%s: %v, want %s", prefix, got, want)
 		}
 	}
 	well := netip.MustParsePrefix("64:ff9b::/96")
 	for _, never := range []string{"0.0.0.0", "0.1.2.3", "127.0.0.1", "127.255.255.255", "169.254.169.254", "::1", "::ffff:192.0.2.33"} {
-		if got, ok := Map(well, netip.MustParseAddr(never)); ok {
+		if got, ok := NAT64Addr(well, netip.MustParseAddr(never)); ok {
 			t.Errorf("%s is mapped to %v", never, got)
 		}
 	}
 	for _, odd := range []string{"2001:db8::/33", "2001:db8::/128", "::/0", "192.0.2.0/32"} {
-		if got, ok := Map(netip.MustParsePrefix(odd), v4); ok {
+		if got, ok := NAT64Addr(netip.MustParsePrefix(odd), v4); ok {
 			t.Errorf("%s maps to %v", odd, got)
 		}
 	}
-	if _, ok := Map(netip.Prefix{}, v4); ok {
+	if _, ok := NAT64Addr(netip.Prefix{}, v4); ok {
 		t.Error("the zero prefix maps")
 	}
 }
 
-func TestPrefixes(t *testing.T) {
+func TestNAT64Prefixes(t *testing.T) {
 	for _, bits := range nat64Lengths {
 		a := netip.MustParseAddr("2001:db8:122:344::")
 		p, _ := a.Prefix(bits)
-		first, _ := Map(p, wellKnown[0])
-		second, _ := Map(p, wellKnown[1])
-		if got := PrefixesIn([]netip.Addr{second, first}); !slices.Equal(got, []netip.Prefix{p}) {
+		first, _ := NAT64Addr(p, wellKnown[0])
+		second, _ := NAT64Addr(p, wellKnown[1])
+		if got := NAT64PrefixesFrom([]netip.Addr{second, first}); !slices.Equal(got, []netip.Prefix{p}) {
 			t.Errorf("%s of %v", got, p)
 		}
 	}
@@ -207,7 +207,7 @@ func TestPrefixes(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			serveDNS(t, map[string][]dnsmessage.ResourceBody{"ipv4only.arpa.": c.records})
-			got, err := Prefixes(context.Background())
+			got, err := NAT64Prefixes(context.Background())
 			s := "["
 			for _, p := range got {
 				s += p.String()

@@ -25,7 +25,7 @@ func allowPing(t *testing.T) {
 	}
 }
 
-func TestMAC(t *testing.T) {
+func TestMACAddrs(t *testing.T) {
 	if !inside(t) {
 		return
 	}
@@ -33,7 +33,7 @@ func TestMAC(t *testing.T) {
 	meet(t)
 	check := func(network string, seen int, want string) {
 		t.Helper()
-		addrs, n, err := MAC(network, testMAC)
+		addrs, n, err := MACAddrs(network, testMAC)
 		got := fmt.Sprint(addrs)
 		if err != nil {
 			got = err.Error()
@@ -61,7 +61,7 @@ func TestMAC(t *testing.T) {
 		t.Fatal(err)
 	}
 	check("ip4", 1, "[192.168.1.65]")
-	addrs, seen, err := MAC("ip6", testMAC)
+	addrs, seen, err := MACAddrs("ip6", testMAC)
 	if err != nil || seen != 2 {
 		t.Fatal(addrs, seen, err)
 	}
@@ -78,7 +78,7 @@ func TestMAC(t *testing.T) {
 	if err := ip("link set e0 down", "link set e1 down"); err != nil {
 		t.Fatal(err)
 	}
-	if addrs, _, err := MAC("ip", testMAC); err == nil || !strings.Contains(err.Error(), "no network interface is up") {
+	if addrs, _, err := MACAddrs("ip", testMAC); err == nil || !strings.Contains(err.Error(), "no network interface is up") {
 		t.Errorf("all links down: %v, %v", addrs, err)
 	}
 	if every, err := EveryLink(netip.MustParseAddr("fe80::65")); err == nil {
@@ -89,7 +89,7 @@ func TestMAC(t *testing.T) {
 // provoke returns what was found, in words.
 func provoke(ctx context.Context, network string, mac net.HardwareAddr) string {
 	var found []string
-	err := Provoke(ctx, network, mac, func(addrs []netip.Addr) {
+	err := SolicitNeighbor(ctx, network, mac, func(addrs []netip.Addr) {
 		for _, a := range addrs {
 			found = append(found, a.String())
 		}
@@ -101,7 +101,7 @@ func provoke(ctx context.Context, network string, mac net.HardwareAddr) string {
 	return strings.Join(found, " ")
 }
 
-func TestProvoke(t *testing.T) {
+func TestSolicitNeighbor(t *testing.T) {
 	if !inside(t) {
 		return
 	}
@@ -154,7 +154,7 @@ func TestProvoke(t *testing.T) {
 	}
 }
 
-func TestProvokeNobody(t *testing.T) {
+func TestSolicitNeighborNobody(t *testing.T) {
 	if !inside(t) {
 		return
 	}

@@ -82,15 +82,15 @@ func EUI64(prefix netip.Prefix, mac net.HardwareAddr) netip.Addr {
 	return netip.AddrFrom16(a)
 }
 
-// MAC returns the addresses that the host with that MAC address may have, in
+// MACAddrs returns the addresses that the host with that MAC address may have, in
 // one family: network is "ip4", "ip6", or "ip" for both. First come those under
 // which it was last seen, then those that it has if it forms them by EUI64:
 // link-local on each link, and under each /64 that this host is in.
 //
-// seen says how many of them the kernel's neighbour table has; with 0, Provoke
+// seen says how many of them the kernel's neighbour table has; with 0, SolicitNeighbor
 // may find more. It sends nothing and waits for nothing. Without any address
 // the error says why.
-func MAC(network string, mac net.HardwareAddr) (addrs []netip.Addr, seen int, err error) {
+func MACAddrs(network string, mac net.HardwareAddr) (addrs []netip.Addr, seen int, err error) {
 	all, err := links()
 	if err != nil {
 		return nil, 0, err

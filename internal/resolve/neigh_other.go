@@ -11,7 +11,7 @@ import (
 
 func neighbours(string, net.HardwareAddr) ([]netip.Addr, error) { return nil, errors.ErrUnsupported }
 
-// Provoke needs Linux.
-func Provoke(context.Context, string, net.HardwareAddr, func([]netip.Addr)) error {
+// SolicitNeighbor needs Linux.
+func SolicitNeighbor(context.Context, string, net.HardwareAddr, func([]netip.Addr)) error {
 	return errors.ErrUnsupported
 }
