@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"fdrace/internal/netlink"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -104,10 +106,10 @@ func TestParseAnswer(t *testing.T) {
 		{"the end", slices.Concat(message(family, genl...), message(unix.NLMSG_DONE, errnoData(0)...)), 1, true, nil},
 		{"an end with an error", message(unix.NLMSG_DONE, errnoData(unix.EPERM)...), 0, false, unix.EPERM},
 		{"an error", message(unix.NLMSG_ERROR, errnoData(unix.ENOENT)...), 0, false, unix.ENOENT},
-		{"an error without its number", message(unix.NLMSG_ERROR), 0, false, errMalformed},
-		{"no header", message(family, 1, 2), 0, false, errMalformed},
+		{"an error without its number", message(unix.NLMSG_ERROR), 0, false, netlink.ErrMalformed},
+		{"no header", message(family, 1, 2), 0, false, netlink.ErrMalformed},
 		{"another family's", message(family+1, genl...), 0, false, nil},
-		{"half of one", message(family, genl...)[:20], 0, false, errMalformed},
+		{"half of one", message(family, genl...)[:20], 0, false, netlink.ErrMalformed},
 	} {
 		part, done, err := parseAnswer(tt.b, family)
 		if len(part) != tt.part || done != tt.done || err != tt.err {
@@ -119,13 +121,13 @@ func TestParseAnswer(t *testing.T) {
 // endpointMessage is what the kernel sends of an endpoint.
 func endpointMessage() []byte {
 	var b []byte
-	b = appendAttribute(b, 1, []byte{unix.AF_INET, 0})
-	b = appendAttribute(b, pmAddrID, []byte{7})
-	b = appendAttribute(b, pmAddr4, []byte{192, 0, 2, 1})
-	b = appendAttribute(b, pmAddrFlags, []byte{1, 1, 1, 1})
-	b = appendAttribute(b, pmAddrIfaceIdx, []byte{0, 0, 0, 0})
-	b = appendAttribute(b, 99, []byte("unknown"))
-	return appendAttribute(nil, unix.NLA_F_NESTED|pmAddr, b)
+	b = netlink.Append(b, 1, []byte{unix.AF_INET, 0})
+	b = netlink.Append(b, pmAddrID, []byte{7})
+	b = netlink.Append(b, pmAddr4, []byte{192, 0, 2, 1})
+	b = netlink.Append(b, pmAddrFlags, []byte{1, 1, 1, 1})
+	b = netlink.Append(b, pmAddrIfaceIdx, []byte{0, 0, 0, 0})
+	b = netlink.Append(b, 99, []byte("unknown"))
+	return netlink.Append(nil, unix.NLA_F_NESTED|pmAddr, b)
 }
 
 func TestParseEndpoint(t *testing.T) {
@@ -135,12 +137,12 @@ func TestParseEndpoint(t *testing.T) {
 		t.Errorf("%+v, %v", e, err)
 	}
 	for n := range whole {
-		if e, err := parseEndpoint(whole[:n]); err != errMalformed {
+		if e, err := parseEndpoint(whole[:n]); err != netlink.ErrMalformed {
 			t.Errorf("the first %d bytes: %+v, %v", n, e, err)
 		}
 	}
-	short := appendAttribute(nil, pmAddr, appendAttribute(nil, pmAddr4, []byte{192, 0, 2}))
-	if e, err := parseEndpoint(short); err != errMalformed {
+	short := netlink.Append(nil, pmAddr, netlink.Append(nil, pmAddr4, []byte{192, 0, 2}))
+	if e, err := parseEndpoint(short); err != netlink.ErrMalformed {
 		t.Errorf("an address of 3 bytes: %+v, %v", e, err)
 	}
 }
@@ -162,8 +164,8 @@ func FuzzParseAnswer(f *testing.F) {
 func FuzzParseAttributes(f *testing.F) {
 	f.Add(endpointMessage())
 	f.Add(endpointMessage()[:20])
-	f.Add(appendAttribute(appendAttribute(nil, pmRcvAddAddrs, []byte{1, 0, 0, 0}), pmSubflows, []byte{0, 0, 0, 1}))
-	f.Add(appendAttribute(nil, unix.CTRL_ATTR_FAMILY_ID, []byte{30, 0}))
+	f.Add(netlink.Append(netlink.Append(nil, pmRcvAddAddrs, []byte{1, 0, 0, 0}), pmSubflows, []byte{0, 0, 0, 1}))
+	f.Add(netlink.Append(nil, unix.CTRL_ATTR_FAMILY_ID, []byte{30, 0}))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		if e, err := parseEndpoint(b); err == nil && !e.Addr.IsValid() {
 			t.Errorf("%+v", e)

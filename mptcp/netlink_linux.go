@@ -2,9 +2,10 @@ package mptcp
 
 import (
 	"encoding/binary"
-	"errors"
 	"os"
 	"syscall"
+
+	"fdrace/internal/netlink"
 
 	"golang.org/x/sys/unix"
 )
@@ -14,13 +15,10 @@ import (
 
 const (
 	genlSize = 4 // struct genlmsghdr: the command, its version, 2 unused
-	attrSize = 4 // struct nlattr: the length with it, the kind
 
 	// roomForAnswer is what the kernel limits a message of a dump to.
 	roomForAnswer = 1 << 15
 )
-
-var errMalformed = errors.New("malformed answer over netlink")
 
 // ask puts a question of a generic netlink family without attributes to the
 // kernel, and returns the attributes of each message of its answer. An errno of
@@ -31,13 +29,13 @@ func ask(family string, version, command uint8, flags uint16) ([][]byte, error) 
 		return nil, os.NewSyscallError("netlink: socket", err)
 	}
 	defer unix.Close(fd)
-	name := appendAttribute(nil, unix.CTRL_ATTR_FAMILY_NAME, append([]byte(family), 0))
+	name := netlink.Append(nil, unix.CTRL_ATTR_FAMILY_NAME, append([]byte(family), 0))
 	answer, err := exchange(fd, unix.GENL_ID_CTRL, 1, unix.CTRL_CMD_GETFAMILY, 0, name)
 	if err != nil {
 		return nil, err
 	}
 	if len(answer) != 1 {
-		return nil, errMalformed
+		return nil, netlink.ErrMalformed
 	}
 	id, err := parseFamily(answer[0])
 	if err != nil {
@@ -47,14 +45,14 @@ func ask(family string, version, command uint8, flags uint16) ([][]byte, error) 
 }
 
 func parseFamily(attributes []byte) (id uint16, err error) {
-	err = eachAttribute(attributes, func(kind uint16, value []byte) bool {
+	err = netlink.Attributes(attributes, func(kind uint16, value []byte) bool {
 		if kind == unix.CTRL_ATTR_FAMILY_ID && len(value) == 2 {
 			id = binary.NativeEndian.Uint16(value)
 		}
 		return true
 	})
 	if err == nil && id == 0 {
-		err = errMalformed
+		err = netlink.ErrMalformed
 	}
 	return id, err
 }
@@ -101,13 +99,13 @@ func exchange(fd int, family uint16, version, command uint8, flags uint16, attri
 func parseAnswer(b []byte, family uint16) (part [][]byte, done bool, err error) {
 	messages, err := syscall.ParseNetlinkMessage(b)
 	if err != nil {
-		return nil, false, errMalformed
+		return nil, false, netlink.ErrMalformed
 	}
 	for _, m := range messages {
 		switch m.Header.Type {
 		case unix.NLMSG_ERROR, unix.NLMSG_DONE:
 			if len(m.Data) < 4 {
-				return nil, false, errMalformed
+				return nil, false, netlink.ErrMalformed
 			}
 			if errno := -int32(binary.NativeEndian.Uint32(m.Data)); errno > 0 {
 				return nil, false, unix.Errno(errno)
@@ -115,40 +113,10 @@ func parseAnswer(b []byte, family uint16) (part [][]byte, done bool, err error) 
 			return part, true, nil
 		case family:
 			if len(m.Data) < genlSize {
-				return nil, false, errMalformed
+				return nil, false, netlink.ErrMalformed
 			}
 			part = append(part, m.Data[genlSize:])
 		}
 	}
 	return part, false, nil
 }
-
-// eachAttribute calls take with each attribute of b. It ends with errMalformed
-// where b is none, or take says no.
-func eachAttribute(b []byte, take func(kind uint16, value []byte) bool) error {
-	for len(b) >= attrSize {
-		size := int(binary.NativeEndian.Uint16(b))
-		if size < attrSize || size > len(b) {
-			return errMalformed
-		}
-		kind := binary.NativeEndian.Uint16(b[2:]) &^ (unix.NLA_F_NESTED | unix.NLA_F_NET_BYTEORDER)
-		if !take(kind, b[attrSize:size]) {
-			return errMalformed
-		}
-		b = b[min(len(b), aligned(size)):]
-	}
-	if len(b) > 0 {
-		return errMalformed
-	}
-	return nil
-}
-
-func appendAttribute(b []byte, kind uint16, value []byte) []byte {
-	b = binary.NativeEndian.AppendUint16(b, uint16(attrSize+len(value)))
-	b = binary.NativeEndian.AppendUint16(b, kind)
-	b = append(b, value...)
-	return append(b, make([]byte, aligned(len(value))-len(value))...)
-}
-
-// aligned is n rounded up to where the next attribute begins.
-func aligned(n int) int { return (n + unix.NLA_ALIGNTO - 1) &^ (unix.NLA_ALIGNTO - 1) }

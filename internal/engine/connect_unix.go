@@ -36,7 +36,7 @@ func (k *kernel) Connect(t *Transport, to Addr, via string) (fd int, done bool, 
 	} else {
 		err = k.connect(t, fd, to, via)
 	}
-	if (err == nil || err == unix.EINPROGRESS) && via == "" && k.mayBeNoWayOut(to) && isLinkLocal4(localAddr(fd)) {
+	if (err == nil || err == unix.EINPROGRESS) && via == "" && k.mayBeNoWayOut(to) && isLinkLocal4(LocalAddr(fd)) {
 		err = localErrno{unix.ENETUNREACH}
 	}
 	if err != nil && err != unix.EINPROGRESS {

@@ -48,7 +48,7 @@ func (d *Dialer) source(a netip.Addr) (source netip.Addr) {
 	if err != nil || unix.Connect(fd, sa) != nil {
 		return source
 	}
-	source = localAddr(fd)
+	source = LocalAddr(fd)
 	if isLinkLocal4(source) && !isLinkLocal4(a) {
 		return netip.Addr{}
 	}

@@ -45,8 +45,9 @@ func (k *kernel) isNoWayOut(to Addr) bool {
 
 func isLinkLocal4(a netip.Addr) bool { return a.Is4() && a.IsLinkLocalUnicast() }
 
-// localAddr returns the address that fd is bound to.
-func localAddr(fd int) netip.Addr {
+// LocalAddr returns the IP address that the socket fd is bound to, or the zero Addr. fd
+// stays the caller's.
+func LocalAddr(fd int) netip.Addr {
 	sa, err := unix.Getsockname(fd)
 	if err != nil {
 		return netip.Addr{}
@@ -55,7 +56,7 @@ func localAddr(fd int) netip.Addr {
 	case *unix.SockaddrInet4:
 		return netip.AddrFrom4(sa.Addr)
 	case *unix.SockaddrInet6:
-		return netip.AddrFrom16(sa.Addr)
+		return netip.AddrFrom16(sa.Addr).Unmap()
 	}
 	return netip.Addr{}
 }

@@ -105,22 +105,14 @@ func (e Exit) Error() string { return fmt.Sprintf("exit status %d", int(e)) }
 // A passError is a connection, or a wish for one, that ssh cannot be given.
 type passError struct{ error }
 
-// init does all the work of a common command line before main is reached. Go
-// initializes packages in the order of their import paths, each after its own
-// imports: this one comes before github.com/alecthomas/kong, whose variables
-// take a twentieth of the time from exec to exit, and its reading of a line a
-// tenth. Only that time depends on the order.
-func init() {
+// Main does what the command line says, and exits. fastParse reads a common line; the
+// others are for readArgs, which may return something to do in place of a race.
+func Main(readArgs func(*Options, []string) (instead func(*Options) error, err error)) {
 	if o, ok := Quick(os.Args[1:]); ok {
 		exit(run(context.Background(), o))
 	}
-}
-
-// Main does what the command line says, which parse reads, and exits. If parse
-// returns something to do, it does that instead of a race.
-func Main(parse func(*Options, []string) (instead func(*Options) error, err error)) {
 	var o Options
-	do, err := parse(&o, os.Args[1:])
+	do, err := readArgs(&o, os.Args[1:])
 	switch {
 	case err != nil:
 		o.openLog()
@@ -133,7 +125,7 @@ func Main(parse func(*Options, []string) (instead func(*Options) error, err erro
 
 // exit ends the process with a word on err, and with its code.
 func exit(err error) {
-	line.erase()
+	statusLine.erase()
 	var usage usageError
 	var pass passError
 	var code Exit
@@ -187,7 +179,7 @@ func run(ctx context.Context, o *Options) error {
 	takeOver(d)
 
 	w, err := d.Dial(ctx, targets...)
-	line.erase()
+	statusLine.erase()
 	if err != nil {
 		return newRaceError(ctx, err, targets, d)
 	}
@@ -325,7 +317,7 @@ func (o *Options) Dialer() (*engine.Dialer, error) {
 	}
 	d.Report = o.report()
 	if o.Verbose == 0 {
-		d.Tick = line.draw
+		d.Tick = statusLine.draw
 	}
 	return d, nil
 }

@@ -4,14 +4,14 @@ import (
 	"encoding/binary"
 	"net"
 	"syscall"
+
+	"fdrace/internal/netlink"
 )
 
 // Of rtnetlink, which package syscall does not have (Linux 5.5).
 const (
-	iflaPropList   = 52
-	iflaAltIfname  = 53
-	nestedAttr     = 1 << 15 // NLA_F_NESTED
-	attrHeaderSize = 4
+	iflaPropList  = 52
+	iflaAltIfname = 53
 )
 
 // InterfaceByName finds an interface by its name, or an alternative one (see
@@ -33,14 +33,13 @@ func InterfaceByName(name string) (*net.Interface, error) {
 		if m.Header.Type != syscall.RTM_NEWLINK || len(m.Data) < syscall.SizeofIfInfomsg {
 			continue
 		}
-		attrs, attrErr := syscall.ParseNetlinkRouteAttr(&m)
-		if attrErr != nil {
-			continue
-		}
-		for _, a := range attrs {
-			if a.Attr.Type&^nestedAttr == iflaPropList && hasAltName(a.Value, name) {
-				return net.InterfaceByIndex(ifIndex(m.Data))
-			}
+		found := false
+		_ = netlink.Attributes(m.Data[syscall.SizeofIfInfomsg:], func(kind uint16, value []byte) bool {
+			found = found || kind == iflaPropList && hasAltName(value, name)
+			return true
+		})
+		if found {
+			return net.InterfaceByIndex(ifIndex(m.Data))
 		}
 	}
 	return nil, err
@@ -51,18 +50,12 @@ func ifIndex(b []byte) int {
 	return int(binary.NativeEndian.Uint32(b[4:8]))
 }
 
-// hasAltName looks for name in a list of attributes, each with its length, its type,
-// and a text that ends in NUL.
-func hasAltName(list []byte, name string) bool {
-	for len(list) >= attrHeaderSize {
-		size := int(binary.NativeEndian.Uint16(list[0:2]))
-		if size < attrHeaderSize || size > len(list) {
-			return false
-		}
-		if binary.NativeEndian.Uint16(list[2:4])&^nestedAttr == iflaAltIfname && string(list[attrHeaderSize:size]) == name+"\x00" {
-			return true
-		}
-		list = list[min(len(list), (size+3)&^3):]
-	}
-	return false
+// hasAltName looks for name in a list of attributes whose values are texts that end in
+// NUL.
+func hasAltName(list []byte, name string) (found bool) {
+	_ = netlink.Attributes(list, func(kind uint16, value []byte) bool {
+		found = found || kind == iflaAltIfname && string(value) == name+"\x00"
+		return true
+	})
+	return found
 }

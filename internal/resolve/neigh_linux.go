@@ -8,6 +8,8 @@ import (
 	"slices"
 	"syscall"
 
+	"fdrace/internal/netlink"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -57,19 +59,16 @@ func parseNeighbour(m []byte) (n neighbour, ok bool) {
 	}
 	n.index = int(int32(binary.NativeEndian.Uint32(m[4:])))
 	state := binary.NativeEndian.Uint16(m[8:])
-	for m = m[unix.SizeofNdMsg:]; len(m) >= unix.SizeofRtAttr; {
-		size := int(binary.NativeEndian.Uint16(m))
-		if size < unix.SizeofRtAttr || size > len(m) {
-			return n, false
-		}
-		value := m[unix.SizeofRtAttr:size]
-		switch binary.NativeEndian.Uint16(m[2:]) {
+	if netlink.Attributes(m[unix.SizeofNdMsg:], func(kind uint16, value []byte) bool {
+		switch kind {
 		case unix.NDA_DST:
 			n.addr, _ = netip.AddrFromSlice(value)
 		case unix.NDA_LLADDR:
 			n.mac = value
 		}
-		m = m[min(len(m), (size+unix.RTA_ALIGNTO-1)&^(unix.RTA_ALIGNTO-1)):]
+		return true
+	}) != nil {
+		return n, false
 	}
 	return n, state&valid != 0 && n.addr.IsValid() && len(n.mac) > 0
 }

@@ -1,4 +1,4 @@
-package main
+package doctor
 
 import (
 	"fmt"
@@ -6,8 +6,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-
-	"fdrace/internal/helper"
 )
 
 func TestParseVersion(t *testing.T) {
@@ -58,8 +56,8 @@ func TestRedact(t *testing.T) {
 		}
 	}
 	l := &login{host: "box"}
-	f := l.mend(finding{Check: "x", Status: warn}, "fdrace --proxy socks5://me:sesame@proxy -- %h %p")
-	if strings.Contains(fmt.Sprint(f), "sesame") || f.Where != byHand || !strings.Contains(l.command, "sesame") {
+	f := l.fixCommand(Finding{Check: "x", Status: Warn}, "fdrace --proxy socks5://me:sesame@proxy -- %h %p")
+	if strings.Contains(fmt.Sprint(f), "sesame") || f.Where != ByHand || !strings.Contains(l.command, "sesame") {
 		t.Errorf("%+v", f)
 	}
 }
@@ -221,24 +219,5 @@ func TestWrap(t *testing.T) {
 	}
 	if got := wrap("one two", 0); !slices.Equal(got, []string{"one two"}) {
 		t.Errorf("%q", got)
-	}
-}
-
-// What is no use to --doctor is a mistake.
-func TestDoctorUsage(t *testing.T) {
-	for line, want := range map[string]string{
-		"--doctor box vpn":       `"vpn": --doctor looks at one ALIAS at a time`,
-		"--doctor -4 box":        "--doctor takes the flags of a race from the ProxyCommand",
-		"--doctor --mptcp":       "beside it go -F and --json only",
-		"-F config box":          "--ssh-config is for --doctor and --jump",
-		"--json box":             "--json is a form of --explain, and of --doctor",
-		"--doctor box -F":        "--ssh-config",
-		"--doctor -F config 4 5": `"5": --doctor looks at one ALIAS`,
-	} {
-		var o helper.Options
-		_, err := command(&o, strings.Fields(line))
-		if err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("fdrace %s: %v; want %s", line, err, want)
-		}
 	}
 }

@@ -1,4 +1,6 @@
-package main
+// Package explain is fdrace --explain: it races to the end, passes nothing, and shows
+// what became of each candidate, as a picture or as JSON.
+package explain
 
 import (
 	"context"
@@ -12,18 +14,20 @@ import (
 
 	"fdrace/internal/engine"
 	"fdrace/internal/helper"
+	"fdrace/internal/term"
 	"fdrace/mptcp"
 )
 
-// explain races to the end, passes nothing, and shows on stdout what a race for
-// ssh would have done, and what would have become of the rest.
-func explain(o *helper.Options) error {
+// Run races to the end, passes nothing, and shows on stdout what a race for ssh would
+// have done, and what would have become of the rest. It returns helper.Exit(1) if
+// nobody has won.
+func Run(o *helper.Options) error {
 	targets, d, err := o.Race()
 	if err != nil {
 		return err
 	}
 	d.Exhaust = true
-	t := newTale(targets)
+	t := newReport(targets)
 	note := t.note
 	if o.JSON {
 		note = t.json(os.Stdout)
@@ -54,7 +58,7 @@ func explain(o *helper.Options) error {
 	defer helper.AwaitPardon(helper.ServerLog(w, lost, d), ended)
 	if !o.JSON {
 		t.tell(w, lost, d)
-		if _, err := os.Stdout.WriteString(t.draw(paperOf(os.Stdout))); err != nil {
+		if _, err := os.Stdout.WriteString(t.draw(canvas{term.Of(int(os.Stdout.Fd()))})); err != nil {
 			return err
 		}
 	}
@@ -64,19 +68,19 @@ func explain(o *helper.Options) error {
 	return nil
 }
 
-// A tale is what the events of a race come to: a row for each lookup and each
+// A report is what the events of a race come to: a row for each lookup and each
 // candidate, by target.
-type tale struct {
+type report struct {
 	asked   []engine.Target // those of the command line
 	targets []engine.Target // in the order in which they came up
-	rows    []*row
-	won     time.Duration // -1: not yet
-	end     time.Duration // of the race
-	verdict string        // the first line
-	hint    string        // below the picture, if any
-	log     string        // the last one: what the server logs of it
-	checked *checked      // by a transport's Check, of what connects next
-	byFD    map[int]*row  // those that have connected
+	entries []*entry
+	won     time.Duration  // -1: not yet
+	end     time.Duration  // of the race
+	verdict string         // the first line
+	hint    string         // below the picture, if any
+	log     string         // the last one: what the server logs of it
+	checked *checked       // by a transport's Check, of what connects next
+	byFD    map[int]*entry // those that have connected
 }
 
 // checked is whether a connection speaks MPTCP.
@@ -88,7 +92,7 @@ type checked struct {
 
 // A row is one lookup or one candidate. Times are since the race began, -1 for
 // what has not been.
-type row struct {
+type entry struct {
 	target    engine.Target
 	addr      engine.Addr // of a candidate
 	family    engine.Family
@@ -106,25 +110,25 @@ type row struct {
 	unsure    error        // why nobody knows
 }
 
-func newTale(targets []engine.Target) *tale {
-	t := &tale{asked: targets, won: -1, byFD: map[int]*row{}}
+func newReport(targets []engine.Target) *report {
+	t := &report{asked: targets, won: -1, byFD: map[int]*entry{}}
 	for _, target := range targets {
 		t.open(target)
 	}
 	return t
 }
 
-func (t *tale) open(target engine.Target) {
+func (t *report) open(target engine.Target) {
 	if !slices.Contains(t.targets, target) {
 		t.targets = append(t.targets, target)
 	}
 }
 
-// isLookup tells the rows of names from those of addresses.
-func (r *row) isLookup() bool { return !r.addr.IsValid() }
+// isLookup tells the entries of names from those of addresses.
+func (r *entry) isLookup() bool { return !r.addr.IsValid() }
 
 // note adds what e tells.
-func (t *tale) note(e engine.Event) {
+func (t *report) note(e engine.Event) {
 	t.open(e.Target)
 	t.end = max(t.end, e.At)
 	r := t.find(e)
@@ -157,28 +161,28 @@ func (t *tale) note(e engine.Event) {
 }
 
 // find returns the row that e is of, which may be a new one.
-func (t *tale) find(e engine.Event) *row {
-	for _, r := range t.rows {
+func (t *report) find(e engine.Event) *entry {
+	for _, r := range t.entries {
 		same := r.addr == e.Addr && r.via == e.Interface && r.by == e.Transport
 		if e.Addr.IsValid() && same || !e.Addr.IsValid() && r.isLookup() && r.target == e.Target && (r.family == e.Family || e.Family == engine.AnyFamily) {
 			return r
 		}
 	}
-	r := &row{target: e.Target, addr: e.Addr, family: e.Family, via: e.Interface, by: e.Transport, began: -1, connected: -1, ended: -1}
+	r := &entry{target: e.Target, addr: e.Addr, family: e.Family, via: e.Interface, by: e.Transport, began: -1, connected: -1, ended: -1}
 	if e.Kind == engine.Resolve {
 		r.began = e.At
 	}
-	for _, lookup := range t.rows {
+	for _, lookup := range t.entries {
 		if lookup.target == r.target && !r.isLookup() && slices.Contains(lookup.answer, r.addr.Addr()) {
 			r.known = lookup.ended
 		}
 	}
-	t.rows = append(t.rows, r)
+	t.entries = append(t.entries, r)
 	return r
 }
 
 // ask has tr tell whether what it connects speaks MPTCP.
-func (t *tale) ask(tr *engine.Transport) {
+func (t *report) ask(tr *engine.Transport) {
 	if tr.Name != "mptcp" {
 		return
 	}
@@ -199,14 +203,14 @@ func (t *tale) ask(tr *engine.Transport) {
 }
 
 // tell puts the outcome into words: of w, or else of lost.
-func (t *tale) tell(w *engine.Winner, lost *engine.Error, d *engine.Dialer) {
+func (t *report) tell(w *engine.Winner, lost *engine.Error, d *engine.Dialer) {
 	t.log = helper.ServerLog(w, lost, d)
 	if w == nil {
 		t.verdict, t.hint = helper.Lost(lost, t.asked, d)
 		return
 	}
-	var speaks *row
-	for _, r := range t.rows {
+	var speaks *entry
+	for _, r := range t.entries {
 		if r.end == engine.Won {
 			speaks = r
 		}
@@ -219,14 +223,14 @@ func (t *tale) tell(w *engine.Winner, lost *engine.Error, d *engine.Dialer) {
 }
 
 // what says what became of r.
-func (r *row) what() string {
+func (r *entry) what() string {
 	if r.attempts > 1 {
 		return fmt.Sprintf("%s, %d attempts", r.outcome(), r.attempts)
 	}
 	return r.outcome()
 }
 
-func (r *row) outcome() string {
+func (r *entry) outcome() string {
 	switch {
 	case r.ended < 0:
 		return "" // cannot be: all have an end
@@ -264,7 +268,7 @@ func plural(n int, one, many string) string {
 }
 
 // protocol is what r was asked or connected by.
-func (r *row) protocol() string {
+func (r *entry) protocol() string {
 	switch {
 	case r.isLookup() && r.family == engine.AnyFamily:
 		return "lookup"

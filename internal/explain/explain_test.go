@@ -1,4 +1,4 @@
-package main
+package explain
 
 import (
 	"bytes"
@@ -15,6 +15,7 @@ import (
 	"fdrace/internal/engine"
 	"fdrace/internal/golden"
 	"fdrace/internal/helper"
+	"fdrace/internal/term"
 
 	"golang.org/x/sys/unix"
 )
@@ -101,8 +102,8 @@ func nobody() events {
 	return l
 }
 
-func told(l events, verdict, hint string, targets ...engine.Target) *tale {
-	t := newTale(targets)
+func told(l events, verdict, hint string, targets ...engine.Target) *report {
+	t := newReport(targets)
 	for _, e := range l {
 		t.note(e)
 	}
@@ -115,11 +116,11 @@ func TestReplacedAnswer(t *testing.T) {
 	var l events
 	l.lookup(box, engine.IPv4, 0, 100*ms, "192.0.2.5 192.0.2.6", nil)
 	l.add(200*ms, engine.Resolved, engine.Event{Target: box, Family: engine.IPv4, Addrs: []netip.Addr{netip.MustParseAddr("192.0.2.5")}, Replaces: true})
-	tale := told(l, "", "", box)
-	if r := tale.rows[0]; len(tale.rows) != 1 || r.outcome() != "1 address" {
-		t.Errorf("%d rows: %s", len(tale.rows), r.outcome())
+	report := told(l, "", "", box)
+	if r := report.entries[0]; len(report.entries) != 1 || r.outcome() != "1 address" {
+		t.Errorf("%d rows: %s", len(report.entries), r.outcome())
 	}
-	if o := tale.object(l[len(l)-1]); !o.Replaces || len(o.Addrs) != 1 {
+	if o := report.object(l[len(l)-1]); !o.Replaces || len(o.Addrs) != 1 {
 		t.Errorf("%+v", o)
 	}
 }
@@ -127,26 +128,26 @@ func TestReplacedAnswer(t *testing.T) {
 func TestDraw(t *testing.T) {
 	won := told(silentV6(), "ssh would get 192.0.2.5:22 over MPTCP, after 272.0 ms and 3 of 3 tried", "", box, vpn, literal)
 	lost := told(nobody(), "no connection to any of 2 targets: timed out after 200ms", "look there", box, literal)
-	for name, p := range map[string]paper{
-		"80":       {width: 80},
-		"120":      {width: 120},
-		"200":      {width: 200},
-		"50-ascii": {width: 50, ascii: true},
-		"90-color": {width: 90, color: true},
+	for name, p := range map[string]term.Screen{
+		"80":       {Width: 80},
+		"120":      {Width: 120},
+		"200":      {Width: 200},
+		"50-ascii": {Width: 50, ASCII: true},
+		"90-color": {Width: 90, Color: true},
 	} {
-		golden.Compare(t, "explain-"+name, won.draw(p)+"\n"+lost.draw(p))
+		golden.Compare(t, name, won.draw(canvas{p})+"\n"+lost.draw(canvas{p}))
 	}
 }
 
 func TestJSON(t *testing.T) {
 	var b bytes.Buffer
 	for _, l := range []events{silentV6(), nobody()} {
-		note := newTale([]engine.Target{box, vpn, literal}).json(&b)
+		note := newReport([]engine.Target{box, vpn, literal}).json(&b)
 		for _, e := range l {
 			note(e)
 		}
 	}
-	golden.Compare(t, "explain-json", b.String())
+	golden.Compare(t, "json", b.String())
 	for line := range strings.Lines(b.String()) {
 		var o object
 		d := json.NewDecoder(strings.NewReader(line))
@@ -174,13 +175,13 @@ func FuzzDraw(f *testing.F) {
 		long := attempt(target, "[2001:db8:1111:2222:3333:4444:5555:6666]:65535", "mptcp")
 		l.add(2*ms, engine.Start, long)
 		l.add(20*ms, engine.Won, long)
-		p := paper{width: 80 + int(width), ascii: ascii}
+		p := canvas{term.Screen{Width: 80 + int(width), ASCII: ascii}}
 		for line := range strings.Lines(told(l, "", "", target).draw(p)) {
 			line = strings.TrimSuffix(line, "\n")
-			if n := columns(line); n >= p.width && !strings.HasPrefix(line, "  "+p.dots()) { // a full reason may wrap
-				t.Errorf("%d columns of %d: %q", n, p.width, line)
+			if n := columns(line); n >= p.Width && !strings.HasPrefix(line, "  "+p.dots()) { // a full reason may wrap
+				t.Errorf("%d columns of %d: %q", n, p.Width, line)
 			}
-			if line != clean(line) {
+			if line != term.Printable(line) {
 				t.Errorf("not for a terminal: %q", line)
 			}
 		}
@@ -204,7 +205,7 @@ func TestReadme(t *testing.T) {
 	l.add(10000300*us, engine.Cancelled, failedBy(v6, late))
 	picture := told(l, "ssh would get 192.0.2.5:22 over TCP, after 274.3 ms and 3 of 3 tried", "", box, other)
 	picture.log = helper.ServerLog(&engine.Winner{Transport: "tcp"}, nil, &engine.Dialer{})
-	drawn := picture.draw(paper{width: 80})
+	drawn := picture.draw(canvas{term.Screen{Width: 80}})
 	want := "    $ fdrace --explain box 192.0.2.9\n"
 	for line := range strings.Lines(drawn) {
 		if strings.TrimSpace(line) != "" {

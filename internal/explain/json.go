@@ -1,4 +1,4 @@
-package main
+package explain
 
 import (
 	"encoding/json"
@@ -29,7 +29,7 @@ type object struct {
 }
 
 // json returns a note that also writes each event to w.
-func (t *tale) json(w io.Writer) func(engine.Event) {
+func (t *report) json(w io.Writer) func(engine.Event) {
 	out := json.NewEncoder(w)
 	out.SetEscapeHTML(false)
 	return func(e engine.Event) {
@@ -38,7 +38,7 @@ func (t *tale) json(w io.Writer) func(engine.Event) {
 	}
 }
 
-func (t *tale) object(e engine.Event) object {
+func (t *report) object(e engine.Event) object {
 	r := t.find(e)
 	o := object{
 		T:         math.Round(float64(e.At)/float64(time.Microsecond)) / 1000,

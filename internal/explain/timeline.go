@@ -1,4 +1,4 @@
-package main
+package explain
 
 import (
 	"fmt"
@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"fdrace/internal/engine"
+	"fdrace/internal/term"
 )
 
 // A scale is the axis of all time lines: the cells from 0 to its end.
@@ -18,7 +19,7 @@ type scale struct {
 
 // scale chooses the end: all that has come to something is to be seen, but the
 // time until the win is not to be pressed into nothing by what came much later.
-func (t *tale) scale(lines []line, cells int) scale {
+func (t *report) scale(lines []line, cells int) scale {
 	var end time.Duration
 	for _, l := range lines {
 		if l.end != engine.Cancelled || l.err == nil { // those last as long as the race
@@ -67,18 +68,18 @@ func (s scale) axis() string {
 	}
 }
 
-// A cell of a time line is a stroke and its colour.
-type cell struct{ stroke, color string }
+// A cell of a time line is a glyph and its color.
+type cell struct{ glyph, color string }
 
 // bar draws one time line.
-func (s scale) bar(l line, p paper) string {
+func (s scale) bar(l line, p canvas) string {
 	if l.ended < 0 {
 		return ""
 	}
 	cells := make([]cell, s.cells)
-	strokes := p.strokes()
+	glyphs := p.glyphs()
 	if s.won >= 0 && s.won < s.cells {
-		cells[s.won] = cell{strokes.win, faint}
+		cells[s.won] = cell{glyphs.win, term.Faint}
 	}
 	draw := func(from, to time.Duration, c cell) {
 		for i := s.cell(from); i <= min(s.cell(to), s.cells-1); i++ {
@@ -92,19 +93,19 @@ func (s scale) bar(l line, p paper) string {
 	if !l.waited() && !l.isLookup() {
 		began = l.known // but for what it took to begin
 	} else if !l.isLookup() {
-		draw(l.known, began, cell{strokes.waits, faint})
+		draw(l.known, began, cell{glyphs.waits, term.Faint})
 	}
 	if l.began >= 0 {
-		c := cell{strokes.tries, plain}
+		c := cell{glyphs.tries, term.Plain}
 		if l.late {
-			c = cell{strokes.late, faint}
+			c = cell{glyphs.late, term.Faint}
 		}
 		draw(began, l.ended, c)
 	}
 	if at := s.cell(l.ended); at >= s.cells {
-		cells[s.cells-1].stroke = strokes.on
+		cells[s.cells-1].glyph = glyphs.on
 	} else {
-		cells[at] = l.mark(strokes)
+		cells[at] = l.mark(glyphs)
 	}
 	return render(cells, p)
 }
@@ -115,40 +116,40 @@ func (l line) waited() bool {
 }
 
 // mark is how a time line ends.
-func (l line) mark(s strokes) cell {
+func (l line) mark(s glyphs) cell {
 	switch {
 	case l.end == engine.Won || l.end == engine.Resolved && l.err == nil:
-		return cell{s.good, green}
+		return cell{s.good, boldGreen}
 	case l.end == engine.Cancelled && l.err == nil:
-		return cell{s.good, plain}
+		return cell{s.good, term.Plain}
 	}
-	return cell{s.bad, red}
+	return cell{s.bad, term.Red}
 }
 
-// render paints cells of one colour together.
-func render(cells []cell, p paper) string {
+// render paints cells of one color together.
+func render(cells []cell, p canvas) string {
 	var b strings.Builder
 	for len(cells) > 0 {
 		text, color := "", cells[0].color
 		for len(cells) > 0 && cells[0].color == color {
-			stroke := cells[0].stroke
-			if stroke == "" {
-				stroke = " "
+			glyph := cells[0].glyph
+			if glyph == "" {
+				glyph = " "
 			}
-			text += stroke
+			text += glyph
 			cells = cells[1:]
 		}
 		if len(cells) == 0 {
 			text = strings.TrimRight(text, " ")
 		}
-		b.WriteString(p.paint(color, text))
+		b.WriteString(p.Paint(color, text))
 	}
 	return b.String()
 }
 
-// legend explains the strokes that have been drawn.
-func (p paper) legend(lines []line) string {
-	s := p.strokes()
+// legend explains the glyphs that have been drawn.
+func (p canvas) legend(lines []line) string {
+	s := p.glyphs()
 	late, waits := false, false
 	for _, l := range lines {
 		late = late || l.late

@@ -1,4 +1,4 @@
-package main
+package doctor
 
 import (
 	"context"
@@ -6,7 +6,6 @@ import (
 	"net"
 	"net/netip"
 	"os"
-	"strings"
 	"time"
 
 	"fdrace/internal/resolve"
@@ -20,8 +19,8 @@ const (
 
 // checkRoutes looks for ways to the IPv4 and the IPv6 internet. Neither is
 // needed for hosts on the links of this machine.
-func checkRoutes() []finding {
-	v4, v6 := finding{Check: "IPv4", Status: ok}, finding{Check: "IPv6", Status: ok}
+func checkRoutes() []Finding {
+	v4, v6 := Finding{Check: "IPv4", Status: OK}, Finding{Check: "IPv6", Status: OK}
 	way4, err4 := wayOut("udp4", farIPv4)
 	way6, err6 := wayOut("udp6", farIPv6)
 	v4.Found, v6.Found = way4, way6
@@ -31,9 +30,9 @@ func checkRoutes() []finding {
 	switch {
 	case err4 == nil:
 	case err6 != nil:
-		v4.Status, v4.Found = warn, fmt.Sprintf("no default route (%v), and none of IPv6: only hosts on this machine's own links are in reach", err4)
-		v4.Remedy, v4.Where = connectNetwork(), inShell
-		v6.Status, v6.Remedy, v6.Where = warn, v4.Remedy, inShell
+		v4.Status, v4.Found = Warn, fmt.Sprintf("no default route (%v), and none of IPv6: only hosts on this machine's own links are in reach", err4)
+		v4.Remedy, v4.Where = connectNetwork(), InShell
+		v6.Status, v6.Remedy, v6.Where = Warn, v4.Remedy, InShell
 	default:
 		ctx, cancel := context.WithTimeout(context.Background(), 3*time.Second)
 		defer cancel()
@@ -42,10 +41,10 @@ func checkRoutes() []finding {
 			v4.Found = fmt.Sprintf("no default route, but NAT64: IPv4 is reached by %v", prefixes[0])
 			break
 		}
-		v4.Status, v4.Found = warn, "no default route, and no NAT64: hosts that have IPv4 only are out of reach"
-		v4.Remedy, v4.Where = connectNetwork(), inShell
+		v4.Status, v4.Found = Warn, "no default route, and no NAT64: hosts that have IPv4 only are out of reach"
+		v4.Remedy, v4.Where = connectNetwork(), InShell
 	}
-	return []finding{v4, v6}
+	return []Finding{v4, v6}
 }
 
 // wayOut says by what interface packets to there leave, and from what address.
@@ -111,25 +110,4 @@ func firstInterface() string {
 func exists(path string) bool {
 	_, err := os.Stat(path)
 	return err == nil
-}
-
-// checkMDNS looks who answers for a name such as box.local.
-func checkMDNS() finding {
-	f := finding{Check: ".local names", Status: ok}
-	ways := resolve.MDNSDaemons()
-	links, err := resolve.MDNSLinks()
-	if len(links) > 0 {
-		ways = append(ways, "a multicast on "+strings.Join(links, ", "))
-	}
-	if len(ways) > 0 {
-		f.Found = "asked of " + strings.Join(ways, ", then ")
-		return f
-	}
-	f.Status, f.Found = warn, "nobody to ask: no interface that is up has an address and does multicast"
-	if err != nil {
-		f.Found += fmt.Sprintf(" (%v)", err)
-	}
-	i := firstInterface()
-	f.Remedy, f.Where = sudo(fmt.Sprintf("ip link set %s up multicast on", i)), inShell
-	return f
 }

@@ -1,4 +1,4 @@
-package main
+package doctor
 
 import (
 	"fmt"
@@ -12,51 +12,51 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// longest is how long a program may take that has next to nothing to do.
-const longest = 5 * time.Second
+// runTimeout is how long a program may take that has next to nothing to do.
+const runTimeout = 5 * time.Second
 
-// said is what a program wrote, up to 64 KB each, and how it ended.
-type said struct {
+// output is what a program wrote, up to 64 KB each, and how it ended.
+type output struct {
 	out, err string
 	code     int  // its exit status; -1 after a signal
-	late     bool // it was killed because it still ran after longest
+	late     bool // it was killed because it still ran after runTimeout
 }
 
-// run runs a program that is given nothing to read, for longest at the most.
-// Not by os/exec: package main importing that has it initialized before a race.
-func run(args ...string) (said, error) {
+// run runs a program that is given nothing to read, for runTimeout at the most.
+// Not by os/exec, whose initialization every race would wait for.
+func run(args ...string) (output, error) {
 	null, err := os.Open(os.DevNull)
 	if err != nil {
-		return said{}, err
+		return output{}, err
 	}
 	defer null.Close()
 	r, w, err := os.Pipe()
 	if err != nil {
-		return said{}, err
+		return output{}, err
 	}
-	return attend(r, null, w, os.Environ(), args)
+	return runProcess(r, null, w, os.Environ(), args)
 }
 
 // runOnWire runs a program as ssh runs a ProxyCommand from which it wants a
 // descriptor: with one Unix socket as stdin and stdout.
-func runOnWire(env []string, args ...string) (said, error) {
+func runOnWire(env []string, args ...string) (output, error) {
 	ends, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM, 0)
 	if err != nil {
-		return said{}, os.NewSyscallError("socketpair", err)
+		return output{}, os.NewSyscallError("socketpair", err)
 	}
 	for _, fd := range ends {
 		unix.CloseOnExec(fd)
 	}
 	if err := unix.SetNonblock(ends[0], true); err != nil { // or it has no deadline
-		return said{}, os.NewSyscallError("fcntl", err)
+		return output{}, os.NewSyscallError("fcntl", err)
 	}
 	theirs := os.NewFile(uintptr(ends[1]), "socket")
-	return attend(os.NewFile(uintptr(ends[0]), "socket"), theirs, theirs, env, args)
+	return runProcess(os.NewFile(uintptr(ends[0]), "socket"), theirs, theirs, env, args)
 }
 
-// attend starts a program, and reads its stdout from out. It closes out and
+// runProcess starts a program, and reads its stdout from out. It closes out and
 // stdout.
-func attend(out, stdin, stdout *os.File, env, args []string) (s said, err error) {
+func runProcess(out, stdin, stdout *os.File, env, args []string) (s output, err error) {
 	defer out.Close()
 	defer stdout.Close()
 	errR, errW, err := os.Pipe()
@@ -76,11 +76,11 @@ func attend(out, stdin, stdout *os.File, env, args []string) (s said, err error)
 	}
 	stdout.Close()
 	errW.Close()
-	end := time.Now().Add(longest)
-	kill := time.AfterFunc(longest, func() { unix.Kill(-p.Pid, unix.SIGKILL) })
+	end := time.Now().Add(runTimeout)
+	kill := time.AfterFunc(runTimeout, func() { unix.Kill(-p.Pid, unix.SIGKILL) })
 	errText := make(chan string)
-	go func() { errText <- hear(errR, end) }()
-	s.out = hear(out, end)
+	go func() { errText <- readUntil(errR, end) }()
+	s.out = readUntil(out, end)
 	s.err = <-errText
 	state, err := p.Wait()
 	s.late = !kill.Stop()
@@ -91,8 +91,8 @@ func attend(out, stdin, stdout *os.File, env, args []string) (s said, err error)
 	return s, nil
 }
 
-// hear reads until nobody has the other end any more, or until end.
-func hear(f *os.File, end time.Time) string {
+// readUntil reads until nobody has the other end any more, or until end.
+func readUntil(f *os.File, end time.Time) string {
 	const most = 1 << 16
 	if f.SetReadDeadline(end) != nil {
 		return ""
@@ -103,16 +103,16 @@ func hear(f *os.File, end time.Time) string {
 }
 
 // firstLine is what to show of what a program complains of.
-func (s said) firstLine() string {
+func (s output) firstLine() string {
 	line, _, _ := strings.Cut(strings.TrimSpace(s.err+s.out), "\n")
 	return strings.TrimSpace(line)
 }
 
 // ending puts how it ended into words; empty if it ended well.
-func (s said) ending() string {
+func (s output) ending() string {
 	switch {
 	case s.late:
-		return fmt.Sprintf("still ran after %v", longest)
+		return fmt.Sprintf("still ran after %v", runTimeout)
 	case s.code < 0:
 		return "was killed by a signal"
 	case s.code > 0:
