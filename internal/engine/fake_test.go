@@ -29,6 +29,7 @@ type fake struct {
 	hosts map[string]peer
 	limit int // descriptors there are, 0 for no limit
 	asks  int // lookups under way, each of which holds one
+	idle  int // calls of Wait in which no time passed
 
 	queue            queue
 	seq              int
@@ -46,6 +47,9 @@ type fake struct {
 	worse            string           // addresses that RFC 6724 has last
 	noRoute6, route4 bool             // there is no IPv6; there is IPv4 beside NAT64
 }
+
+// maxIdle is how often a race may call Wait in one moment.
+const maxIdle = 1000
 
 type reply struct {
 	after time.Duration
@@ -283,6 +287,12 @@ func (f *fake) Wait(until time.Duration) (n news, err error) {
 	}
 	if len(f.queue) > 0 {
 		until = min(until, f.queue[0].at)
+	}
+	if f.idle++; f.idle > maxIdle {
+		f.t.Fatalf("the race does nothing at %v, again and again:\n%s", f.now, strings.Join(f.log, "\n"))
+	}
+	if until > f.now {
+		f.idle = 0
 	}
 	if f.end != nil && f.ends <= until {
 		f.now = max(f.now, f.ends)

@@ -18,7 +18,7 @@ import (
 // tryPrestart races before the runtime, as far as a test can, and returns a Dialer that
 // goes on with what is left.
 func tryPrestart(args ...string) (*Dialer, map[string]netip.Addr) {
-	begun := prestart.Try(args, prestart.Files{Hosts: hostsPath, Resolv: resolvPath, Gai: gaiPath}, dnsPort)
+	begun := prestart.Try(args)
 	d := &Dialer{Begun: map[netip.AddrPort]Begun{}}
 	conns, lookups, age := prestart.Taken()
 	d.Asked, d.Age = lookups, age

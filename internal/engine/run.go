@@ -149,6 +149,7 @@ func (d *Dialer) run(sys system, targets []Target) (*Winner, error) {
 	r.schedule = newSchedule(delay, d.HeadStart, len(r.transports), targets)
 	r.schedule.interfaces = r.otherWays
 	r.schedule.noRetry = r.NoRetry
+	r.schedule.banner = r.Banner != ""
 	r.schedule.begun = d.Begun
 	for i := range r.transports {
 		if r.transports[i].EagerACK {
@@ -271,9 +272,7 @@ func (r *running) loop() (cause error) {
 // start begins every attempt that is due. It returns true if one of them has
 // ended the race, as connect and ended do.
 func (r *running) start(now time.Duration) (over bool) {
-	if over := r.renew(now); over {
-		return true
-	}
+	r.renew(now)
 	r.expire(now)
 	if r.gate.closed(now) {
 		return false
@@ -372,6 +371,7 @@ func (r *running) ended(fd int, err error) (over bool) {
 		if a.addr.hasHandshake() {
 			return r.reached(a)
 		}
+		r.repeatBefore(a)
 		if r.waitUntil(a) > a.answered && r.won == nil {
 			r.hold(a)
 			return false
