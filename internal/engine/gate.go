@@ -19,10 +19,11 @@ import (
 
 // A gate lets the connections of a race through to their servers, one by one.
 type gate struct {
-	turn  *attempt      // the last that was shown to its server, and has not spoken
-	until time.Duration // when the next has its turn, if turn has not ended before
-	quiet time.Duration // until then nothing is begun, if turn has not ended before
-	held  []*attempt    // connected and unacknowledged, in the order of their answers
+	turn    *attempt      // the last that was shown to its server, and has not spoken
+	until   time.Duration // when the next has its turn, if turn has not ended before
+	quiet   time.Duration // until then nothing is begun, if turn has not ended before
+	awaited []*attempt    // another process checks their host keys
+	held    []*attempt    // connected and unacknowledged, in the order of their answers
 }
 
 const (
@@ -56,9 +57,6 @@ func (g *gate) closed(now time.Duration) bool { return g.turn != nil && now < g.
 func (r *running) waitUntil(a *attempt) (until time.Duration) {
 	if r.gate.turn != nil && r.gate.turn != a && r.holds(a) { // or else it has been seen
 		until = r.gate.until
-	}
-	if a.check.waits {
-		until = max(until, a.check.again)
 	}
 	if grace := r.grace(a); grace > 0 {
 		until = max(until, a.answered+grace)
@@ -202,6 +200,9 @@ func (r *running) leave(a *attempt) {
 	if i := slices.Index(r.gate.held, a); i >= 0 {
 		r.gate.held = slices.Delete(r.gate.held, i, i+1)
 	}
+	if i := slices.Index(r.gate.awaited, a); i >= 0 {
+		r.gate.awaited = slices.Delete(r.gate.awaited, i, i+1)
+	}
 	if i := slices.Index(r.proxies.ready, a); i >= 0 {
 		r.proxies.ready = slices.Delete(r.proxies.ready, i, i+1)
 	}
@@ -246,9 +247,7 @@ func (r *running) renewAt(a *attempt) time.Duration {
 	switch {
 	case r.NoRetry || r.waits != nil:
 		return never
-	case a.check.waits && (a.talk != nil || !r.holds(a)): // its server sees it already
-		return never
-	case !a.check.waits && r.waitUntil(a) <= a.answered+ackDelay:
+	case r.waitUntil(a) <= a.answered+ackDelay:
 		return never
 	}
 	return a.answered + ackRenew

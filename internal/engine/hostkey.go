@@ -68,22 +68,27 @@ func (r *running) checkHostKey(a *attempt) error {
 	if r.HostKey == nil || a.check.passed {
 		return nil
 	}
-	targets := make([]Target, len(a.lanes))
-	for i, l := range a.lanes {
-		targets[i] = l.target
-	}
-	err := r.HostKey.Known(r.peer(a), targets, a.fd)
-	a.check.waits = false
-	switch err {
+	switch err := r.known(a); err {
 	case nil:
-		a.check.passed = true
 		return nil
 	case ErrUnchecked:
 		return r.startCheck(a)
 	case ErrBeingChecked:
 		r.awaitCheck(a)
 		return errNotYet
+	default:
+		return err
 	}
+}
+
+// known asks HostKeyCheck.Known about a.
+func (r *running) known(a *attempt) error {
+	targets := make([]Target, len(a.lanes))
+	for i, l := range a.lanes {
+		targets[i] = l.target
+	}
+	err := r.HostKey.Known(r.peer(a), targets, a.fd)
+	a.check.passed, a.check.waits = err == nil, err == ErrBeingChecked
 	return err
 }
 
@@ -107,17 +112,63 @@ func (r *running) startCheck(a *attempt) error {
 	return errNotYet
 }
 
-// awaitCheck has a wait for another process. Its server does not see it.
+// awaitCheck has a wait for another process. A connection that its server has not
+// seen is not kept for that.
 func (r *running) awaitCheck(a *attempt) {
 	now := r.sys.Now()
-	a.check.waits, a.check.again = true, now+checkAgain
+	a.check.again = now + checkAgain
 	if a.check.patient == 0 {
 		a.check.patient = now + r.schedule.delay
 	}
+	r.reportConnected(a)
+	if r.holds(a) && a.talk == nil {
+		r.close(a, a.fd)
+		a.fd, a.discarded = -1, a.tries
+	} else {
+		r.sys.Hold(a.fd)
+	}
+	r.gate.awaited = append(r.gate.awaited, a)
 	if now < a.check.patient {
 		r.gate.turn, r.gate.quiet, r.gate.until = a, a.check.patient, a.check.patient
 	}
-	r.hold(a)
+}
+
+// tendChecks asks again what other processes have found out.
+func (r *running) tendChecks(now time.Duration) (over bool) {
+	for i := 0; i < len(r.gate.awaited); {
+		a := r.gate.awaited[i]
+		if now < a.check.again {
+			i++
+			continue
+		}
+		switch err := r.known(a); {
+		case err == ErrBeingChecked:
+			a.check.again = now + checkAgain
+			i++
+		case err != nil && err != ErrUnchecked:
+			r.failed(a, err)
+		default:
+			r.gate.awaited = slices.Delete(r.gate.awaited, i, i+1)
+			if a.fd >= 0 {
+				over = r.admit(a)
+			} else {
+				over = r.redial(a)
+			}
+			if over {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// checksDue is when the next of those that wait is to be asked about.
+func (r *running) checksDue() time.Duration {
+	due := never
+	for _, a := range r.gate.awaited {
+		due = min(due, a.check.again)
+	}
+	return due
 }
 
 // readCheck takes that the program which checks a has said something, or ended.
@@ -130,13 +181,16 @@ func (r *running) readCheck(a *attempt) (over bool) {
 		r.failed(a, err)
 		return false
 	}
-	// The turn stays a's for the connection that ssh is to have.
 	r.close(a, a.fd)
 	a.check = hostCheck{passed: true}
-	a.fd, a.talk, a.shown, a.discarded = -1, nil, false, a.tries
+	return r.redial(a)
+}
+
+// redial begins a anew, whose server has been found out about, and gives it its turn.
+func (r *running) redial(a *attempt) (over bool) {
 	now := r.sys.Now()
-	r.gate.turn, r.gate.quiet = a, now+r.schedule.delay
-	r.gate.until = r.gate.quiet
+	a.fd, a.talk, a.shown, a.discarded = -1, nil, false, a.tries
+	r.gate.turn, r.gate.quiet, r.gate.until = a, now+r.schedule.delay, now+r.schedule.delay
 	a.lanes[0].last = now
 	if r.proxies.asked == a {
 		r.proxies.asked = nil

@@ -11,7 +11,7 @@ var errStranger = errors.New("different host key")
 
 // hostKeys is a check whose answer is peer.key: none needed if it is empty; "right"
 // and "wrong" of a program after peer.verdict, "silent" of one that never says;
-// "known wrong"; "elsewhere" while another process checks, until peer.verdict.
+// "known wrong"; "elsewhere" (then right, "wrong" or to be checked "here") while another process checks, until peer.verdict.
 func (f *fake) hostKeys() *HostKeyCheck {
 	host := func(p Peer) peer {
 		name := p.Addr.Addr().String()
@@ -23,9 +23,9 @@ func (f *fake) hostKeys() *HostKeyCheck {
 	return &HostKeyCheck{
 		Known: func(p Peer, _ []Target, _ int) error {
 			switch h := host(p); {
-			case h.key == "known wrong":
+			case h.key == "known wrong", h.key == "elsewhere, then wrong" && f.now >= h.verdict:
 				return errStranger
-			case h.key == "elsewhere" && f.now < h.verdict:
+			case strings.HasPrefix(h.key, "elsewhere") && f.now < h.verdict:
 				return ErrBeingChecked
 			case h.key == "" || h.key == "elsewhere":
 				return nil
@@ -115,17 +115,27 @@ func TestHostKeys(t *testing.T) {
 		{
 			name: "another process checks: its server sees one connection", targets: right,
 			hosts: hosts{right: {rtt: 10 * ms, key: "elsewhere", verdict: 50 * ms}},
-			want:  "0 syn R; 50 wins R; 50 1 of 1 tried, by R:22",
+			want:  "0 syn R; 10 reset R; 50 syn R; 60 wins R; 60 1 of 1 tried, by R:22; 60 attempt 2 of 2",
 		},
 		{
-			name: "for longer than the kernel holds an ACK", targets: right,
-			hosts: hosts{right: {rtt: 10 * ms, key: "elsewhere", verdict: 200 * ms}},
-			want:  "0 syn R; 160 reset R; 160 syn R; 210 wins R; 210 1 of 1 tried, by R:22; 210 attempt 2 of 2",
+			name: "or dies while it does", targets: right,
+			hosts: hosts{right: {rtt: 10 * ms, key: "elsewhere, then here", verdict: 40 * ms}},
+			want:  "0 syn R; 10 reset R; 50 syn R; 60 check R; 100 end check R; 100 syn R; 110 wins R; 110 1 of 1 tried, by R:22; 110 attempt 3 of 3",
+		},
+		{
+			name: "it finds another machine", targets: wrong,
+			hosts: hosts{wrong: {rtt: 10 * ms, key: "elsewhere, then wrong", verdict: 40 * ms}},
+			want:  "0 syn W; 10 reset W; 50 race: connect tcp W:22: different host key;   connect tcp W:22: different host key at 50",
+		},
+		{
+			name: "by MPTCP the server has seen the connection already", targets: right, dialer: Dialer{Transports: []Transport{{EagerACK: true}}},
+			hosts: hosts{right: {rtt: 10 * ms, key: "elsewhere", verdict: 50 * ms}},
+			want:  "0 syn R; 50 wins R; 50 1 of 1 tried, by R:22",
 		},
 		{
 			name: "it never ends: the other is not waited for", targets: right + " 10.0.0.3", dialer: Dialer{NoRetry: true},
 			hosts: hosts{right: {rtt: 10 * ms, key: "elsewhere", verdict: time.Hour}, "10.0.0.3": {rtt: 20 * ms}},
-			want:  "0 syn R; 0 syn 10.0.0.3; 260 reset R; 260 wins 10.0.0.3; 260 2 of 2 tried, by 10.0.0.3:22",
+			want:  "0 syn R; 0 syn 10.0.0.3; 10 reset R; 260 wins 10.0.0.3; 260 2 of 2 tried, by 10.0.0.3:22",
 		},
 		{
 			name: "the second connection is lost", targets: right,

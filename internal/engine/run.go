@@ -238,7 +238,7 @@ func (r *running) loop() (cause error) {
 			}
 		}
 		r.startNAT64(now)
-		if over := r.admitHeld(now) || r.tendCommands(now) || r.start(now) || r.askProxies(now); over || r.schedule.over() {
+		if over := r.admitHeld(now) || r.tendChecks(now) || r.tendCommands(now) || r.start(now) || r.askProxies(now); over || r.schedule.over() {
 			return nil
 		}
 		if now >= tick {
@@ -247,7 +247,7 @@ func (r *running) loop() (cause error) {
 				tick = now + tickEvery
 			}
 		}
-		until := min(r.timeout, tick, r.gateDue(), r.expireDue(now), r.nat64.due(), r.askDue(), r.commandsDue())
+		until := min(r.timeout, tick, r.gateDue(), r.expireDue(now), r.nat64.due(), r.askDue(), r.commandsDue(), r.checksDue())
 		switch {
 		case r.gate.closed(now):
 			until = min(until, r.gate.quiet)
