@@ -314,6 +314,9 @@ func (d *Dialer) Dial(ctx context.Context, targets ...Target) (*Winner, error) {
 		return nil, fmt.Errorf("race: %w", err)
 	}
 	defer sys.shut()
+	if d.HostKey != nil && d.HostKey.Done != nil {
+		defer d.HostKey.Done()
+	}
 	w, err := d.run(sys, targets)
 	if err != nil || d.Exhaust {
 		sys.reap()

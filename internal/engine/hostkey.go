@@ -32,6 +32,9 @@ type HostKeyCheck struct {
 	// whether it has ended. It returns nil if the server is the expected machine,
 	// ErrUnchecked if that is still open, or why the candidate fails.
 	Verdict func(p Peer, said string, ended bool) error
+
+	// Done, if set, is called when the race is over.
+	Done func()
 }
 
 // A Peer is one way to a server.
@@ -149,9 +152,12 @@ func (r *running) tendChecks(now time.Duration) (over bool) {
 			r.failed(a, err)
 		default:
 			r.gate.awaited = slices.Delete(r.gate.awaited, i, i+1)
-			if a.fd >= 0 {
+			switch {
+			case a.fd >= 0:
 				over = r.admit(a)
-			} else {
+			case r.gate.turn != a && r.gate.closed(now):
+				r.schedule.again(a, 0) // when it is open
+			default:
 				over = r.redial(a)
 			}
 			if over {
@@ -190,13 +196,22 @@ func (r *running) readCheck(a *attempt) (over bool) {
 func (r *running) redial(a *attempt) (over bool) {
 	now := r.sys.Now()
 	a.fd, a.talk, a.shown, a.discarded = -1, nil, false, a.tries
+	turn, quiet, until := r.gate.turn, r.gate.quiet, r.gate.until
 	r.gate.turn, r.gate.quiet, r.gate.until = a, now+r.schedule.delay, now+r.schedule.delay
 	a.lanes[0].last = now
 	if r.proxies.asked == a {
 		r.proxies.asked = nil
 	}
-	if now >= r.timeout {
+	switch {
+	case now >= r.timeout:
+		return false
+	case r.waits != nil: // another one is to have the next descriptor
+		r.schedule.again(a, 0)
 		return false
 	}
-	return r.connect(a)
+	over = r.connect(a)
+	if a.ended && !over && turn != nil && turn != a && !turn.ended { // which had it before
+		r.gate.turn, r.gate.quiet, r.gate.until = turn, quiet, until
+	}
+	return over
 }
