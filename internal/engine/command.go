@@ -124,7 +124,7 @@ func (r *running) onlyCommands(cause error) bool {
 		return false
 	}
 	r.clear(cause, false)
-	r.timeout = never
+	r.timeout, r.wait.on = never, false
 	if r.waits != nil && r.waits.addr.Command == nil {
 		r.waits = nil
 	}
@@ -135,10 +135,11 @@ func (r *running) onlyCommands(cause error) bool {
 }
 
 // addCommand adds a lane that c makes.
-func (s *schedule) addCommand(c *Command) {
+func (s *schedule) addCommand(c *Command) *lane {
 	l := s.newLane(c.Target)
 	l.runs = c
 	s.commands.tiers = append(s.commands.tiers, []*lane{l})
+	return l
 }
 
 // commandDue is when the next command may start.

@@ -58,6 +58,8 @@ type reply struct {
 	more  bool // it is answered again, by "host MAC again" and so on
 
 	replaces string // of the answer before
+
+	from time.Duration // before this there is no such name
 }
 
 // A peer answers a SYN: with err, and after a round trip. inside says that the
@@ -81,6 +83,9 @@ type peer struct {
 
 	key     string        // what a check of its host key says, see fake.hostKeys
 	verdict time.Duration // how long that takes
+
+	up     time.Duration // before this it is another peer
+	before *peer         // nil: silent
 }
 
 // A conn is up at some time, and from some time on its server sees it: when it
@@ -145,6 +150,9 @@ func (f *fake) Lookup(q question) {
 		}
 		return
 	}
+	if f.now < r.from {
+		r = reply{after: r.after, err: nxdomain}
+	}
 	f.after(r.after, event{answer: f.answer(q, r)})
 	if r.more {
 		again := f.dns[strings.TrimSuffix(q.host, ".")+questions[q.kind]+" again"]
@@ -178,6 +186,8 @@ func (f *fake) answer(q question, r reply) *answer {
 	}
 	return a
 }
+
+func (f *fake) Refresh() {}
 
 func (f *fake) Abandon(question) error { return nil }
 
@@ -226,7 +236,7 @@ func (f *fake) Connect(t *Transport, to Addr, via string) (int, bool, error) {
 	if f.limit > 0 && len(f.open)+f.asks >= f.limit {
 		return -1, false, errSocket{errFull}
 	}
-	p, known := f.hosts[name]
+	p, known := f.peer(name)
 	if known && p.inside && p.err != nil {
 		f.say("try %s: %v", name, p.err)
 		return -1, false, p.err
@@ -256,6 +266,18 @@ func (f *fake) Connect(t *Transport, to Addr, via string) (int, bool, error) {
 		f.after(p.rtt, event{ended: &ended{f.nextFD, p.err}})
 	}
 	return f.nextFD, p.inside, nil
+}
+
+// peer returns what name is at present.
+func (f *fake) peer(name string) (p peer, known bool) {
+	p, known = f.hosts[name]
+	if known && f.now < p.up {
+		if p.before == nil {
+			return peer{}, false
+		}
+		p = *p.before
+	}
+	return p, known
 }
 
 func (f *fake) connected(c *conn) {
@@ -337,7 +359,7 @@ func (f *fake) Hold(fd int) {
 
 func (f *fake) Look(t *Transport, fd int) error {
 	c := f.open[fd]
-	p := f.hosts[c.name]
+	p, _ := f.peer(c.name)
 	if !c.looked {
 		c.looked = true
 		f.say("ack %s", c.name)

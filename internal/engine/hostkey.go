@@ -133,6 +133,7 @@ func (r *running) awaitCheck(a *attempt) {
 	r.gate.awaited = append(r.gate.awaited, a)
 	if now < a.check.patient {
 		r.gate.turn, r.gate.quiet, r.gate.until = a, a.check.patient, a.check.patient
+		r.schedule.pause(r.gate.quiet)
 	}
 }
 
@@ -198,6 +199,7 @@ func (r *running) redial(a *attempt) (over bool) {
 	a.fd, a.talk, a.shown, a.discarded = -1, nil, false, a.tries
 	turn, quiet, until := r.gate.turn, r.gate.quiet, r.gate.until
 	r.gate.turn, r.gate.quiet, r.gate.until = a, now+r.schedule.delay, now+r.schedule.delay
+	r.schedule.pause(r.gate.quiet)
 	a.lanes[0].last = now
 	if r.proxies.asked == a {
 		r.proxies.asked = nil

@@ -23,6 +23,10 @@ type system interface {
 	// known of it.
 	Abandon(q question) error
 
+	// Refresh forgets what is known of the network, for a race that waits: it may
+	// be another one by now.
+	Refresh()
+
 	// Route reports whether there is a way to the internet of a family.
 	Route(f Family) bool
 
@@ -125,6 +129,8 @@ type running struct {
 	failures []failure
 	unusable map[Addr]bool // noted, and not to be noted again
 	won      *Winner
+	targets  []Target
+	wait     waiting
 }
 
 func (d *Dialer) run(sys system, targets []Target) (*Winner, error) {
@@ -135,10 +141,12 @@ func (d *Dialer) run(sys system, targets []Target) (*Winner, error) {
 		family:     d.family(),
 		timeout:    d.Timeout,
 		byFD:       map[int]*attempt{},
+		targets:    targets,
 	}
 	if r.timeout == 0 {
 		r.timeout = DefaultTimeout
 	}
+	r.startWaiting()
 	if len(r.transports) == 0 {
 		r.transports = make([]Transport, 1)
 	}
@@ -146,7 +154,7 @@ func (d *Dialer) run(sys system, targets []Target) (*Winner, error) {
 	if delay == 0 {
 		delay = DefaultDelay
 	}
-	r.schedule = newSchedule(delay, d.HeadStart, len(r.transports), targets)
+	r.schedule = newSchedule(delay, len(r.transports))
 	r.schedule.interfaces = r.otherWays
 	r.schedule.noRetry = r.NoRetry
 	r.schedule.banner = r.Banner != ""
@@ -157,21 +165,13 @@ func (d *Dialer) run(sys system, targets []Target) (*Winner, error) {
 		}
 		r.ageing = r.ageing || r.transports[i].MaxAge != nil
 	}
-	for i := range d.Proxies {
-		r.schedule.addProxy(&d.Proxies[i])
-	}
 	r.schedule.commands.gap = d.Fallback
 	if d.Fallback == 0 {
 		r.schedule.commands.gap = DefaultFallback
 	}
+	r.begin()
 	for i := range d.Commands {
-		r.schedule.addCommand(&d.Commands[i])
-	}
-	for _, l := range r.schedule.lanes {
-		r.prepare(l)
-	}
-	if len(r.asked) > 0 && r.family == AnyFamily && !sys.Route(IPv4) {
-		r.askNAT64() // beside the names, so that it costs no time of its own
+		r.prepare(r.schedule.addCommand(&d.Commands[i]))
 	}
 	cause := r.loop()
 	elapsed := sys.Now()
@@ -180,6 +180,22 @@ func (d *Dialer) run(sys system, targets []Target) (*Winner, error) {
 		return nil, &Error{Cause: cause, Elapsed: elapsed, Failures: r.accounts()}
 	}
 	return r.won, nil
+}
+
+// begin adds the lanes of the targets and proxies.
+func (r *running) begin() {
+	first := len(r.schedule.lanes)
+	r.schedule.addTargets(r.HeadStart, r.targets)
+	for i := range r.Proxies {
+		r.schedule.addProxy(&r.Proxies[i])
+	}
+	for _, l := range r.schedule.lanes[first:] {
+		l.listed = true
+		r.prepare(l)
+	}
+	if len(r.asked) > 0 && r.family == AnyFamily && !r.sys.Route(IPv4) {
+		r.askNAT64() // beside the names, so that it costs no time of its own
+	}
 }
 
 // via is the interface that a is bound to.
@@ -237,8 +253,9 @@ func (r *running) loop() (cause error) {
 				return context.DeadlineExceeded
 			}
 		}
+		r.retryFailed(now)
 		r.startNAT64(now)
-		if over := r.admitHeld(now) || r.tendChecks(now) || r.tendCommands(now) || r.start(now) || r.askProxies(now); over || r.schedule.over() {
+		if over := r.admitHeld(now) || r.tendChecks(now) || r.tendCommands(now) || r.start(now) || r.askProxies(now); over || r.schedule.over() && !r.isWaiting() {
 			return nil
 		}
 		if now >= tick {
@@ -247,7 +264,7 @@ func (r *running) loop() (cause error) {
 				tick = now + tickEvery
 			}
 		}
-		until := min(r.timeout, tick, r.gateDue(), r.expireDue(now), r.nat64.due(), r.askDue(), r.commandsDue(), r.checksDue())
+		until := min(r.timeout, tick, r.gateDue(), r.expireDue(now), r.nat64.due(), r.askDue(), r.commandsDue(), r.checksDue(), r.waitDue())
 		switch {
 		case r.gate.closed(now):
 			until = min(until, r.gate.quiet)
@@ -318,6 +335,7 @@ func (r *running) connect(a *attempt) (over bool) {
 	busy := a.addr.Socket.Path != "" && errors.Is(err, unix.EAGAIN)
 	if a.err == nil { // or it waits since its first try for room
 		a.tries++
+		a.lastBegan = r.sys.Now()
 		r.report(r.event(Start, a, nil))
 	}
 	switch {
@@ -381,6 +399,7 @@ func (r *running) ended(fd int, err error) (over bool) {
 }
 
 func (r *running) failed(a *attempt, err error) {
+	seen := a.shown || a.fd >= 0 && !r.holds(a)
 	r.closeTries(a)
 	var socket errSocket
 	a.err, a.ended = err, true
@@ -388,6 +407,9 @@ func (r *running) failed(a *attempt, err error) {
 	r.report(r.event(Failed, a, err))
 	r.noteAttempt(a, err)
 	r.failedIPv4(a, err)
+	if !errors.As(err, &socket) {
+		r.retryLater(a, err, seen)
+	}
 }
 
 // clear closes what is still under way, commands only if they are to be. After a
@@ -413,6 +435,8 @@ func (r *running) clear(cause error, commands bool) {
 			why = fmt.Errorf("%w: %w", ErrNoBanner, cause)
 		case cause != nil && held:
 			why = fmt.Errorf("%w: %w", ErrNotAsked, cause)
+		case cause != nil && a.was != nil && r.sys.Now() < a.lastBegan+tryAgain:
+			why = a.was
 		case cause != nil && a.err != nil:
 			why = fmt.Errorf("%w: %w", a.err, cause)
 		}

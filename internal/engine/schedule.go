@@ -76,8 +76,12 @@ type candidate struct {
 	synthesized   bool // it is tried by IPv6 as well (NAT64)
 }
 
-func newSchedule(delay, headStart time.Duration, transports int, targets []Target) *schedule {
-	s := &schedule{delay: delay, transports: transports, known: map[Addr]*candidate{}}
+func newSchedule(delay time.Duration, transports int) *schedule {
+	return &schedule{delay: delay, transports: transports, known: map[Addr]*candidate{}}
+}
+
+// addTargets adds a lane for each of targets.
+func (s *schedule) addTargets(headStart time.Duration, targets []Target) {
 	s.root.gap = min(headStart, never/2) // no sum of it overflows
 	seen := map[Target]bool{}
 	for _, t := range targets {
@@ -86,7 +90,6 @@ func newSchedule(delay, headStart time.Duration, transports int, targets []Targe
 			s.root.tiers = append(s.root.tiers, []*lane{s.newLane(t)})
 		}
 	}
-	return s
 }
 
 // newLane makes a lane of t. It is for the caller to put it into an order.
