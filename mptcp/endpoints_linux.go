@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"net/netip"
 
+	"fdrace/internal/netlink"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -53,7 +55,7 @@ func Endpoints() ([]Endpoint, error) {
 func ReadLimits() (Limits, error) {
 	messages, err := ask(pmName, pmVersion, pmGetLimits, 0)
 	if err == nil && len(messages) != 1 {
-		err = errMalformed
+		err = netlink.ErrMalformed
 	}
 	if err != nil {
 		return Limits{}, pmError("read the MPTCP limits", err)
@@ -78,14 +80,14 @@ func pmError(what string, err error) error {
 // parseEndpoint reads an answer to pmGetAddr. What it does not know it passes
 // over.
 func parseEndpoint(attributes []byte) (e Endpoint, err error) {
-	err = eachAttribute(attributes, func(kind uint16, value []byte) bool {
+	err = netlink.EachAttribute(attributes, func(kind uint16, value []byte) bool {
 		if kind != pmAddr {
 			return true
 		}
-		return eachAttribute(value, e.set) == nil
+		return netlink.EachAttribute(value, e.set) == nil
 	})
 	if err == nil && !e.Addr.IsValid() {
-		err = errMalformed
+		err = netlink.ErrMalformed
 	}
 	return e, err
 }
@@ -115,7 +117,7 @@ func (e *Endpoint) set(kind uint16, value []byte) bool {
 
 // parseLimits reads the answer to pmGetLimits.
 func parseLimits(attributes []byte) (l Limits, err error) {
-	err = eachAttribute(attributes, func(kind uint16, value []byte) bool {
+	err = netlink.EachAttribute(attributes, func(kind uint16, value []byte) bool {
 		if kind != pmRcvAddAddrs && kind != pmSubflows {
 			return true
 		}

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"fdrace/internal/netlink"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -104,10 +106,10 @@ func TestParseAnswer(t *testing.T) {
 		{"the end", slices.Concat(message(family, genl...), message(unix.NLMSG_DONE, errnoData(0)...)), 1, true, nil},
 		{"an end with an error", message(unix.NLMSG_DONE, errnoData(unix.EPERM)...), 0, false, unix.EPERM},
 		{"an error", message(unix.NLMSG_ERROR, errnoData(unix.ENOENT)...), 0, false, unix.ENOENT},
-		{"an error without its number", message(unix.NLMSG_ERROR), 0, false, errMalformed},
-		{"no header", message(family, 1, 2), 0, false, errMalformed},
+		{"an error without its number", message(unix.NLMSG_ERROR), 0, false, netlink.ErrMalformed},
+		{"no header", message(family, 1, 2), 0, false, netlink.ErrMalformed},
 		{"another family's", message(family+1, genl...), 0, false, nil},
-		{"half of one", message(family, genl...)[:20], 0, false, errMalformed},
+		{"half of one", message(family, genl...)[:20], 0, false, netlink.ErrMalformed},
 	} {
 		part, done, err := parseAnswer(tt.b, family)
 		if len(part) != tt.part || done != tt.done || err != tt.err {
@@ -135,12 +137,12 @@ func TestParseEndpoint(t *testing.T) {
 		t.Errorf("%+v, %v", e, err)
 	}
 	for n := range whole {
-		if e, err := parseEndpoint(whole[:n]); err != errMalformed {
+		if e, err := parseEndpoint(whole[:n]); err != netlink.ErrMalformed {
 			t.Errorf("the first %d bytes: %+v, %v", n, e, err)
 		}
 	}
 	short := appendAttribute(nil, pmAddr, appendAttribute(nil, pmAddr4, []byte{192, 0, 2}))
-	if e, err := parseEndpoint(short); err != errMalformed {
+	if e, err := parseEndpoint(short); err != netlink.ErrMalformed {
 		t.Errorf("an address of 3 bytes: %+v, %v", e, err)
 	}
 }

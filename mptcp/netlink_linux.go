@@ -2,9 +2,10 @@ package mptcp
 
 import (
 	"encoding/binary"
-	"errors"
 	"os"
 	"syscall"
+
+	"fdrace/internal/netlink"
 
 	"golang.org/x/sys/unix"
 )
@@ -19,8 +20,6 @@ const (
 	// roomForAnswer is what the kernel limits a message of a dump to.
 	roomForAnswer = 1 << 15
 )
-
-var errMalformed = errors.New("malformed answer over netlink")
 
 // ask puts a question of a generic netlink family without attributes to the
 // kernel, and returns the attributes of each message of its answer. An errno of
@@ -37,7 +36,7 @@ func ask(family string, version, command uint8, flags uint16) ([][]byte, error) 
 		return nil, err
 	}
 	if len(answer) != 1 {
-		return nil, errMalformed
+		return nil, netlink.ErrMalformed
 	}
 	id, err := parseFamily(answer[0])
 	if err != nil {
@@ -47,14 +46,14 @@ func ask(family string, version, command uint8, flags uint16) ([][]byte, error) 
 }
 
 func parseFamily(attributes []byte) (id uint16, err error) {
-	err = eachAttribute(attributes, func(kind uint16, value []byte) bool {
+	err = netlink.EachAttribute(attributes, func(kind uint16, value []byte) bool {
 		if kind == unix.CTRL_ATTR_FAMILY_ID && len(value) == 2 {
 			id = binary.NativeEndian.Uint16(value)
 		}
 		return true
 	})
 	if err == nil && id == 0 {
-		err = errMalformed
+		err = netlink.ErrMalformed
 	}
 	return id, err
 }
@@ -101,13 +100,13 @@ func exchange(fd int, family uint16, version, command uint8, flags uint16, attri
 func parseAnswer(b []byte, family uint16) (part [][]byte, done bool, err error) {
 	messages, err := syscall.ParseNetlinkMessage(b)
 	if err != nil {
-		return nil, false, errMalformed
+		return nil, false, netlink.ErrMalformed
 	}
 	for _, m := range messages {
 		switch m.Header.Type {
 		case unix.NLMSG_ERROR, unix.NLMSG_DONE:
 			if len(m.Data) < 4 {
-				return nil, false, errMalformed
+				return nil, false, netlink.ErrMalformed
 			}
 			if errno := -int32(binary.NativeEndian.Uint32(m.Data)); errno > 0 {
 				return nil, false, unix.Errno(errno)
@@ -115,32 +114,12 @@ func parseAnswer(b []byte, family uint16) (part [][]byte, done bool, err error) 
 			return part, true, nil
 		case family:
 			if len(m.Data) < genlSize {
-				return nil, false, errMalformed
+				return nil, false, netlink.ErrMalformed
 			}
 			part = append(part, m.Data[genlSize:])
 		}
 	}
 	return part, false, nil
-}
-
-// eachAttribute calls take with each attribute of b. It ends with errMalformed
-// where b is none, or take says no.
-func eachAttribute(b []byte, take func(kind uint16, value []byte) bool) error {
-	for len(b) >= attrSize {
-		size := int(binary.NativeEndian.Uint16(b))
-		if size < attrSize || size > len(b) {
-			return errMalformed
-		}
-		kind := binary.NativeEndian.Uint16(b[2:]) &^ (unix.NLA_F_NESTED | unix.NLA_F_NET_BYTEORDER)
-		if !take(kind, b[attrSize:size]) {
-			return errMalformed
-		}
-		b = b[min(len(b), aligned(size)):]
-	}
-	if len(b) > 0 {
-		return errMalformed
-	}
-	return nil
 }
 
 func appendAttribute(b []byte, kind uint16, value []byte) []byte {

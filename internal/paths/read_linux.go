@@ -7,6 +7,8 @@ import (
 	"os"
 	"syscall"
 
+	"fdrace/internal/netlink"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -70,7 +72,7 @@ func takeAddress(m *syscall.NetlinkMessage, links []link) {
 	}
 	var local, addr netip.Addr
 	flags := uint32(m.Data[2])
-	eachAttribute(m.Data[unix.SizeofIfAddrmsg:], func(kind uint16, value []byte) {
+	_ = netlink.EachAttribute(m.Data[unix.SizeofIfAddrmsg:], func(kind uint16, value []byte) bool {
 		switch kind {
 		case unix.IFA_LOCAL: // this end's, of two that are joined
 			local, _ = netip.AddrFromSlice(value)
@@ -81,6 +83,7 @@ func takeAddress(m *syscall.NetlinkMessage, links []link) {
 				flags = binary.NativeEndian.Uint32(value)
 			}
 		}
+		return true
 	})
 	if local.IsValid() {
 		addr = local
@@ -102,7 +105,7 @@ func takeRoute(m *syscall.NetlinkMessage, links []link) {
 	if prefix != 0 || kind != unix.RTN_UNICAST {
 		return
 	}
-	leads := func(index []byte) {
+	leads := func(index []byte) bool {
 		p := byIndex(links, int(int32(binary.NativeEndian.Uint32(index))))
 		switch {
 		case p == nil:
@@ -111,34 +114,15 @@ func takeRoute(m *syscall.NetlinkMessage, links []link) {
 		case family == unix.AF_INET6:
 			p.gatewayIP6 = true
 		}
+		return true
 	}
-	eachAttribute(m.Data[unix.SizeofRtMsg:], func(kind uint16, value []byte) {
+	_ = netlink.EachAttribute(m.Data[unix.SizeofRtMsg:], func(kind uint16, value []byte) bool {
 		switch {
 		case kind == unix.RTA_OIF && len(value) == 4:
 			leads(value)
 		case kind == unix.RTA_MULTIPATH:
-			eachRecord(value, unix.SizeofRtNexthop, func(hop []byte) { leads(hop[4:]) })
+			_ = netlink.EachRecord(value, unix.SizeofRtNexthop, func(hop []byte) bool { return leads(hop[4:]) })
 		}
+		return true
 	})
-}
-
-// eachAttribute calls take with each struct rtattr of b. (That of package
-// syscall panics where the last one is not padded.)
-func eachAttribute(b []byte, take func(kind uint16, value []byte)) {
-	eachRecord(b, unix.SizeofRtAttr, func(r []byte) {
-		take(binary.NativeEndian.Uint16(r[2:]), r[unix.SizeofRtAttr:])
-	})
-}
-
-// eachRecord calls take with each part of b, which begins with its length, of
-// at least that of its head. It ends where b is none.
-func eachRecord(b []byte, head int, take func(record []byte)) {
-	for len(b) >= head {
-		size := int(binary.NativeEndian.Uint16(b))
-		if size < head || size > len(b) {
-			return
-		}
-		take(b[:size])
-		b = b[min(len(b), (size+unix.RTA_ALIGNTO-1)&^(unix.RTA_ALIGNTO-1)):]
-	}
 }
