@@ -4,18 +4,19 @@ import (
 	"encoding/binary"
 	"net"
 	"syscall"
+
+	"fdrace/internal/netlink"
 )
 
-// Of rtnetlink, which package syscall does not have (Linux 5.5).
+// Attributes of a link that package syscall does not have (Linux 5.5).
 const (
-	iflaPropList   = 52
-	iflaAltIfname  = 53
-	nestedAttr     = 1 << 15 // NLA_F_NESTED
-	attrHeaderSize = 4
+	iflaPropList  = 52
+	iflaAltIfname = 53
 )
 
-// InterfaceByName finds an interface by its name, or an alternative one (see
-// ip-link(8), property). Name is the first in either case.
+// InterfaceByName returns the interface with that name or that alternative name
+// (ip-link(8), property). The Name of the result is never the alternative one. An
+// error is that of [net.InterfaceByName].
 func InterfaceByName(name string) (*net.Interface, error) {
 	i, err := net.InterfaceByName(name)
 	if err == nil || name == "" {
@@ -25,44 +26,39 @@ func InterfaceByName(name string) (*net.Interface, error) {
 	if tableErr != nil {
 		return nil, err
 	}
-	messages, tableErr := syscall.ParseNetlinkMessage(table)
-	if tableErr != nil {
-		return nil, err
-	}
-	for _, m := range messages {
-		if m.Header.Type != syscall.RTM_NEWLINK || len(m.Data) < syscall.SizeofIfInfomsg {
-			continue
-		}
-		attrs, attrErr := syscall.ParseNetlinkRouteAttr(&m)
-		if attrErr != nil {
-			continue
-		}
-		for _, a := range attrs {
-			if a.Attr.Type&^nestedAttr == iflaPropList && hasAltName(a.Value, name) {
-				return net.InterfaceByIndex(ifIndex(m.Data))
-			}
-		}
+	if index, ok := indexByAltName(table, name); ok {
+		return net.InterfaceByIndex(index)
 	}
 	return nil, err
 }
 
-// ifIndex is ifi_index of struct ifinfomsg.
-func ifIndex(b []byte) int {
-	return int(binary.NativeEndian.Uint32(b[4:8]))
+// indexByAltName returns the index of the interface that has the alternative name
+// in the messages of a dump of all links.
+func indexByAltName(messages []byte, name string) (index int, ok bool) {
+	all, err := syscall.ParseNetlinkMessage(messages)
+	if err != nil {
+		return 0, false
+	}
+	for _, m := range all {
+		if m.Header.Type != syscall.RTM_NEWLINK || len(m.Data) < syscall.SizeofIfInfomsg {
+			continue
+		}
+		_ = netlink.EachAttribute(m.Data[syscall.SizeofIfInfomsg:], func(kind uint16, value []byte) bool {
+			ok = kind == iflaPropList && hasAltName(value, name)
+			return !ok
+		})
+		if ok {
+			return int(int32(binary.NativeEndian.Uint32(m.Data[4:]))), true // ifi_index
+		}
+	}
+	return 0, false
 }
 
-// hasAltName looks for name in a list of attributes, each with its length, its type,
-// and a text that ends in NUL.
-func hasAltName(list []byte, name string) bool {
-	for len(list) >= attrHeaderSize {
-		size := int(binary.NativeEndian.Uint16(list[0:2]))
-		if size < attrHeaderSize || size > len(list) {
-			return false
-		}
-		if binary.NativeEndian.Uint16(list[2:4])&^nestedAttr == iflaAltIfname && string(list[attrHeaderSize:size]) == name+"\x00" {
-			return true
-		}
-		list = list[min(len(list), (size+3)&^3):]
-	}
-	return false
+// hasAltName reports whether name is in a list of properties. Its texts end in NUL.
+func hasAltName(list []byte, name string) (ok bool) {
+	_ = netlink.EachAttribute(list, func(kind uint16, value []byte) bool {
+		ok = kind == iflaAltIfname && string(value) == name+"\x00"
+		return !ok
+	})
+	return ok
 }
