@@ -18,10 +18,11 @@ import (
 // fake is a system whose clock moves in Wait alone, and there at once: a queue
 // of what the network will do. What it was told to do, and when, is its log.
 type fake struct {
-	t    *testing.T
-	now  time.Duration
-	end  error // what ends the race ...
-	ends time.Duration
+	t       *testing.T
+	now     time.Duration
+	started Started
+	end     error // what ends the race ...
+	ends    time.Duration
 
 	// dns has answers by "name A" and "name AAAA", hosts has peers by "addr"
 	// or "addr transport". What is in neither is silent.
@@ -421,7 +422,7 @@ func (f *fake) start(t *testing.T, d *Dialer) {
 // winner's.
 func (f *fake) run(t *testing.T, d *Dialer, targets []Target) (*Winner, error) {
 	f.start(t, d)
-	w, err := d.run(f, targets)
+	w, err := d.run(f, &f.started, targets)
 	if w != nil && !d.Exhaust {
 		if f.given[w.FD] == nil {
 			t.Errorf("the winner's descriptor, %d, is not what was released", w.FD)

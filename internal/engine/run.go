@@ -95,6 +95,7 @@ var errNotYet = errors.New("nothing yet")
 // running is one race under way.
 type running struct {
 	*Dialer
+	started    *Started
 	sys        system
 	schedule   *schedule
 	transports []Transport
@@ -118,9 +119,10 @@ type running struct {
 	won      *Winner
 }
 
-func (d *Dialer) run(sys system, targets []Target) (*Winner, error) {
+func (d *Dialer) run(sys system, started *Started, targets []Target) (*Winner, error) {
 	r := &running{
 		Dialer:     d,
+		started:    started,
 		sys:        sys,
 		transports: d.Transports,
 		family:     d.family(),
@@ -141,7 +143,7 @@ func (d *Dialer) run(sys system, targets []Target) (*Winner, error) {
 	r.schedule.interfaces = r.otherWays
 	r.schedule.noRetry = r.NoRetry
 	r.schedule.banner = r.Banner != ""
-	r.schedule.begun = d.Begun
+	r.schedule.startedSockets = started.Sockets
 	for i := range r.transports {
 		if r.transports[i].EagerACK {
 			r.schedule.setEager(i)

@@ -19,7 +19,7 @@ type schedule struct {
 	noRetry    bool // see Dialer.NoRetry
 	banner     bool // see repeatBefore
 
-	begun map[netip.AddrPort]Begun // Dialer.Begun
+	startedSockets map[netip.AddrPort]StartedSocket
 
 	root     order   // the targets' lanes
 	proxies  order   // start at once
@@ -146,7 +146,7 @@ func (s *schedule) starts(now time.Duration) iter.Seq[*attempt] {
 				g := l.take()
 				for i, a := range g {
 					at := now
-					if b, ok := s.begun[a.AddrPort]; ok {
+					if b, ok := s.startedSockets[a.AddrPort]; ok {
 						at = b.At
 					}
 					c := s.enter(l, a, at)

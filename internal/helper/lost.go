@@ -49,7 +49,7 @@ func newRaceError(ctx context.Context, err error, targets []engine.Target, d *en
 	}
 	plain := *d
 	plain.Transports, plain.Probe, plain.Exhaust, plain.Banner = nil, true, false, ""
-	plain.Report, plain.Tick, plain.Begun, plain.Age = nil, nil, nil, 0
+	plain.Report, plain.Tick = nil, nil
 	plain.Timeout = plainTimeout
 	w, err := plain.Dial(ctx, targets...)
 	if err != nil {
