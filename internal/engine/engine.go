@@ -184,13 +184,13 @@ type Dialer struct {
 	// first cannot win; Timeout bounds the wait. Default: none.
 	Banner string
 
-	// Exhaust has the race go on when it is won, until every candidate has
+	// RunAll has the race go on when it is won, until every candidate has
 	// ended or the time is out, to see what would have become of each. It
 	// keeps no connection: each is reset as soon as it is ready, the winner's
 	// too, and no server sees more connections than in a race that ends.
 	// Attempts that a server would see are given up when the race is won (ErrSeen).
 	// The winner is the same as without. Default: a race ends when it is won.
-	Exhaust bool
+	RunAll bool
 
 	// Probe leaves the winner's handshake incomplete, where that can be: for a
 	// caller that resets the connection (SO_LINGER) within 100 ms, so that no
@@ -205,10 +205,10 @@ type Dialer struct {
 	// called Dial. The race waits for it.
 	Report func(Event)
 
-	// Tick, if set, is called when the race has lasted 500 ms, and every
+	// OnProgress, if set, is called when the race has lasted 500 ms, and every
 	// 100 ms from then on, from the goroutine that called Dial. It returns
 	// whether it wants to be called again.
-	Tick func(Progress) bool
+	OnProgress func(Progress) bool
 }
 
 // Started is what was done of a race before Continue. Its times are since the race
@@ -238,7 +238,7 @@ type Winner struct {
 	// FD is the connected socket: blocking, close-on-exec, SO_KEEPALIVE on
 	// with the kernel's own intervals, TCP_NODELAY on, no error pending. The
 	// caller owns and closes it. Of a Command it is one end of a socket pair. It is
-	// -1 if Dialer.Exhaust is set.
+	// -1 if Dialer.RunAll is set.
 	FD int
 
 	Target    Target        // the first of those that led to Addr
@@ -323,7 +323,7 @@ func (d *Dialer) Continue(ctx context.Context, started *Started, targets ...Targ
 		return nil, errors.New("race: no target")
 	}
 	w, err := d.run(sys, started, targets)
-	if err != nil || d.Exhaust {
+	if err != nil || d.RunAll {
 		sys.reap()
 	}
 	return w, err

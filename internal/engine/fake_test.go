@@ -423,7 +423,7 @@ func (f *fake) start(t *testing.T, d *Dialer) {
 func (f *fake) run(t *testing.T, d *Dialer, targets []Target) (*Winner, error) {
 	f.start(t, d)
 	w, err := d.run(f, &f.started, targets)
-	if w != nil && !d.Exhaust {
+	if w != nil && !d.RunAll {
 		if f.given[w.FD] == nil {
 			t.Errorf("the winner's descriptor, %d, is not what was released", w.FD)
 		}

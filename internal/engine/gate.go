@@ -118,7 +118,7 @@ func (r *running) admit(a *attempt) (over bool) {
 	switch err {
 	case nil:
 		r.win(a)
-		return !r.Exhaust
+		return !r.RunAll
 	case errNotYet:
 		r.show(a)
 		return false
@@ -131,8 +131,8 @@ func (r *running) admit(a *attempt) (over bool) {
 // win takes a as the winner. The others are closed before anything else: those
 // that have connected meanwhile are not to be acknowledged.
 func (r *running) win(a *attempt) {
-	if r.Exhaust {
-		r.winExhaust(a)
+	if r.RunAll {
+		r.winRunAll(a)
 		return
 	}
 	for _, b := range r.attempts {

@@ -218,7 +218,7 @@ func (r *running) otherWays(to Addr) (names []string) {
 // it early. News goes before the clock: what is ready at the deadline has won.
 func (r *running) loop() (cause error) {
 	tick := never
-	if r.Tick != nil {
+	if r.OnProgress != nil {
 		tick = tickAfter
 	}
 	for now := time.Duration(0); ; now = r.sys.Now() { // the first attempts are of the beginning
@@ -236,7 +236,7 @@ func (r *running) loop() (cause error) {
 		}
 		if now >= tick {
 			tick = never
-			if r.Tick(r.progress(now)) {
+			if r.OnProgress(r.progress(now)) {
 				tick = now + tickEvery
 			}
 		}
@@ -389,7 +389,7 @@ func (r *running) clear(cause error, commands bool) {
 			continue
 		}
 		held := a.fd >= 0 && !a.shown && a.addr.Proxy == nil
-		if r.won == nil || r.Exhaust {
+		if r.won == nil || r.RunAll {
 			r.closeTries(a)
 		}
 		why := cause

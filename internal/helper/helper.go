@@ -317,7 +317,7 @@ func (o *Options) Dialer() (*engine.Dialer, error) {
 	}
 	d.Report = o.report()
 	if o.Verbose == 0 {
-		d.Tick = statusLine.draw
+		d.OnProgress = statusLine.draw
 	}
 	return d, nil
 }
