@@ -80,11 +80,11 @@ func pmError(what string, err error) error {
 // parseEndpoint reads an answer to pmGetAddr. What it does not know it passes
 // over.
 func parseEndpoint(attributes []byte) (e Endpoint, err error) {
-	err = netlink.EachAttribute(attributes, func(kind uint16, value []byte) bool {
+	err = netlink.Attributes(attributes, func(kind uint16, value []byte) bool {
 		if kind != pmAddr {
 			return true
 		}
-		return netlink.EachAttribute(value, e.set) == nil
+		return netlink.Attributes(value, e.set) == nil
 	})
 	if err == nil && !e.Addr.IsValid() {
 		err = netlink.ErrMalformed
@@ -117,7 +117,7 @@ func (e *Endpoint) set(kind uint16, value []byte) bool {
 
 // parseLimits reads the answer to pmGetLimits.
 func parseLimits(attributes []byte) (l Limits, err error) {
-	err = netlink.EachAttribute(attributes, func(kind uint16, value []byte) bool {
+	err = netlink.Attributes(attributes, func(kind uint16, value []byte) bool {
 		if kind != pmRcvAddAddrs && kind != pmSubflows {
 			return true
 		}

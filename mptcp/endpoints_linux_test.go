@@ -121,13 +121,13 @@ func TestParseAnswer(t *testing.T) {
 // endpointMessage is what the kernel sends of an endpoint.
 func endpointMessage() []byte {
 	var b []byte
-	b = appendAttribute(b, 1, []byte{unix.AF_INET, 0})
-	b = appendAttribute(b, pmAddrID, []byte{7})
-	b = appendAttribute(b, pmAddr4, []byte{192, 0, 2, 1})
-	b = appendAttribute(b, pmAddrFlags, []byte{1, 1, 1, 1})
-	b = appendAttribute(b, pmAddrIfaceIdx, []byte{0, 0, 0, 0})
-	b = appendAttribute(b, 99, []byte("unknown"))
-	return appendAttribute(nil, unix.NLA_F_NESTED|pmAddr, b)
+	b = netlink.Append(b, 1, []byte{unix.AF_INET, 0})
+	b = netlink.Append(b, pmAddrID, []byte{7})
+	b = netlink.Append(b, pmAddr4, []byte{192, 0, 2, 1})
+	b = netlink.Append(b, pmAddrFlags, []byte{1, 1, 1, 1})
+	b = netlink.Append(b, pmAddrIfaceIdx, []byte{0, 0, 0, 0})
+	b = netlink.Append(b, 99, []byte("unknown"))
+	return netlink.Append(nil, unix.NLA_F_NESTED|pmAddr, b)
 }
 
 func TestParseEndpoint(t *testing.T) {
@@ -141,7 +141,7 @@ func TestParseEndpoint(t *testing.T) {
 			t.Errorf("the first %d bytes: %+v, %v", n, e, err)
 		}
 	}
-	short := appendAttribute(nil, pmAddr, appendAttribute(nil, pmAddr4, []byte{192, 0, 2}))
+	short := netlink.Append(nil, pmAddr, netlink.Append(nil, pmAddr4, []byte{192, 0, 2}))
 	if e, err := parseEndpoint(short); err != netlink.ErrMalformed {
 		t.Errorf("an address of 3 bytes: %+v, %v", e, err)
 	}
@@ -164,8 +164,8 @@ func FuzzParseAnswer(f *testing.F) {
 func FuzzParseAttributes(f *testing.F) {
 	f.Add(endpointMessage())
 	f.Add(endpointMessage()[:20])
-	f.Add(appendAttribute(appendAttribute(nil, pmRcvAddAddrs, []byte{1, 0, 0, 0}), pmSubflows, []byte{0, 0, 0, 1}))
-	f.Add(appendAttribute(nil, unix.CTRL_ATTR_FAMILY_ID, []byte{30, 0}))
+	f.Add(netlink.Append(netlink.Append(nil, pmRcvAddAddrs, []byte{1, 0, 0, 0}), pmSubflows, []byte{0, 0, 0, 1}))
+	f.Add(netlink.Append(nil, unix.CTRL_ATTR_FAMILY_ID, []byte{30, 0}))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		if e, err := parseEndpoint(b); err == nil && !e.Addr.IsValid() {
 			t.Errorf("%+v", e)

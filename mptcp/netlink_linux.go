@@ -15,7 +15,6 @@ import (
 
 const (
 	genlSize = 4 // struct genlmsghdr: the command, its version, 2 unused
-	attrSize = 4 // struct nlattr: the length with it, the kind
 
 	// roomForAnswer is what the kernel limits a message of a dump to.
 	roomForAnswer = 1 << 15
@@ -30,7 +29,7 @@ func ask(family string, version, command uint8, flags uint16) ([][]byte, error) 
 		return nil, os.NewSyscallError("netlink: socket", err)
 	}
 	defer unix.Close(fd)
-	name := appendAttribute(nil, unix.CTRL_ATTR_FAMILY_NAME, append([]byte(family), 0))
+	name := netlink.Append(nil, unix.CTRL_ATTR_FAMILY_NAME, append([]byte(family), 0))
 	answer, err := exchange(fd, unix.GENL_ID_CTRL, 1, unix.CTRL_CMD_GETFAMILY, 0, name)
 	if err != nil {
 		return nil, err
@@ -46,7 +45,7 @@ func ask(family string, version, command uint8, flags uint16) ([][]byte, error) 
 }
 
 func parseFamily(attributes []byte) (id uint16, err error) {
-	err = netlink.EachAttribute(attributes, func(kind uint16, value []byte) bool {
+	err = netlink.Attributes(attributes, func(kind uint16, value []byte) bool {
 		if kind == unix.CTRL_ATTR_FAMILY_ID && len(value) == 2 {
 			id = binary.NativeEndian.Uint16(value)
 		}
@@ -121,13 +120,3 @@ func parseAnswer(b []byte, family uint16) (part [][]byte, done bool, err error) 
 	}
 	return part, false, nil
 }
-
-func appendAttribute(b []byte, kind uint16, value []byte) []byte {
-	b = binary.NativeEndian.AppendUint16(b, uint16(attrSize+len(value)))
-	b = binary.NativeEndian.AppendUint16(b, kind)
-	b = append(b, value...)
-	return append(b, make([]byte, aligned(len(value))-len(value))...)
-}
-
-// aligned is n rounded up to where the next attribute begins.
-func aligned(n int) int { return (n + unix.NLA_ALIGNTO - 1) &^ (unix.NLA_ALIGNTO - 1) }

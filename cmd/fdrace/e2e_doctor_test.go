@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strings"
 
+	"fdrace/internal/doctor"
+
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
@@ -33,7 +35,7 @@ func doctorVerbs() map[string]func(*testscript.TestScript, bool, []string) {
 			}
 			f, err := examine(ts, args[1], args[2:])
 			ts.Check(err)
-			if f.Status != status(args[0]) || f.Remedy == "" {
+			if f.Status != doctor.Status(args[0]) || f.Remedy == "" {
 				ts.Fatalf("%+v", f)
 			}
 			fmt.Fprintf(ts.Stdout(), "%s\n%s\n", f.Found, f.Remedy)
@@ -41,7 +43,7 @@ func doctorVerbs() map[string]func(*testscript.TestScript, bool, []string) {
 				return
 			}
 			ts.Check(apply(ts, f, args[2:]))
-			if f, err = examine(ts, args[1], args[2:]); err != nil || f.Status != ok && f.Status != "" {
+			if f, err = examine(ts, args[1], args[2:]); err != nil || f.Status != doctor.OK && f.Status != "" {
 				ts.Fatalf("after its remedy: %+v, %v", f, err)
 			}
 		}
@@ -51,7 +53,7 @@ func doctorVerbs() map[string]func(*testscript.TestScript, bool, []string) {
 
 // examine runs --doctor and returns the worst that it finds of check. Its exit
 // status must be what all findings make it.
-func examine(ts *testscript.TestScript, check string, args []string) (worst finding, err error) {
+func examine(ts *testscript.TestScript, check string, args []string) (worst doctor.Finding, err error) {
 	err = ts.Exec("fdrace", append([]string{"--doctor", "--json"}, args...)...)
 	var exit *exec.ExitError
 	if err != nil && (!errors.As(err, &exit) || exit.ExitCode() != 1) || ts.ReadFile("stderr") != "" {
@@ -60,15 +62,15 @@ func examine(ts *testscript.TestScript, check string, args []string) (worst find
 	out := ts.ReadFile("stdout")
 	failed := false
 	for dec := json.NewDecoder(strings.NewReader(out)); dec.More(); {
-		var f finding
+		var f doctor.Finding
 		if err := dec.Decode(&f); err != nil {
 			return worst, err
 		}
-		if (f.Remedy == "") != (f.Where == "") || (f.Remedy == "") != (f.Status == ok) {
+		if (f.Remedy == "") != (f.Where == "") || (f.Remedy == "") != (f.Status == doctor.OK) {
 			return worst, fmt.Errorf("%+v", f)
 		}
-		failed = failed || f.Status == fail
-		if rank := []status{"", ok, warn, fail}; f.Check == check && slices.Index(rank, f.Status) > slices.Index(rank, worst.Status) {
+		failed = failed || f.Status == doctor.Fail
+		if rank := []doctor.Status{"", doctor.OK, doctor.Warn, doctor.Fail}; f.Check == check && slices.Index(rank, f.Status) > slices.Index(rank, worst.Status) {
 			worst = f
 		}
 	}
@@ -79,16 +81,16 @@ func examine(ts *testscript.TestScript, check string, args []string) (worst find
 }
 
 // apply does what a remedy says.
-func apply(ts *testscript.TestScript, f finding, args []string) error {
+func apply(ts *testscript.TestScript, f doctor.Finding, args []string) error {
 	switch f.Where {
-	case inConfig:
+	case doctor.InConfig:
 		at := slices.Index(args, "-F")
 		if at < 0 {
 			return errors.New("a remedy for ssh_config, and no -F")
 		}
 		name := args[at+1]
 		return os.WriteFile(ts.MkAbs(name), []byte(f.Remedy+"\n\n"+ts.ReadFile(name)), 0o644)
-	case inShell:
+	case doctor.InShell:
 		if set, is := strings.CutPrefix(f.Remedy, "export "); is {
 			name, value, _ := strings.Cut(set, "=")
 			ts.Setenv(name, value)

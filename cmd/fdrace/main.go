@@ -4,9 +4,22 @@
 // Its stdout is the wire to ssh. Nothing is written to it but the one message
 // that carries the socket; a person reads stderr.
 //
-// It is gone in milliseconds: the runtime need not start a goroutine that would
-// follow a change of the processors it may use, nor name its memory for whoever
-// looks.
+// # The order in which it starts
+//
+// ssh waits for every step, and so the first that can finish a race does:
+//
+//  1. The entry of package prestart, before Go's runtime: races addresses and names
+//     without flags that need more. What it has started and not finished, the race
+//     of step 4 takes over.
+//  2. The runtime, and then the package initializers, in the order of import paths
+//     where imports do not decide. Nothing depends on that order for its result;
+//     stackgrow imports nothing, so that it comes first and all others save a fault.
+//     No initializer runs the program, and TestStart lists all that there are.
+//  3. helper.Main, whose fast parser reads the common command lines.
+//  4. The race; or for other lines kong, and what they ask for.
+//
+// The process ends within milliseconds: the runtime need not start a goroutine that
+// follows a change of the processors it may use, nor name its memory for observers.
 //
 //go:debug updatemaxprocs=0
 //go:debug decoratemappings=0
@@ -15,10 +28,13 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"runtime"
 	"strings"
 
+	"fdrace/internal/doctor"
+	"fdrace/internal/explain"
 	"fdrace/internal/helper"
 	"fdrace/internal/prestart"
 
@@ -28,25 +44,32 @@ import (
 // version is set by the Makefile.
 var version = "dev"
 
-func main() { helper.Main(command) }
+func main() { helper.Main(readArgs) }
 
-// command reads the command line. What it returns, if anything, is done instead
-// of a race for ssh.
-func command(o *helper.Options, args []string) (func(*helper.Options) error, error) {
+// readArgs reads a command line that helper leaves to the flag parser. What it returns,
+// if anything, is done instead of a race for ssh.
+func readArgs(o *helper.Options, args []string) (func(*helper.Options) error, error) {
 	if err := parse(o, args); err != nil {
 		return nil, err
 	}
 	switch {
 	case o.Doctor:
-		return doctor, checkDoctorLine(*o)
+		return runDoctor, doctor.CheckLine(*o)
 	case o.SSHConfig != nil && len(o.Jump) == 0:
 		return nil, errors.New("--ssh-config is for --doctor and --jump: for a race ssh puts what fdrace needs into the ProxyCommand, by %h and %p")
 	case o.Explain:
-		return explain, nil
+		return explain.Run, nil
 	case o.JSON:
 		return nil, errors.New("--json is a form of --explain, and of --doctor: write both")
 	}
 	return nil, nil
+}
+
+func runDoctor(o *helper.Options) error {
+	return doctor.Run(o, func(o *helper.Options, args []string) (shows bool, err error) {
+		err = parse(o, args, kong.Exit(func(int) { shows = true }), kong.Writers(io.Discard, io.Discard))
+		return shows, err
+	})
 }
 
 // A versionFlag is kong.VersionFlag, but not by a variable of kong's: it would
@@ -59,10 +82,8 @@ func (versionFlag) BeforeReset(app *kong.Kong) error {
 	return nil
 }
 
-func parse(o *helper.Options, args []string) error { return parseWith(o, args) }
-
-// parseWith is parse, with options that go before its own.
-func parseWith(o *helper.Options, args []string, options ...kong.Option) error {
+// parse reads a command line by kong. Options go before its own.
+func parse(o *helper.Options, args []string, options ...kong.Option) error {
 	line := struct {
 		*helper.Options
 		Version versionFlag `short:"V"`

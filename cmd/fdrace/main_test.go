@@ -153,3 +153,22 @@ func TestDialer(t *testing.T) {
 		}
 	}
 }
+
+// What is no use to --doctor is a mistake.
+func TestDoctorUsage(t *testing.T) {
+	for line, want := range map[string]string{
+		"--doctor box vpn":       `"vpn": --doctor looks at one ALIAS at a time`,
+		"--doctor -4 box":        "--doctor takes the flags of the race from the ProxyCommand",
+		"--doctor --mptcp":       "of other flags it takes only -F and --json",
+		"-F config box":          "--ssh-config is for --doctor and --jump",
+		"--json box":             "--json is a form of --explain, and of --doctor",
+		"--doctor box -F":        "--ssh-config",
+		"--doctor -F config 4 5": `"5": --doctor looks at one ALIAS`,
+	} {
+		var o helper.Options
+		_, err := readArgs(&o, strings.Fields(line))
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("fdrace %s: %v; want %s", line, err, want)
+		}
+	}
+}

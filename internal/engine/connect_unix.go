@@ -22,10 +22,10 @@ func (k *kernel) Connect(t *Transport, to Addr, via string) (fd int, done bool, 
 	if k.isNoWayOut(to) {
 		return -1, false, localErrno{unix.ENETUNREACH}
 	}
-	begun, ok := k.dialer.Begun[to.AddrPort]
+	begun, ok := k.started.Sockets[to.AddrPort]
 	fd = begun.FD
 	if ok && to.Proxy == nil {
-		delete(k.dialer.Begun, to.AddrPort)
+		delete(k.started.Sockets, to.AddrPort)
 		holdAck(fd)
 		err = underWay(fd)
 		if _, e := unix.Getpeername(fd); e == nil {
@@ -36,7 +36,7 @@ func (k *kernel) Connect(t *Transport, to Addr, via string) (fd int, done bool, 
 	} else {
 		err = k.connect(t, fd, to, via)
 	}
-	if (err == nil || err == unix.EINPROGRESS) && via == "" && k.mayBeNoWayOut(to) && isLinkLocal4(localAddr(fd)) {
+	if (err == nil || err == unix.EINPROGRESS) && via == "" && k.mayBeNoWayOut(to) && isLinkLocal4(LocalAddr(fd)) {
 		err = localErrno{unix.ENETUNREACH}
 	}
 	if err != nil && err != unix.EINPROGRESS {

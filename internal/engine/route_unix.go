@@ -31,38 +31,6 @@ func (k *kernel) Route(f Family) bool {
 	return k.routes[f] == routeThere
 }
 
-// source returns the address from which a would be connected to, or one that is
-// not valid: there is no route. It asks the kernel, and sends nothing. IPv4 from a
-// link-local address to anything else does not count as a route: no router passes
-// it on (RFC 3927 section 2.7).
-func (d *Dialer) source(a netip.Addr) (source netip.Addr) {
-	if d.Bind.IsValid() {
-		return d.Bind
-	}
-	domain := unix.AF_INET
-	if a.Is6() {
-		domain = unix.AF_INET6
-	}
-	// One for each: a socket that was connected keeps its source.
-	fd, err := newSocket(domain, unix.SOCK_DGRAM)
-	if err != nil {
-		return source
-	}
-	defer unix.Close(fd)
-	if d.Interface != "" {
-		_ = bindToDevice(fd, d.Interface) // the attempt will say why not
-	}
-	sa, err := sockaddr(Addr{AddrPort: netip.AddrPortFrom(a, dnsPort)})
-	if err != nil || unix.Connect(fd, sa) != nil {
-		return source
-	}
-	source = localAddr(fd)
-	if isLinkLocal4(source) && !isLinkLocal4(a) {
-		return netip.Addr{}
-	}
-	return source
-}
-
 // mayBeNoWayOut reports whether there is no route to to if the kernel's source is
 // a link-local IPv4 address: see source.
 func (k *kernel) mayBeNoWayOut(to Addr) bool {
@@ -77,8 +45,9 @@ func (k *kernel) isNoWayOut(to Addr) bool {
 
 func isLinkLocal4(a netip.Addr) bool { return a.Is4() && a.IsLinkLocalUnicast() }
 
-// localAddr returns the address that fd is bound to.
-func localAddr(fd int) netip.Addr {
+// LocalAddr returns the IP address that the socket fd is bound to, or the zero Addr. fd
+// stays the caller's.
+func LocalAddr(fd int) netip.Addr {
 	sa, err := unix.Getsockname(fd)
 	if err != nil {
 		return netip.Addr{}
@@ -87,7 +56,7 @@ func localAddr(fd int) netip.Addr {
 	case *unix.SockaddrInet4:
 		return netip.AddrFrom4(sa.Addr)
 	case *unix.SockaddrInet6:
-		return netip.AddrFrom16(sa.Addr)
+		return netip.AddrFrom16(sa.Addr).Unmap()
 	}
 	return netip.Addr{}
 }

@@ -179,7 +179,7 @@ func lookPath(name string) (string, error) {
 // ask for a passphrase: nothing is drawn there any more.
 func starter(path string, args, running []string) func(stdio int) (int, error) {
 	return func(stdio int) (int, error) {
-		line.erase()
+		statusLine.erase()
 		env := slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, jumpEnv+"=") })
 		pid, err := syscall.ForkExec(path, args, &syscall.ProcAttr{
 			Env:   append(env, jumpEnv+"="+strings.Join(running, " ")),

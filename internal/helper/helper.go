@@ -105,22 +105,14 @@ func (e Exit) Error() string { return fmt.Sprintf("exit status %d", int(e)) }
 // A passError is a connection, or a wish for one, that ssh cannot be given.
 type passError struct{ error }
 
-// init does all the work of a common command line before main is reached. Go
-// initializes packages in the order of their import paths, each after its own
-// imports: this one comes before github.com/alecthomas/kong, whose variables
-// take a twentieth of the time from exec to exit, and its reading of a line a
-// tenth. Only that time depends on the order.
-func init() {
+// Main does what the command line says, and exits. fastParse reads a common line; the
+// others are for readArgs, which may return something to do in place of a race.
+func Main(readArgs func(*Options, []string) (instead func(*Options) error, err error)) {
 	if o, ok := Quick(os.Args[1:]); ok {
 		exit(run(context.Background(), o))
 	}
-}
-
-// Main does what the command line says, which parse reads, and exits. If parse
-// returns something to do, it does that instead of a race.
-func Main(parse func(*Options, []string) (instead func(*Options) error, err error)) {
 	var o Options
-	do, err := parse(&o, os.Args[1:])
+	do, err := readArgs(&o, os.Args[1:])
 	switch {
 	case err != nil:
 		o.openLog()
@@ -133,7 +125,7 @@ func Main(parse func(*Options, []string) (instead func(*Options) error, err erro
 
 // exit ends the process with a word on err, and with its code.
 func exit(err error) {
-	line.erase()
+	statusLine.erase()
 	var usage usageError
 	var pass passError
 	var code Exit
@@ -184,10 +176,9 @@ func run(ctx context.Context, o *Options) error {
 		return passError{errors.New(`stdout is no Unix stream socket to pass a connection over: run fdrace from ssh as ProxyCommand, and set "ProxyUseFdpass yes"; it never relays ("fdrace --explain" shows a race to a person)`)}
 	}
 	d.Hangup = []int{ssh}
-	takeOver(d)
 
-	w, err := d.Dial(ctx, targets...)
-	line.erase()
+	w, err := d.Continue(ctx, started(), targets...)
+	statusLine.erase()
 	if err != nil {
 		return newRaceError(ctx, err, targets, d)
 	}
@@ -208,16 +199,17 @@ func run(ctx context.Context, o *Options) error {
 	return nil
 }
 
-// takeOver gives d what was begun before the runtime.
-func takeOver(d *engine.Dialer) {
+// started returns what was done of the race before the runtime.
+func started() *engine.Started {
 	conns, lookups, age := prestart.Taken()
-	d.Asked, d.Age = lookups, age
+	s := &engine.Started{Age: age, Lookups: lookups}
 	for _, c := range conns {
-		if d.Begun == nil {
-			d.Begun = map[netip.AddrPort]engine.Begun{}
+		if s.Sockets == nil {
+			s.Sockets = map[netip.AddrPort]engine.StartedSocket{}
 		}
-		d.Begun[c.Peer] = engine.Begun{FD: c.FD, At: c.At}
+		s.Sockets[c.Peer] = engine.StartedSocket{FD: c.FD, At: c.At}
 	}
+	return s
 }
 
 // Targets reads the words: the one bare number, first or last, is the port.
@@ -325,7 +317,7 @@ func (o *Options) Dialer() (*engine.Dialer, error) {
 	}
 	d.Report = o.report()
 	if o.Verbose == 0 {
-		d.Tick = line.draw
+		d.OnProgress = statusLine.draw
 	}
 	return d, nil
 }

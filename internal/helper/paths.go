@@ -8,8 +8,6 @@ import (
 	"fdrace/internal/engine"
 	"fdrace/internal/paths"
 	"fdrace/mptcp"
-
-	"golang.org/x/sys/unix"
 )
 
 // sayPaths says what the kernel will do with a winner that speaks MPTCP: at -vv
@@ -27,10 +25,7 @@ func sayPaths(o *Options, w *engine.Winner) {
 		}
 		return
 	}
-	sa, err := unix.Getsockname(w.FD)
-	if err != nil {
-		return // it is of no use to ssh, either
-	}
+	local := engine.LocalAddr(w.FD)
 	all, err := paths.List()
 	var limits mptcp.Limits
 	if err == nil {
@@ -41,24 +36,14 @@ func sayPaths(o *Options, w *engine.Winner) {
 		say("fdrace: which paths it will use is not known: %v", err)
 	case err != nil:
 	case o.Verbose > 1:
-		for _, line := range eachPath(all, limits, ip(sa)) {
+		for _, line := range eachPath(all, limits, local) {
 			say("fdrace: %s", line)
 		}
 	default:
-		if line := onlyPath(all, ip(sa)); line != "" {
+		if line := onlyPath(all, local); line != "" {
 			say("fdrace: %s", line)
 		}
 	}
-}
-
-func ip(sa unix.Sockaddr) netip.Addr {
-	switch sa := sa.(type) {
-	case *unix.SockaddrInet4:
-		return netip.AddrFrom4(sa.Addr)
-	case *unix.SockaddrInet6:
-		return netip.AddrFrom16(sa.Addr).Unmap()
-	}
-	return netip.Addr{}
 }
 
 // eachPath returns a line for each path that a connection from local may use.

@@ -7,8 +7,6 @@ import (
 
 	"fdrace/internal/paths"
 	"fdrace/mptcp"
-
-	"golang.org/x/sys/unix"
 )
 
 func TestPaths(t *testing.T) {
@@ -56,20 +54,6 @@ func TestPaths(t *testing.T) {
 		}
 		if got := eachPath(tt.all, mptcp.Limits{Subflows: 1}, local); !slices.Equal(got, tt.each) {
 			t.Errorf("%s: -vv:\ngot  %q\nwant %q", tt.name, got, tt.each)
-		}
-	}
-}
-
-func TestIP(t *testing.T) {
-	mapped := netip.MustParseAddr("::ffff:192.0.2.9")
-	for want, sa := range map[string]unix.Sockaddr{
-		"192.0.2.9":   &unix.SockaddrInet6{Addr: mapped.As16()},
-		"192.0.2.10":  &unix.SockaddrInet4{Addr: [4]byte{192, 0, 2, 10}},
-		"invalid IP":  &unix.SockaddrUnix{},
-		"2001:db8::1": &unix.SockaddrInet6{Addr: netip.MustParseAddr("2001:db8::1").As16()},
-	} {
-		if got := ip(sa).String(); got != want {
-			t.Errorf("%s, want %s", got, want)
 		}
 	}
 }

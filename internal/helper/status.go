@@ -8,61 +8,55 @@ import (
 	"sync"
 
 	"fdrace/internal/engine"
+	"fdrace/internal/term"
 
 	"golang.org/x/sys/unix"
 )
 
-// A status is the line on a person's terminal that says what a race which lasts
+// A progressLine is the line on a person's terminal that says what a race which lasts
 // is waiting for. It costs nothing before it is drawn for the first time.
-type status struct {
+type progressLine struct {
 	mu    sync.Mutex // the race draws, a signal erases
 	fd    int        // the terminal, opened by its first line
 	drawn bool
-	over  bool
+	done  bool
 }
 
-// line is on stderr.
-var line status
+// statusLine is the one on stderr.
+var statusLine progressLine
 
 // EraseStatus ends the status line. It is for who writes to the terminal before
 // the process ends.
-func EraseStatus() { line.erase() }
+func EraseStatus() { statusLine.erase() }
 
 // draw shows p, and returns whether it will show more.
-func (s *status) draw(p engine.Progress) bool {
+func (s *progressLine) draw(p engine.Progress) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.over || s.fd == 0 && !s.open() {
+	if s.done || s.fd == 0 && !s.open() {
 		return false
 	}
-	if size, err := unix.IoctlGetWinsize(s.fd, unix.TIOCGWINSZ); err == nil && s.isOurs() {
-		width := int(size.Col)
-		if width == 0 {
-			width = 80 // a serial line does not know
-		}
-		s.write("\r" + statusText(p, width-1) + "\x1b[K") // in the last column some terminals begin a new line
+	if columns := term.Columns(s.fd); columns > 0 && s.isOurs() {
+		s.write("\r" + statusText(p, columns-1) + "\x1b[K") // in the last column some terminals begin a new line
 		s.drawn = true
 	}
 	return true
 }
 
 // erase leaves the terminal as if nothing had been drawn, and nothing will be.
-func (s *status) erase() {
+func (s *progressLine) erase() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.drawn && s.isOurs() {
 		s.write("\r\x1b[K")
 	}
-	s.drawn, s.over = false, true
+	s.drawn, s.done = false, true
 }
 
 // open finds out whether stderr is a terminal that can draw. It opens it anew,
 // so as not to block: the flags of the descriptor itself are ssh's, too.
-func (s *status) open() bool {
-	if term := os.Getenv("TERM"); term == "" || term == "dumb" {
-		return false
-	}
-	if _, err := unix.IoctlGetWinsize(2, unix.TIOCGWINSZ); err != nil {
+func (s *progressLine) open() bool {
+	if term.IsDumb() || term.Columns(2) == 0 {
 		return false
 	}
 	fd, err := unix.Open("/dev/fd/2", unix.O_WRONLY|unix.O_NONBLOCK|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
@@ -75,19 +69,19 @@ func (s *status) open() bool {
 }
 
 // isOurs is false in the background, where the terminal is someone else's.
-func (s *status) isOurs() bool {
+func (s *progressLine) isOurs() bool {
 	group, err := unix.IoctlGetInt(s.fd, unix.TIOCGPGRP)
 	return err != nil || group == unix.Getpgrp() // without job control there is no background
 }
 
 // write waits for nobody: not for a terminal that is stopped.
-func (s *status) write(text string) {
+func (s *progressLine) write(text string) {
 	_, _ = unix.Write(s.fd, []byte(text))
 }
 
 // eraseOnSignal has the signals that end a program erase the line first. Until
 // there is one they keep their default actions.
-func (s *status) eraseOnSignal() {
+func (s *progressLine) eraseOnSignal() {
 	signals := make(chan os.Signal, 1)
 	for _, sig := range []os.Signal{unix.SIGINT, unix.SIGTERM, unix.SIGHUP} {
 		if !signal.Ignored(sig) {
@@ -131,18 +125,8 @@ func trying(p engine.Progress) (names []string) {
 			continue // by the other family, or transport
 		}
 		seen[name] = true
-		names = append(names, verb[e.Kind]+plain(name))
+		names = append(names, verb[e.Kind]+term.ASCII(name))
 		verb[e.Kind] = ""
 	}
 	return names
-}
-
-// plain puts a ? where a terminal might make something else of a name.
-func plain(name string) string {
-	return strings.Map(func(r rune) rune {
-		if r < ' ' || r > '~' {
-			return '?'
-		}
-		return r
-	}, name)
 }

@@ -72,7 +72,7 @@ func takeAddress(m *syscall.NetlinkMessage, links []link) {
 	}
 	var local, addr netip.Addr
 	flags := uint32(m.Data[2])
-	_ = netlink.EachAttribute(m.Data[unix.SizeofIfAddrmsg:], func(kind uint16, value []byte) bool {
+	_ = netlink.Attributes(m.Data[unix.SizeofIfAddrmsg:], func(kind uint16, value []byte) bool {
 		switch kind {
 		case unix.IFA_LOCAL: // this end's, of two that are joined
 			local, _ = netip.AddrFromSlice(value)
@@ -105,7 +105,7 @@ func takeRoute(m *syscall.NetlinkMessage, links []link) {
 	if prefix != 0 || kind != unix.RTN_UNICAST {
 		return
 	}
-	leads := func(index []byte) bool {
+	leads := func(index []byte) {
 		p := byIndex(links, int(int32(binary.NativeEndian.Uint32(index))))
 		switch {
 		case p == nil:
@@ -114,14 +114,16 @@ func takeRoute(m *syscall.NetlinkMessage, links []link) {
 		case family == unix.AF_INET6:
 			p.gatewayIP6 = true
 		}
-		return true
 	}
-	_ = netlink.EachAttribute(m.Data[unix.SizeofRtMsg:], func(kind uint16, value []byte) bool {
+	_ = netlink.Attributes(m.Data[unix.SizeofRtMsg:], func(kind uint16, value []byte) bool {
 		switch {
 		case kind == unix.RTA_OIF && len(value) == 4:
 			leads(value)
 		case kind == unix.RTA_MULTIPATH:
-			_ = netlink.EachRecord(value, unix.SizeofRtNexthop, func(hop []byte) bool { return leads(hop[4:]) })
+			_ = netlink.Records(value, unix.SizeofRtNexthop, func(hop []byte) bool {
+				leads(hop[4:])
+				return true
+			})
 		}
 		return true
 	})

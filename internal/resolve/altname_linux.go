@@ -43,7 +43,7 @@ func indexByAltName(messages []byte, name string) (index int, ok bool) {
 		if m.Header.Type != syscall.RTM_NEWLINK || len(m.Data) < syscall.SizeofIfInfomsg {
 			continue
 		}
-		_ = netlink.EachAttribute(m.Data[syscall.SizeofIfInfomsg:], func(kind uint16, value []byte) bool {
+		_ = netlink.Attributes(m.Data[syscall.SizeofIfInfomsg:], func(kind uint16, value []byte) bool {
 			ok = kind == iflaPropList && hasAltName(value, name)
 			return !ok
 		})
@@ -56,7 +56,7 @@ func indexByAltName(messages []byte, name string) (index int, ok bool) {
 
 // hasAltName reports whether name is in a list of properties. Its texts end in NUL.
 func hasAltName(list []byte, name string) (ok bool) {
-	_ = netlink.EachAttribute(list, func(kind uint16, value []byte) bool {
+	_ = netlink.Attributes(list, func(kind uint16, value []byte) bool {
 		ok = kind == iflaAltIfname && string(value) == name+"\x00"
 		return !ok
 	})

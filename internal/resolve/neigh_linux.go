@@ -60,7 +60,7 @@ func parseNeighbor(m []byte) (n neighbor, ok bool) {
 	}
 	n.ifIndex = int(int32(binary.NativeEndian.Uint32(m[4:])))
 	state := binary.NativeEndian.Uint16(m[8:])
-	err := netlink.EachAttribute(m[unix.SizeofNdMsg:], func(kind uint16, value []byte) bool {
+	err := netlink.Attributes(m[unix.SizeofNdMsg:], func(kind uint16, value []byte) bool {
 		switch kind {
 		case unix.NDA_DST:
 			n.addr, _ = netip.AddrFromSlice(value)

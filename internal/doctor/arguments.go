@@ -1,0 +1,53 @@
+package doctor
+
+import (
+	"fmt"
+	"strings"
+
+	"fdrace/internal/engine"
+)
+
+// arguments are those of fdrace, when ssh has replaced its tokens.
+func (l *login) arguments() (args []string) {
+	values := map[byte]string{
+		'h': l.config["hostname"], 'p': l.config["port"], 'n': l.host, 'r': l.config["user"], 'k': l.host,
+	}
+	if !l.config.unset("hostkeyalias") {
+		values['k'] = l.config["hostkeyalias"]
+	}
+	for _, w := range l.words[l.program+1:] {
+		args = append(args, expand(w.text, values))
+	}
+	return args
+}
+
+// checkArguments reads fdrace's own command line as fdrace does.
+func (l *login) checkArguments() ([]engine.Target, *engine.Dialer, Finding) {
+	f := Finding{Check: "arguments", Status: Fail, Remedy: `mend the ProxyCommand; "fdrace --help" has the flags`, Where: ByHand}
+	args := l.arguments()
+	shows, err := l.parse(&l.options, args)
+	if shows || err == nil && (l.options.Doctor || l.options.Explain) {
+		f.Found = "fdrace is asked for words, not for a connection"
+		return nil, nil, f
+	}
+	var targets []engine.Target
+	var d *engine.Dialer
+	if err == nil {
+		targets, d, err = l.options.Plan()
+	}
+	if err != nil {
+		f.Found = err.Error()
+		return nil, nil, f
+	}
+	var names []string
+	for _, t := range targets {
+		names = append(names, t.String())
+	}
+	for _, p := range d.Proxies {
+		names = append(names, fmt.Sprintf("%s by the %s proxy %s", p.Target, p.Kind, p.Server))
+	}
+	for _, c := range d.Commands {
+		names = append(names, c.Name)
+	}
+	return targets, d, Finding{Check: f.Check, Status: OK, Found: "races " + strings.Join(names, ", ")}
+}

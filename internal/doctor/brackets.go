@@ -1,0 +1,18 @@
+package doctor
+
+import "slices"
+
+// checkQuotes looks for a bracket that a shell takes for a pattern.
+func (l *login) checkQuotes() []Finding {
+	mended := l.command
+	for _, w := range slices.Backward(l.words) {
+		if l.command[w.start] == '[' {
+			mended = mended[:w.start] + "'" + w.text + "'" + mended[w.end:]
+		}
+	}
+	if mended == l.command {
+		return nil
+	}
+	f := Finding{Check: "[]", Status: Warn, Found: "without quotes they are a pattern, with which zsh fails, and other shells where a file matches"}
+	return []Finding{l.fixCommand(f, mended)}
+}

@@ -1,0 +1,61 @@
+package doctor
+
+import (
+	"fmt"
+	"strings"
+)
+
+// sshConfig is what ssh says of a host, by ssh -G (since OpenSSH 6.8): the
+// value of each keyword, in lower case, as ssh will use it, but with the tokens
+// of a ProxyCommand not yet replaced.
+type sshConfig map[string]string
+
+// parseConfig reads what ssh -G prints: a keyword, a space and its value in
+// each line. Of a keyword that is there more than once it takes the first.
+func parseConfig(text string) sshConfig {
+	c := sshConfig{}
+	for line := range strings.Lines(text) {
+		keyword, value, _ := strings.Cut(strings.TrimRight(line, "\r\n"), " ")
+		keyword = strings.ToLower(keyword)
+		if _, there := c[keyword]; keyword != "" && !there {
+			c[keyword] = value
+		}
+	}
+	return c
+}
+
+// is says whether the keyword's value is word, in any case.
+func (c sshConfig) is(keyword, word string) bool { return strings.EqualFold(c[keyword], word) }
+
+// unset says whether the keyword has no value, or "none".
+func (c sshConfig) unset(keyword string) bool { return c[keyword] == "" || c.is(keyword, "none") }
+
+// readConfig asks ssh for its configuration of alias, from file if that is not
+// empty.
+func readConfig(alias, file string) (sshConfig, Finding) {
+	f := Finding{Check: "ssh_config", Status: Fail, Where: ByHand}
+	path, _ := find("ssh")
+	args := []string{path, "-G"}
+	if file != "" {
+		args = append(args, "-F", file)
+	}
+	s, err := run(append(args, "--", alias)...)
+	asked := strings.Join(append([]string{"ssh"}, args[1:]...), " ") + " " + alias
+	switch {
+	case err != nil:
+		f.Found = err.Error()
+	case s.late:
+		f.Found = fmt.Sprintf("%s %s", asked, s.ending())
+		f.Remedy = `look for a "Match exec" whose command waits`
+	case s.code != 0 && strings.Contains(s.err, "unknown key %"):
+		f.Found = fmt.Sprintf("%s: %s", asked, s.firstLine())
+		f.Remedy = "write each % that stands for itself twice, as in HostName fe80::1%%eth0"
+	case s.code != 0:
+		f.Found = fmt.Sprintf("%s: %s", asked, s.firstLine())
+		f.Remedy = "mend that line, or give another file by -F"
+	default:
+		c := parseConfig(s.out)
+		return c, Finding{Check: f.Check, Status: OK, Found: fmt.Sprintf("%s: it means %s, port %s", asked, c["hostname"], c["port"])}
+	}
+	return nil, f
+}

@@ -1,0 +1,87 @@
+package doctor
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+
+	"fdrace/internal/paths"
+	"fdrace/mptcp"
+)
+
+// checkPaths looks whether a session over MPTCP can have more paths than its
+// first: for that each way out needs an endpoint, where there are several.
+func checkPaths() []Finding {
+	all, err := paths.List()
+	var limits mptcp.Limits
+	if err == nil {
+		limits, err = mptcp.ReadLimits()
+	}
+	if err != nil {
+		return []Finding{{
+			Check: "MPTCP paths", Status: Warn, Found: fmt.Sprintf("not known: %v", err),
+			Remedy: "run fdrace --doctor as root", Where: ByHand,
+		}}
+	}
+	f := Finding{Check: "MPTCP limits", Status: OK, Found: fmt.Sprintf("a session may have %d paths beside its first", limits.Subflows)}
+	if command := paths.LimitsCommand(limits, all); command != "" {
+		f.Status, f.Found = Warn, f.Found+", and this machine has more"
+		f.Remedy, f.Where = sudo(command), InShell
+	}
+	found := []Finding{f}
+	for _, p := range all {
+		if p.Gateway && hasOther(all, p) {
+			found = append(found, checkEndpoint(p))
+		}
+	}
+	if len(found) == 1 {
+		found = append(found, Finding{Check: "MPTCP endpoint", Status: OK, Found: "not needed: this machine has no second way out"})
+	}
+	return found
+}
+
+// hasOther says whether there is another interface by which connections of p's
+// family leave.
+func hasOther(all []paths.Path, p paths.Path) bool {
+	for _, q := range all {
+		if q.Gateway && q.Interface != p.Interface && q.Addr.Is4() == p.Addr.Is4() {
+			return true
+		}
+	}
+	return false
+}
+
+func checkEndpoint(p paths.Path) Finding {
+	f := Finding{Check: "MPTCP endpoint", Status: OK, Found: p.String()}
+	command := p.Command()
+	if command == "" {
+		return f
+	}
+	f.Status, f.Where = Warn, InShell
+	if p.Loose {
+		f.Found += ": its packets may leave by another"
+	} else {
+		f.Found += ": a session that began elsewhere cannot move here"
+	}
+	if managed(p.Addr) && !p.Loose {
+		f.Found += "; NetworkManager (1.40 or later) makes it if told to"
+		f.Remedy = strings.Join([]string{
+			fmt.Sprintf(`c=$(nmcli -g GENERAL.CONNECTION device show %s)`, p.Interface),
+			sudo(`nmcli connection modify "$c" connection.mptcp-flags enabled,subflow`),
+			sudo(`nmcli connection up "$c"`),
+		}, "\n")
+		return f
+	}
+	var lines []string
+	for one := range strings.SplitSeq(command, " && ") {
+		lines = append(lines, sudo(one))
+	}
+	f.Remedy = strings.Join(lines, "\n")
+	return f
+}
+
+// managed says whether NetworkManager, where it runs, would make an endpoint of
+// the address: not of a unique local one (nm-settings(5), connection.mptcp-flags).
+func managed(a netip.Addr) bool {
+	return exists("/run/NetworkManager") && !(a.Is6() && a.IsPrivate())
+}

@@ -1,0 +1,28 @@
+package doctor
+
+import (
+	"net/netip"
+	"slices"
+
+	"fdrace/internal/engine"
+)
+
+// checkIPQoS is about Linux having no IPV6_TCLASS on MPTCP sockets: ssh says so
+// at each login.
+func (l *login) checkIPQoS(targets []engine.Target) []Finding {
+	onlyIPv4 := l.options.IPv4 || !slices.ContainsFunc(targets, func(t engine.Target) bool {
+		a, err := netip.ParseAddr(t.Host)
+		return err != nil || !a.Is4()
+	})
+	if onlyIPv4 || !l.options.MPTCP && !l.options.RequireMPTCP {
+		return nil
+	}
+	if l.config.is("ipqos", "none none") {
+		return []Finding{{Check: "IPQoS", Status: OK, Found: "none"}}
+	}
+	return []Finding{{
+		Check: "IPQoS", Status: Warn,
+		Found:  "ssh sets it on the socket, which MPTCP over IPv6 cannot do: a line about IPV6_TCLASS at each login",
+		Remedy: l.hostBlock("IPQoS none"), Where: InConfig,
+	}}
+}

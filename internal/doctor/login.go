@@ -1,0 +1,80 @@
+package doctor
+
+import (
+	"strings"
+	"time"
+
+	"fdrace/internal/helper"
+)
+
+// A login is what ssh will do for an alias.
+type login struct {
+	host    string // what a Host line calls it
+	config  sshConfig
+	command string // the ProxyCommand, with all remedies so far
+	words   []word // of command; words[program] runs fdrace, what follows are its arguments
+	program int
+	options helper.Options // what they mean
+	parse   Parser
+	pardon  func() // waits until the server has forgiven what it saw; nil if it saw nothing
+	seen    int    // connections on which host keys were compared
+}
+
+// checkAlias looks at all that ssh -G tells of alias, and at the path to it,
+// for as long as it makes sense to look further.
+func checkAlias(r *report, alias, file string, parse Parser) {
+	c, f := readConfig(alias, file)
+	if r.add(f); c == nil {
+		return
+	}
+	l := &login{host: c["host"], config: c, command: c["proxycommand"], parse: parse}
+	if l.host == "" { // before OpenSSH 8.7
+		l.host = alias[strings.LastIndexByte(alias, '@')+1:]
+	}
+	f = l.checkCommand()
+	if r.add(f); f.Status == Fail {
+		return
+	}
+	r.add(l.checkFdpass())
+	if l.words == nil {
+		return
+	}
+	r.add(l.checkProgram())
+	r.add(l.checkZones()...)
+	targets, d, f := l.checkArguments()
+	if r.add(f); f.Status == Fail {
+		return
+	}
+	r.add(l.checkQuotes()...)
+	r.add(l.checkDashes()...)
+	r.add(l.checkNames(file)...)
+	r.add(l.checkLog()...)
+	r.add(l.checkIPQoS(targets)...)
+	r.add(l.checkLostPath()...)
+	r.add(l.checkHostKeys(targets, d)...)
+	r.add(l.checkPath(targets, d)...)
+	ended := time.Now()
+	if l.pardon != nil {
+		l.pardon()
+	}
+	l.awaitPardon(ended)
+}
+
+// hostBlock is a remedy: lines for l in an ssh_config.
+func (l *login) hostBlock(lines ...string) string {
+	return "Host " + l.host + "\n    " + strings.Join(lines, "\n    ")
+}
+
+// fixCommand makes the ProxyCommand another one. Its remedy has all earlier ones in
+// it, so that the last is enough.
+func (l *login) fixCommand(f Finding, command string) Finding {
+	l.command = command
+	if words, err := splitWords(command); err == nil {
+		l.words = words
+	}
+	f.Remedy, f.Where = l.hostBlock("ProxyCommand "+command), InConfig
+	if shown := redact(command); shown != command {
+		f.Remedy, f.Where = "write, with its login in place of the dots: ProxyCommand "+shown, ByHand
+	}
+	return f
+}

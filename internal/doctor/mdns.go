@@ -1,0 +1,29 @@
+package doctor
+
+import (
+	"fmt"
+	"strings"
+
+	"fdrace/internal/resolve"
+)
+
+// checkMDNS looks who answers for a name such as box.local.
+func checkMDNS() Finding {
+	f := Finding{Check: ".local names", Status: OK}
+	ways := resolve.MDNSDaemons()
+	links, err := resolve.MDNSLinks()
+	if len(links) > 0 {
+		ways = append(ways, "a multicast on "+strings.Join(links, ", "))
+	}
+	if len(ways) > 0 {
+		f.Found = "asked of " + strings.Join(ways, ", then ")
+		return f
+	}
+	f.Status, f.Found = Warn, "nobody to ask: no interface that is up has an address and does multicast"
+	if err != nil {
+		f.Found += fmt.Sprintf(" (%v)", err)
+	}
+	i := firstInterface()
+	f.Remedy, f.Where = sudo(fmt.Sprintf("ip link set %s up multicast on", i)), InShell
+	return f
+}

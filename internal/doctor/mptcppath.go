@@ -1,0 +1,86 @@
+package doctor
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"fdrace/internal/engine"
+	"fdrace/internal/helper"
+	"fdrace/mptcp"
+
+	"golang.org/x/sys/unix"
+)
+
+// checkMPTCPPath connects by MPTCP alone, and looks whether it stays that.
+func (l *login) checkMPTCPPath(rules *engine.Dialer, targets []engine.Target) Finding {
+	d := *rules
+	d.Timeout = min(d.Timeout, 2500*time.Millisecond)
+	d.Transports = []engine.Transport{helper.MPTCP}
+	d.Proxies = nil // which connect by something else
+	w, err := d.Dial(context.Background(), targets...)
+	if err != nil {
+		f := Finding{Check: "MPTCP path", Status: OK, Found: "MPTCP does not get through: " + mptcpLoss(err)}
+		if l.wantsMPTCP() {
+			f.Status = Warn
+			return l.fixCommand(f, l.withoutMPTCP())
+		}
+		return f
+	}
+	multipath, err := mptcp.InUseFD(w.FD)
+	abort(w.FD)
+	return l.mptcpPath(multipath, err)
+}
+
+func (l *login) wantsMPTCP() bool { return l.options.MPTCP || l.options.RequireMPTCP }
+
+// mptcpPath says what a connection that was to be MPTCP has come to: whether it is,
+// or why nobody can tell.
+func (l *login) mptcpPath(multipath bool, err error) Finding {
+	f, wanted := Finding{Check: "MPTCP path", Status: OK}, l.wantsMPTCP()
+	paused, _ := mptcp.Paused() // not known: another reason is the likelier one
+	switch {
+	case paused:
+		f.Found = "not known while this kernel has paused MPTCP"
+	case err != nil:
+		f.Status, f.Found = Warn, err.Error()
+		f.Remedy, f.Where = "this kernel does not tell (Linux 5.16 does)", ByHand
+	case multipath && wanted:
+		f.Found = "keeps MPTCP to the server, though plain TCP was faster"
+	case multipath:
+		f.Found = "keeps MPTCP to the server: --mptcp would use it"
+	case !wanted:
+		f.Found = "the server does not speak MPTCP, which is not asked for"
+	default:
+		f.Status, f.Found = Warn, "the server does not speak MPTCP, or something on the way takes it out: the session is plain TCP"
+		f.Remedy, f.Where = strings.Join([]string{
+			"sudo mptcpize enable ssh && sudo systemctl restart ssh",
+			"# or, if it is ssh.socket that listens, and systemd is 257 or later:",
+			`printf '[Socket]\nSocketProtocol=mptcp\n' | sudo systemctl edit --stdin ssh.socket`,
+			"sudo systemctl restart ssh.socket",
+		}, "\n"), OnServer
+	}
+	return f
+}
+
+// mptcpLoss says in what way something is against MPTCP.
+func mptcpLoss(err error) string {
+	switch {
+	case errors.Is(err, context.DeadlineExceeded):
+		return "its packets are dropped on the way"
+	case errors.Is(err, unix.ECONNREFUSED), errors.Is(err, unix.ECONNRESET):
+		return "it is refused on the way"
+	}
+	return err.Error()
+}
+
+// withoutMPTCP is the ProxyCommand that goes by plain TCP where MPTCP was only
+// wanted, and may go by it where it was required.
+func (l *login) withoutMPTCP() string {
+	flag, instead := "--mptcp ", ""
+	if l.options.RequireMPTCP {
+		flag, instead = "--require-mptcp ", "--mptcp "
+	}
+	return strings.Replace(l.command, flag, instead, 1)
+}

@@ -1,0 +1,27 @@
+package doctor
+
+import (
+	"slices"
+	"strings"
+)
+
+// checkNames wants --names-only in a block that matches whatever a URL has for a
+// host name.
+func (l *login) checkNames(file string) []Finding {
+	const foreign = "unix:/fdrace-doctor" // as in git clone 'ssh://[unix:/path]/repo'
+	takesName := func(w word) bool {
+		return strings.Contains(w.text, "%h") || strings.Contains(w.text, "%n")
+	}
+	if l.options.NamesOnly || !slices.ContainsFunc(l.words[l.program+1:], takesName) {
+		return nil
+	}
+	c, _ := readConfig(foreign, file)
+	if c == nil || c["proxycommand"] != l.config["proxycommand"] {
+		return nil
+	}
+	return []Finding{{
+		Check: "Host *", Status: Warn,
+		Found:  "the block matches every name: one in a URL, such as unix:/path, makes ssh talk to a local socket",
+		Remedy: "write --names-only behind fdrace, as in: ProxyCommand fdrace --names-only -- %h %p", Where: ByHand,
+	}}
+}

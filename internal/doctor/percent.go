@@ -1,0 +1,74 @@
+package doctor
+
+import (
+	"net/netip"
+	"strings"
+)
+
+// checkZones looks for a % that had to be doubled.
+func (l *login) checkZones() []Finding {
+	doubled := doubleZones(l.command)
+	if doubled == l.command {
+		return nil
+	}
+	f := Finding{Check: "%", Status: Fail, Found: "ssh takes a % for the begin of a token, as %h is: one that stands for itself is written %%"}
+	return []Finding{l.fixCommand(f, doubled)}
+}
+
+// tokens are those that ssh replaces in a ProxyCommand, beside %% (%k since
+// OpenSSH 8.4).
+const tokens = "hknpr"
+
+// expand does what ssh does to the tokens in text. The caller has seen by
+// doubleZones that there are no others.
+func expand(text string, values map[byte]string) string {
+	var b strings.Builder
+	for at := 0; at < len(text); at++ {
+		if text[at] != '%' || at+1 == len(text) {
+			b.WriteByte(text[at])
+			continue
+		}
+		at++
+		if text[at] == '%' {
+			b.WriteByte('%')
+		} else {
+			b.WriteString(values[text[at]])
+		}
+	}
+	return b.String()
+}
+
+// doubleZones doubles each % of command that ssh would take for a token and
+// that is none: those of an address's zone, whatever comes behind them, and
+// those of which there is no token.
+func doubleZones(command string) string {
+	var b strings.Builder
+	for at := 0; at < len(command); at++ {
+		b.WriteByte(command[at])
+		if command[at] != '%' {
+			continue
+		}
+		var next byte
+		if at+1 < len(command) {
+			next = command[at+1]
+		}
+		switch {
+		case next == '%':
+			at++
+			b.WriteByte('%')
+		case next == 0, strings.IndexByte(tokens, next) < 0, endsInLinkLocal(command[:at]):
+			b.WriteByte('%')
+		}
+	}
+	return b.String()
+}
+
+// endsInLinkLocal says whether the end of text is a link-local address.
+func endsInLinkLocal(text string) bool {
+	at := len(text)
+	for at > 0 && strings.IndexByte("0123456789abcdefABCDEF:", text[at-1]) >= 0 {
+		at--
+	}
+	a, err := netip.ParseAddr(text[at:])
+	return err == nil && a.Is6() && a.IsLinkLocalUnicast()
+}

@@ -1,0 +1,39 @@
+package doctor
+
+import (
+	"fmt"
+	"os"
+	"strings"
+)
+
+// checkProgram has ssh's shell look for the program, which may have a PATH of
+// its own.
+func (l *login) checkProgram() Finding {
+	f := Finding{Check: "fdrace", Status: Fail}
+	shell, _ := sshShell()
+	program := l.words[l.program]
+	s, err := run(shell, "-c", "exec "+l.command[:program.end]+" --version")
+	if err != nil {
+		f.Found = fmt.Sprintf("not looked for: %v", err) // checkShell has output what to do
+		return f
+	}
+	_, version, itIs := strings.Cut(s.err+s.out, "fdrace ")
+	if s.ending() == "" && itIs {
+		version, _, _ = strings.Cut(version, "\n")
+		return Finding{Check: f.Check, Status: OK, Found: fmt.Sprintf("%s finds %s, version %s", shell, program.text, version)}
+	}
+	f.Found = fmt.Sprintf("%s cannot run %s: %s", shell, program.text, s.firstLine())
+	f.Remedy, f.Where = "sudo make install", ByHand
+	if self, err := os.Executable(); err == nil {
+		f = l.fixCommand(f, l.command[:program.start]+quote(self)+l.command[program.end:])
+	}
+	return f
+}
+
+// quote writes a word so that a shell reads it as it is.
+func quote(text string) string {
+	if text != "" && strings.Trim(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._-+:@%,") == "" {
+		return text
+	}
+	return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
+}

@@ -1,0 +1,146 @@
+package doctor
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// runTimeout is how long a program may take that has next to nothing to do.
+const runTimeout = 5 * time.Second
+
+// output is what a program wrote, up to 64 KB each, and how it ended.
+type output struct {
+	out, err string
+	code     int  // its exit status; -1 after a signal
+	late     bool // it was killed because it still ran after runTimeout
+}
+
+// run runs a program that is given nothing to read, for runTimeout at the most.
+// Not by os/exec, whose initialization every race would wait for.
+func run(args ...string) (output, error) {
+	null, err := os.Open(os.DevNull)
+	if err != nil {
+		return output{}, err
+	}
+	defer null.Close()
+	r, w, err := os.Pipe()
+	if err != nil {
+		return output{}, err
+	}
+	return runProcess(r, null, w, os.Environ(), args)
+}
+
+// runOnWire runs a program as ssh runs a ProxyCommand from which it wants a
+// descriptor: with one Unix socket as stdin and stdout.
+func runOnWire(env []string, args ...string) (output, error) {
+	ends, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM, 0)
+	if err != nil {
+		return output{}, os.NewSyscallError("socketpair", err)
+	}
+	for _, fd := range ends {
+		unix.CloseOnExec(fd)
+	}
+	if err := unix.SetNonblock(ends[0], true); err != nil { // or it has no deadline
+		return output{}, os.NewSyscallError("fcntl", err)
+	}
+	theirs := os.NewFile(uintptr(ends[1]), "socket")
+	return runProcess(os.NewFile(uintptr(ends[0]), "socket"), theirs, theirs, env, args)
+}
+
+// runProcess starts a program, and reads its stdout from out. It closes out and
+// stdout.
+func runProcess(out, stdin, stdout *os.File, env, args []string) (s output, err error) {
+	defer out.Close()
+	defer stdout.Close()
+	errR, errW, err := os.Pipe()
+	if err != nil {
+		return s, err
+	}
+	defer errR.Close()
+	defer errW.Close()
+	// A group of its own, so that what it has started can be killed with it.
+	p, err := os.StartProcess(args[0], args, &os.ProcAttr{
+		Env:   env,
+		Files: []*os.File{stdin, stdout, errW},
+		Sys:   &syscall.SysProcAttr{Setpgid: true},
+	})
+	if err != nil {
+		return s, err
+	}
+	stdout.Close()
+	errW.Close()
+	end := time.Now().Add(runTimeout)
+	kill := time.AfterFunc(runTimeout, func() { unix.Kill(-p.Pid, unix.SIGKILL) })
+	errText := make(chan string)
+	go func() { errText <- readUntil(errR, end) }()
+	s.out = readUntil(out, end)
+	s.err = <-errText
+	state, err := p.Wait()
+	s.late = !kill.Stop()
+	if err != nil {
+		return s, err
+	}
+	s.code = state.ExitCode()
+	return s, nil
+}
+
+// readUntil reads until nobody has the other end any more, or until end.
+func readUntil(f *os.File, end time.Time) string {
+	const most = 1 << 16
+	if f.SetReadDeadline(end) != nil {
+		return ""
+	}
+	text, _ := io.ReadAll(io.LimitReader(f, most)) // an error is the end, too
+	io.Copy(io.Discard, f)
+	return string(text)
+}
+
+// firstLine is what to show of what a program complains of.
+func (s output) firstLine() string {
+	line, _, _ := strings.Cut(strings.TrimSpace(s.err+s.out), "\n")
+	return strings.TrimSpace(line)
+}
+
+// ending puts how it ended into words; empty if it ended well.
+func (s output) ending() string {
+	switch {
+	case s.late:
+		return fmt.Sprintf("still ran after %v", runTimeout)
+	case s.code < 0:
+		return "was killed by a signal"
+	case s.code > 0:
+		return fmt.Sprintf("ended with status %d", s.code)
+	}
+	return ""
+}
+
+// find returns the path of a program that is in PATH.
+func find(name string) (path string, found bool) {
+	for _, dir := range filepath.SplitList(os.Getenv("PATH")) {
+		path := filepath.Join(dir, name)
+		if executable(path) == nil {
+			return path, true
+		}
+	}
+	return "", false
+}
+
+// executable returns why a file cannot be run, if it cannot.
+func executable(path string) error {
+	if info, err := os.Stat(path); err != nil {
+		return err
+	} else if info.IsDir() {
+		return &os.PathError{Op: "run", Path: path, Err: unix.EISDIR}
+	}
+	if err := unix.Access(path, unix.X_OK); err != nil {
+		return &os.PathError{Op: "run", Path: path, Err: err}
+	}
+	return nil
+}

@@ -1,0 +1,112 @@
+package doctor
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// A word is one of a command line, as the shell will see it, and where it is.
+type word struct {
+	text       string // without quotes
+	start, end int    // in the line, quotes included
+}
+
+// splitWords splits a ProxyCommand as a shell would, as far as that can be
+// foreseen: quotes, backslashes, redirections of stderr, a comment. What only a
+// shell can know is an error. The tokens of ssh stay as they are.
+func splitWords(line string) (words []word, err error) {
+	for at := 0; ; {
+		for at < len(line) && (line[at] == ' ' || line[at] == '\t') {
+			at++
+		}
+		if at == len(line) || line[at] == '#' {
+			return words, nil
+		}
+		if skip := redirection(line[at:]); skip > 0 {
+			at += skip
+			continue
+		}
+		w := word{start: at}
+		if w.text, at, err = scanWord(line, at); err != nil {
+			return nil, err
+		}
+		w.end = at
+		words = append(words, w)
+	}
+}
+
+// redirection is how long the redirection of stderr is with which s begins: 0
+// if it begins with none, or with one that is unusual.
+func redirection(s string) int {
+	rest, found := strings.CutPrefix(s, "2>")
+	if !found {
+		return 0
+	}
+	rest = strings.TrimPrefix(rest, ">")
+	if strings.HasPrefix(rest, "&") {
+		return 0 // to stdout, which is ssh's
+	}
+	rest = strings.TrimLeft(rest, " \t")
+	_, at, err := scanWord(rest, 0)
+	if err != nil || at == 0 {
+		return 0
+	}
+	return len(s) - len(rest) + at
+}
+
+// scanWord reads the word that begins at line[at], and returns where it ends.
+func scanWord(line string, at int) (text string, end int, err error) {
+	var b strings.Builder
+	for at < len(line) {
+		switch c := line[at]; c {
+		case ' ', '\t':
+			return b.String(), at, nil
+		case '\'':
+			n := strings.IndexByte(line[at+1:], '\'')
+			if n < 0 {
+				return "", 0, errors.New("a ' is not closed")
+			}
+			b.WriteString(line[at+1 : at+1+n])
+			at += n + 2
+		case '"':
+			inside, n, err := scanQuotes(line[at+1:])
+			if err != nil {
+				return "", 0, err
+			}
+			b.WriteString(inside)
+			at += n + 2
+		case '\\':
+			if at+1 == len(line) {
+				return "", 0, errors.New(`a \ is the last character`)
+			}
+			b.WriteByte(line[at+1])
+			at += 2
+		case '$', '`', '|', '&', ';', '<', '>', '(', ')', '{', '}', '*', '?':
+			return "", 0, fmt.Errorf("what its %q means only the shell knows", c)
+		default:
+			b.WriteByte(c)
+			at++
+		}
+	}
+	return b.String(), at, nil
+}
+
+// scanQuotes reads what comes behind a ", up to the next, and how much that is.
+func scanQuotes(s string) (text string, n int, err error) {
+	var b strings.Builder
+	for at := 0; at < len(s); at++ {
+		switch c := s[at]; {
+		case c == '"':
+			return b.String(), at, nil
+		case c == '$' || c == '`':
+			return "", 0, fmt.Errorf("what its %q means only the shell knows", c)
+		case c == '\\' && at+1 < len(s) && strings.IndexByte("\"\\$`", s[at+1]) >= 0:
+			at++
+			b.WriteByte(s[at])
+		default:
+			b.WriteByte(c)
+		}
+	}
+	return "", 0, errors.New(`a " is not closed`)
+}

@@ -1,0 +1,279 @@
+// Package explain is fdrace --explain: it races to the end, passes nothing, and shows
+// what became of each candidate, as a picture or as JSON.
+package explain
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"fdrace/internal/engine"
+	"fdrace/internal/helper"
+	"fdrace/internal/term"
+	"fdrace/mptcp"
+)
+
+// Run races to the end, passes nothing, and shows on stdout what a race for ssh would
+// have done, and what would have become of the rest. It returns helper.Exit(1) if
+// nobody has won.
+func Run(o *helper.Options) error {
+	targets, d, err := o.Race()
+	if err != nil {
+		return err
+	}
+	d.RunAll = true
+	t := newReport(targets)
+	note := t.note
+	if o.JSON {
+		note = t.json(os.Stdout)
+		d.OnProgress = nil // its line is no place for another
+	}
+	before := d.Report
+	d.Report = func(e engine.Event) {
+		if before != nil {
+			before(e)
+		}
+		note(e)
+	}
+	for i := range d.Transports {
+		t.ask(&d.Transports[i])
+	}
+	began := time.Now()
+	w, err := d.Dial(context.Background(), targets...)
+	helper.EraseStatus()
+
+	var lost *engine.Error
+	if err != nil && !errors.As(err, &lost) {
+		return err
+	}
+	ended := time.Now()
+	if w != nil { // after which no server sees anything
+		ended = began.Add(w.Elapsed)
+	}
+	defer helper.AwaitPardon(helper.ServerLog(w, lost, d), ended)
+	if !o.JSON {
+		t.tell(w, lost, d)
+		if _, err := os.Stdout.WriteString(t.draw(canvas{term.Of(int(os.Stdout.Fd()))})); err != nil {
+			return err
+		}
+	}
+	if lost != nil {
+		return helper.Exit(1)
+	}
+	return nil
+}
+
+// A report is what the events of a race come to: a row for each lookup and each
+// candidate, by target.
+type report struct {
+	asked   []engine.Target // those of the command line
+	targets []engine.Target // in the order in which they came up
+	entries []*entry
+	won     time.Duration  // -1: not yet
+	end     time.Duration  // of the race
+	verdict string         // the first line
+	hint    string         // below the picture, if any
+	log     string         // the last one: what the server logs of it
+	checked *checked       // by a transport's Check, of what connects next
+	byFD    map[int]*entry // those that have connected
+}
+
+// checked is whether a connection speaks MPTCP.
+type checked struct {
+	fd       int
+	fellBack bool
+	unsure   error
+}
+
+// A row is one lookup or one candidate. Times are since the race began, -1 for
+// what has not been.
+type entry struct {
+	target    engine.Target
+	addr      engine.Addr // of a candidate
+	family    engine.Family
+	via, by   string        // the interface it is bound to; the transport
+	known     time.Duration // since when it waited for its turn
+	began     time.Duration
+	attempts  int
+	connected time.Duration
+	ended     time.Duration
+	end       engine.EventKind
+	answer    []netip.Addr // a lookup's
+	err       error        // why it ended so
+	late      bool         // the race was won before it began
+	fellBack  bool         // it was to be MPTCP, and is TCP
+	unsure    error        // why nobody knows
+}
+
+func newReport(targets []engine.Target) *report {
+	t := &report{asked: targets, won: -1, byFD: map[int]*entry{}}
+	for _, target := range targets {
+		t.open(target)
+	}
+	return t
+}
+
+func (t *report) open(target engine.Target) {
+	if !slices.Contains(t.targets, target) {
+		t.targets = append(t.targets, target)
+	}
+}
+
+// isLookup tells the entries of names from those of addresses.
+func (r *entry) isLookup() bool { return !r.addr.IsValid() }
+
+// note adds what e tells.
+func (t *report) note(e engine.Event) {
+	t.open(e.Target)
+	t.end = max(t.end, e.At)
+	r := t.find(e)
+	switch e.Kind {
+	case engine.Start:
+		if r.attempts = e.Attempt; r.began < 0 {
+			r.began, r.late = e.At, t.won >= 0
+		}
+	case engine.Resolved:
+		r.ended, r.end, r.err = e.At, e.Kind, e.Err
+		if e.Replaces {
+			r.answer = nil
+		}
+		r.answer = append(r.answer, e.Addrs...)
+	case engine.Connected:
+		r.connected = e.At
+		if c := t.checked; c != nil {
+			t.byFD[c.fd], t.checked = r, nil
+			r.fellBack, r.unsure = c.fellBack, c.unsure
+		}
+	case engine.Won:
+		t.won = e.At
+		fallthrough
+	case engine.Failed, engine.Cancelled:
+		if r.isLookup() && r.ended >= 0 {
+			return // its answer has said so
+		}
+		r.ended, r.end, r.err = e.At, e.Kind, e.Err
+	}
+}
+
+// find returns the row that e is of, which may be a new one.
+func (t *report) find(e engine.Event) *entry {
+	for _, r := range t.entries {
+		same := r.addr == e.Addr && r.via == e.Interface && r.by == e.Transport
+		if e.Addr.IsValid() && same || !e.Addr.IsValid() && r.isLookup() && r.target == e.Target && (r.family == e.Family || e.Family == engine.AnyFamily) {
+			return r
+		}
+	}
+	r := &entry{target: e.Target, addr: e.Addr, family: e.Family, via: e.Interface, by: e.Transport, began: -1, connected: -1, ended: -1}
+	if e.Kind == engine.Resolve {
+		r.began = e.At
+	}
+	for _, lookup := range t.entries {
+		if lookup.target == r.target && !r.isLookup() && slices.Contains(lookup.answer, r.addr.Addr()) {
+			r.known = lookup.ended
+		}
+	}
+	t.entries = append(t.entries, r)
+	return r
+}
+
+// ask has tr tell whether what it connects speaks MPTCP.
+func (t *report) ask(tr *engine.Transport) {
+	if tr.Name != "mptcp" {
+		return
+	}
+	check := tr.Check
+	tr.Check = func(fd int) error {
+		yes, err := mptcp.InUseFD(fd)
+		c := checked{fd, err == nil && !yes, err}
+		if r := t.byFD[fd]; r != nil && r.ended < 0 { // asked again, as its banner is there
+			r.fellBack, r.unsure = c.fellBack, c.unsure
+		} else {
+			t.checked = &c
+		}
+		if check != nil {
+			return check(fd)
+		}
+		return nil
+	}
+}
+
+// tell puts the outcome into words: of w, or else of lost.
+func (t *report) tell(w *engine.Winner, lost *engine.Error, d *engine.Dialer) {
+	t.log = helper.ServerLog(w, lost, d)
+	if w == nil {
+		t.verdict, t.hint = helper.Lost(lost, t.asked, d)
+		return
+	}
+	var speaks *entry
+	for _, r := range t.entries {
+		if r.end == engine.Won {
+			speaks = r
+		}
+	}
+	by := helper.Protocol(w, func(int) (bool, error) { return !speaks.fellBack, speaks.unsure })
+	if w.Interface != "" {
+		by += " from " + w.Interface
+	}
+	t.verdict = fmt.Sprintf("ssh would get %s%s, after %s and %d of %d tried", w.Addr, by, helper.Took(w.Elapsed), w.Tried, w.Of)
+}
+
+// what says what became of r.
+func (r *entry) what() string {
+	if r.attempts > 1 {
+		return fmt.Sprintf("%s, %d attempts", r.outcome(), r.attempts)
+	}
+	return r.outcome()
+}
+
+func (r *entry) outcome() string {
+	switch {
+	case r.ended < 0:
+		return "" // cannot be: all have an end
+	case r.isLookup() && r.end == engine.Resolved && r.err == nil && len(r.answer) == 0:
+		return "answered"
+	case r.isLookup() && r.end == engine.Resolved && r.err == nil:
+		return plural(len(r.answer), "address", "addresses")
+	case r.isLookup() && r.end == engine.Cancelled:
+		return "no answer"
+	case r.end == engine.Won && r.fellBack:
+		return "won, fell back to TCP"
+	case r.end == engine.Won:
+		return "won"
+	case r.end == engine.Cancelled && r.err == nil && r.late:
+		return "connects, not needed"
+	case r.end == engine.Cancelled && r.err == nil:
+		return "connects, too late"
+	case errors.Is(r.err, engine.ErrNotAsked):
+		return "connects, not asked"
+	case r.end == engine.Cancelled && r.connected >= 0:
+		return "connects, no banner"
+	case errors.Is(r.err, engine.ErrSeen):
+		return "given up"
+	case errors.Is(r.err, engine.ErrNotTried):
+		return "not tried"
+	}
+	return helper.Words(r.err, r.addr)
+}
+
+func plural(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
+}
+
+// protocol is what r was asked or connected by.
+func (r *entry) protocol() string {
+	switch {
+	case r.isLookup() && r.family == engine.AnyFamily:
+		return "lookup"
+	case r.isLookup():
+		return r.family.String()
+	}
+	return strings.ToUpper(r.by)
+}
