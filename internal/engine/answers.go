@@ -313,7 +313,7 @@ func (r *running) add(l *lane, addrs []netip.Addr, together bool) {
 
 // isBegun reports whether a connection to a was begun before the race.
 func (r *running) isBegun(l *lane, a netip.Addr) bool {
-	_, ok := r.Begun[netip.AddrPortFrom(a, l.target.Port)]
+	_, ok := r.started.Sockets[netip.AddrPortFrom(a, l.target.Port)]
 	return ok
 }
 

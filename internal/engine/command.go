@@ -71,7 +71,7 @@ func (r *running) spoke(a *attempt) (over bool) {
 	case nil:
 		a.answer(fd, r.sys.Now())
 		r.win(a)
-		return !r.Exhaust
+		return !r.RunAll
 	case errNotYet:
 		return false
 	case errHalf:

@@ -22,10 +22,10 @@ func (k *kernel) Connect(t *Transport, to Addr, via string) (fd int, done bool, 
 	if k.isNoWayOut(to) {
 		return -1, false, localErrno{unix.ENETUNREACH}
 	}
-	begun, ok := k.dialer.Begun[to.AddrPort]
+	begun, ok := k.started.Sockets[to.AddrPort]
 	fd = begun.FD
 	if ok && to.Proxy == nil {
-		delete(k.dialer.Begun, to.AddrPort)
+		delete(k.started.Sockets, to.AddrPort)
 		holdAck(fd)
 		err = underWay(fd)
 		if _, e := unix.Getpeername(fd); e == nil {

@@ -306,7 +306,7 @@ var races = []raceCase{
 }
 
 func TestRaces(t *testing.T) {
-	for _, tt := range slices.Concat(races, bannerRaces, interfaceRaces, targetRaces, exhaustRaces, retryRaces) {
+	for _, tt := range slices.Concat(races, bannerRaces, interfaceRaces, targetRaces, runAllRaces, retryRaces) {
 		t.Run(tt.name, func(t *testing.T) {
 			f := &fake{dns: tt.zone, hosts: tt.hosts}
 			got := f.race(t, tt.dialer, tt.targets)

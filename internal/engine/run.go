@@ -95,6 +95,7 @@ var errNotYet = errors.New("nothing yet")
 // running is one race under way.
 type running struct {
 	*Dialer
+	started    *Started
 	sys        system
 	schedule   *schedule
 	transports []Transport
@@ -118,9 +119,10 @@ type running struct {
 	won      *Winner
 }
 
-func (d *Dialer) run(sys system, targets []Target) (*Winner, error) {
+func (d *Dialer) run(sys system, started *Started, targets []Target) (*Winner, error) {
 	r := &running{
 		Dialer:     d,
+		started:    started,
 		sys:        sys,
 		transports: d.Transports,
 		family:     d.family(),
@@ -140,7 +142,8 @@ func (d *Dialer) run(sys system, targets []Target) (*Winner, error) {
 	r.schedule = newSchedule(delay, d.HeadStart, len(r.transports), targets)
 	r.schedule.interfaces = r.otherWays
 	r.schedule.noRetry = r.NoRetry
-	r.schedule.begun = d.Begun
+	r.schedule.banner = r.Banner != ""
+	r.schedule.startedSockets = started.Sockets
 	for i := range r.transports {
 		if r.transports[i].EagerACK {
 			r.schedule.setEager(i)
@@ -215,7 +218,7 @@ func (r *running) otherWays(to Addr) (names []string) {
 // it early. News goes before the clock: what is ready at the deadline has won.
 func (r *running) loop() (cause error) {
 	tick := never
-	if r.Tick != nil {
+	if r.OnProgress != nil {
 		tick = tickAfter
 	}
 	for now := time.Duration(0); ; now = r.sys.Now() { // the first attempts are of the beginning
@@ -233,7 +236,7 @@ func (r *running) loop() (cause error) {
 		}
 		if now >= tick {
 			tick = never
-			if r.Tick(r.progress(now)) {
+			if r.OnProgress(r.progress(now)) {
 				tick = now + tickEvery
 			}
 		}
@@ -262,9 +265,7 @@ func (r *running) loop() (cause error) {
 // start begins every attempt that is due. It returns true if one of them has
 // ended the race, as connect and ended do.
 func (r *running) start(now time.Duration) (over bool) {
-	if over := r.renew(now); over {
-		return true
-	}
+	r.renew(now)
 	r.expire(now)
 	if r.gate.closed(now) {
 		return false
@@ -361,6 +362,7 @@ func (r *running) ended(fd int, err error) (over bool) {
 		if a.addr.hasHandshake() {
 			return r.reached(a)
 		}
+		r.repeatBefore(a)
 		if r.waitUntil(a) > a.answered && r.won == nil {
 			r.hold(a)
 			return false
@@ -387,7 +389,7 @@ func (r *running) clear(cause error, commands bool) {
 			continue
 		}
 		held := a.fd >= 0 && !a.shown && a.addr.Proxy == nil
-		if r.won == nil || r.Exhaust {
+		if r.won == nil || r.RunAll {
 			r.closeTries(a)
 		}
 		why := cause
