@@ -7,9 +7,11 @@
 ## make size       how large the program is, and what each dependency adds
 ## make fuzz       each fuzz target for FUZZTIME (20s)
 ## make lint       gofmt, vet for every system, staticcheck, the manual
-## make install    binary and manual to PREFIX (/usr/local), below DESTDIR
+## make install    binary, manual and completions to PREFIX (/usr/local), below DESTDIR
 ## make uninstall  the reverse
-## make dist       to dist/: static binaries, .deb and .rpm for each of ARCHS
+## make dist       to dist/: static binaries, .deb, .rpm, .apk and Arch packages for each of ARCHS
+## make release    dist, the source, a Homebrew formula and the notes, from the tag of HEAD
+## make check-packages  unpack and run what a release would have
 ## make picture    draw testdata/explain.svg again
 ## make clean      remove what was built
 
@@ -21,6 +23,7 @@ VERSION = $(or $(if $(wildcard .git),$(shell git describe --tags --always --dirt
 OPENSSH10 = $(CURDIR)/bin/openssh10
 SOAK =
 ARCHS = amd64 arm64 riscv64
+URL = file://$(CURDIR)/dist
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
 FREEZE = github.com/charmbracelet/freeze@v0.2.2
 NFPM = github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.45.2
@@ -32,7 +35,7 @@ ENTRY = $$(case $$(go env GOOS)/$$(go env GOARCH) in linux/amd64 | linux/arm64) 
 # sshd and ip are where a user's PATH may not lead, and go where root's may not.
 export PATH := $(PATH):/usr/local/go/bin:/usr/local/sbin:/usr/sbin:/sbin
 
-.PHONY: build help demo test e2e soak bench size fuzz lint install uninstall dist picture clean
+.PHONY: build help demo test e2e soak bench size fuzz lint install uninstall dist release check-packages picture clean
 
 build: bin/fdrace
 
@@ -55,7 +58,7 @@ demo: bin/fdrace
 # The stories that may differ between versions of OpenSSH run once more, with the
 # one in OPENSSH10.
 test:
-	@sh .ci/need cc ssh sshd ip --or-skip ansible git microsocks mptcpize nc nft ping rsync tinyproxy
+	@sh .ci/need cc ssh sshd ip --or-skip ansible fish git microsocks mptcpize nc nft ping rsync tinyproxy zsh
 	go vet ./...
 	CGO_ENABLED=1 go test -race -count=1 -p 1 ./...
 	@sh .ci/openssh10 $(OPENSSH10)
@@ -100,37 +103,35 @@ lint:
 	GOOS=openbsd go vet ./...
 	go run $(STATICCHECK) ./...
 	@sh .ci/need --or-skip mandoc
-	@if command -v mandoc >/dev/null; then mandoc -T lint -W warning cmd/fdrace/fdrace.1; fi
+	@if command -v mandoc >/dev/null; then mandoc -T lint -W warning cmd/fdrace/*.[1-9]; fi
 
-MANUALS = $(DESTDIR)$(PREFIX)/share/man/man1
+SHARE = $(DESTDIR)$(PREFIX)/share
 
 install: bin/fdrace
-	install -d "$(DESTDIR)$(PREFIX)/bin" "$(MANUALS)"
+	install -d "$(DESTDIR)$(PREFIX)/bin" "$(SHARE)/man/man1" "$(SHARE)/bash-completion/completions" \
+		"$(SHARE)/zsh/site-functions" "$(SHARE)/fish/vendor_completions.d" "$(SHARE)/doc/fdrace"
 	install -m 755 bin/fdrace "$(DESTDIR)$(PREFIX)/bin/fdrace"
-	install -m 644 cmd/fdrace/fdrace.1 "$(MANUALS)/fdrace.1"
+	install -m 644 cmd/fdrace/fdrace.1 "$(SHARE)/man/man1/fdrace.1"
+	install -m 644 cmd/fdrace/completions/fdrace.bash "$(SHARE)/bash-completion/completions/fdrace"
+	install -m 644 cmd/fdrace/completions/_fdrace "$(SHARE)/zsh/site-functions/_fdrace"
+	install -m 644 cmd/fdrace/completions/fdrace.fish "$(SHARE)/fish/vendor_completions.d/fdrace.fish"
+	install -m 644 cmd/fdrace/schema/*.json "$(SHARE)/doc/fdrace"
 
 uninstall:
-	rm -f "$(DESTDIR)$(PREFIX)/bin/fdrace" "$(MANUALS)/fdrace.1"
+	rm -f "$(DESTDIR)$(PREFIX)/bin/fdrace" "$(SHARE)/man/man1/fdrace.1" \
+		"$(SHARE)/bash-completion/completions/fdrace" "$(SHARE)/zsh/site-functions/_fdrace" \
+		"$(SHARE)/fish/vendor_completions.d/fdrace.fish" \
+		"$(SHARE)/doc/fdrace/explain.schema.json" "$(SHARE)/doc/fdrace/doctor.schema.json"
 
-# What dpkg and rpm are told has no "-": the version of the tag and what came
-# after it, or where there is no tag the day of the commit, so that later is
-# more. Times are the commit's: the same commit makes the same packages.
-DAY = $(or $(shell git log -1 --format=%cd --date=format:%Y%m%d 2>/dev/null),0)
-dist: export PACKAGE_VERSION = $(subst -,+,$(if $(findstring .,$(VERSION)),$(VERSION:v%=%),0+$(DAY).$(VERSION)))
-dist: export SOURCE_DATE_EPOCH ?= $(or $(shell git log -1 --format=%ct 2>/dev/null),0)
 dist:
-	rm -rf dist
-	mkdir dist
-	gzip -9n <cmd/fdrace/fdrace.1 >dist/fdrace.1.gz
-	@set -e; for ARCH in $(ARCHS); do \
-		export ARCH; \
-		(export GOOS=linux GOARCH=$$ARCH; $(BUILD) dist/fdrace-linux-$$ARCH); \
-		for packager in deb rpm; do \
-			go run $(NFPM) package --config .ci/nfpm.yaml --packager $$packager --target dist/; \
-		done; \
-	done
-	rm dist/fdrace.1.gz
-	cd dist && sha256sum * >SHA256SUMS
+	VERSION="$(VERSION)" ARCHS="$(ARCHS)" NFPM="$(NFPM)" sh .ci/dist
+
+release:
+	ARCHS="$(ARCHS)" NFPM="$(NFPM)" URL="$(URL)" sh .ci/release
+
+check-packages:
+	@sh .ci/need --or-skip bsdtar ruby nix-instantiate
+	@sh .ci/check-packages
 
 # It has a background of its own, for the light as for the dark, but no font:
 # what the tool would put in is 280 KB of somebody else's, and every reader has

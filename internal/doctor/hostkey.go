@@ -1,35 +1,151 @@
 package doctor
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"os"
 	"slices"
+	"strings"
+	"time"
 
 	"fdrace/internal/engine"
+	"fdrace/internal/helper"
+	"fdrace/internal/hostkey"
 )
 
-// checkHostKey looks by what name ssh knows the host key of several targets. One
-// of theirs is a bad one: another place's DNS or mDNS may give it to another
-// machine, and the port is a part of it.
-func (l *login) checkHostKey(targets []engine.Target) []Finding {
-	var hosts []string
-	for _, t := range targets {
-		if !slices.Contains(hosts, t.Host) {
-			hosts = append(hosts, t.Host)
+// maxCompared bounds the addresses whose host keys are compared: each costs its
+// server a connection that does not log in.
+const maxCompared = 8
+
+// checkHostKeys compares the host key of every address that answers with what
+// known_hosts has: if the addresses belong to different machines, ssh stops with
+// an alarm whenever the wrong one answers first.
+func (l *login) checkHostKeys(targets []engine.Target, rules *engine.Dialer) []Finding {
+	f := Finding{Check: "host key", Status: OK}
+	keys, err := l.knownKeys()
+	switch {
+	case err != nil:
+		f.Status, f.Found = Warn, err.Error()
+		f.Remedy, f.Where = installSSH(), InShell
+		if f.Remedy == "" {
+			f.Remedy, f.Where = "install OpenSSH's client", ByHand
+		}
+		return []Finding{f}
+	case !keys.Known():
+		f.Found = fmt.Sprintf("known_hosts has none for %s: ssh asks at the first login", keys.Name)
+		return []Finding{f}
+	}
+	var same, different []string
+	for _, addr := range answering(targets, rules) {
+		switch err := l.compare(addr, keys, rules); {
+		case err == nil:
+			same = append(same, addr.String())
+		case errors.Is(err, hostkey.ErrMismatch):
+			different = append(different, addr.String())
+		default:
+			f.Found += fmt.Sprintf("%s: %v; ", addr, err)
 		}
 	}
-	if len(hosts) < 2 {
-		return nil
+	if len(same) > 0 {
+		f.Found += fmt.Sprintf("%s: as in known_hosts for %s; ", strings.Join(same, ", "), keys.Name)
 	}
-	f := Finding{Check: "HostKeyAlias", Status: OK}
-	switch alias, name := l.config["hostkeyalias"], l.config["hostname"]; {
-	case !l.config.unset("hostkeyalias"):
-		f.Found = fmt.Sprintf("the key of all %d hosts is known as %s", len(hosts), alias)
-	case slices.Contains(hosts, name):
-		f.Status = Warn
-		f.Found = fmt.Sprintf("missing: the key of all %d hosts is known as %s, which is the name of one", len(hosts), name)
-		f.Remedy, f.Where = l.hostBlock("HostKeyAlias "+l.host), InConfig
-	default:
-		f.Found = fmt.Sprintf("not needed: the key of all %d hosts is known as %s", len(hosts), name)
+	f.Found = strings.TrimSuffix(f.Found, "; ")
+	if len(different) == 0 {
+		if f.Found == "" {
+			return nil // nobody answers, which the path check reports
+		}
+		return []Finding{f}
+	}
+	have := "has"
+	if len(different) > 1 {
+		have = "have"
+	}
+	f.Status, f.Where = Fail, ByHand
+	f.Found = fmt.Sprintf("%s %s a different key than known_hosts for %s", strings.Join(different, ", "), have, keys.Name)
+	if len(same) > 0 {
+		f.Status = Warn // if the right one answers first, ssh logs in
+		f.Found += "; " + strings.Join(same, ", ") + " matches"
+		f.Remedy = "remove the target that leads to another machine"
+	} else {
+		f.Remedy = fmt.Sprintf("if you know why the key has changed, run %q; otherwise another machine answers", "ssh-keygen -R "+quote(l.hostKeyName()))
 	}
 	return []Finding{f}
+}
+
+// knownKeys returns what ssh will look up for l.
+func (l *login) knownKeys() (*hostkey.Keys, error) {
+	keygen, found := find("ssh-keygen")
+	if !found {
+		return nil, errors.New("no ssh-keygen in PATH")
+	}
+	files := strings.Fields(l.config["userknownhostsfile"] + " " + l.config["globalknownhostsfile"])
+	for i, file := range files {
+		if rest, ok := strings.CutPrefix(file, "~/"); ok {
+			home, _ := os.UserHomeDir()
+			files[i] = home + "/" + rest
+		}
+	}
+	name, port := l.config["hostname"], uint16(22)
+	if !l.config.unset("hostkeyalias") {
+		name = l.config["hostkeyalias"] // which has no port
+	} else if p, err := engine.ParsePort(l.config["port"]); err == nil {
+		port = p
+	}
+	return hostkey.Find(keygen, name, port, files)
+}
+
+// hostKeyName is what known_hosts calls l's host.
+func (l *login) hostKeyName() string {
+	switch port := l.config["port"]; {
+	case !l.config.unset("hostkeyalias"):
+		return l.config["hostkeyalias"]
+	case port != "" && port != "22":
+		return "[" + l.config["hostname"] + "]:" + port
+	}
+	return l.config["hostname"]
+}
+
+// answering returns the addresses of targets that accept a connection. No server
+// sees one.
+func answering(targets []engine.Target, rules *engine.Dialer) (addrs []engine.Addr) {
+	d := *rules
+	d.Transports, d.Proxies, d.Commands, d.Banner, d.Interfaces = nil, nil, nil, "", nil
+	d.RunAll, d.OnProgress, d.Timeout = true, nil, min(d.Timeout, 2*time.Second)
+	d.Report = func(e engine.Event) {
+		if e.Kind == engine.Connected && e.Addr.AddrPort.IsValid() && len(addrs) < maxCompared && !slices.Contains(addrs, e.Addr) {
+			addrs = append(addrs, e.Addr)
+		}
+	}
+	if len(targets) > 0 {
+		d.Dial(context.Background(), targets...) // the events have all that counts
+	}
+	return addrs
+}
+
+// compare connects to addr and compares its server's host key.
+func (l *login) compare(addr engine.Addr, keys *hostkey.Keys, rules *engine.Dialer) error {
+	d := engine.Dialer{Timeout: runTimeout, Bind: rules.Bind, Interface: rules.Interface}
+	w, err := d.Dial(context.Background(), engine.Target{Host: addr.Addr().String(), Port: addr.Port()})
+	if err != nil {
+		return err
+	}
+	l.seen++
+	conn := os.NewFile(uintptr(w.FD), addr.String())
+	defer conn.Close()
+	ssh, _ := find("ssh")
+	file, err := keys.Write(os.TempDir())
+	if err != nil {
+		return err
+	}
+	defer os.Remove(file)
+	return hostkey.Compare(ssh, keys.Args(file), conn, runTimeout)
+}
+
+// awaitPardon waits until the servers have forgiven what they saw.
+func (l *login) awaitPardon(ended time.Time) {
+	for range l.seen {
+		helper.AwaitPardon("host keys were compared", ended)
+		ended = ended.Add(time.Second)
+	}
 }

@@ -2,6 +2,7 @@ package doctor
 
 import (
 	"strings"
+	"time"
 
 	"fdrace/internal/helper"
 )
@@ -16,6 +17,7 @@ type login struct {
 	options helper.Options // what they mean
 	parse   Parser
 	pardon  func() // waits until the server has forgiven what it saw; nil if it saw nothing
+	seen    int    // connections on which host keys were compared
 }
 
 // checkAlias looks at all that ssh -G tells of alias, and at the path to it,
@@ -47,13 +49,15 @@ func checkAlias(r *report, alias, file string, parse Parser) {
 	r.add(l.checkDashes()...)
 	r.add(l.checkNames(file)...)
 	r.add(l.checkLog()...)
-	r.add(l.checkHostKey(targets)...)
 	r.add(l.checkIPQoS(targets)...)
 	r.add(l.checkLostPath()...)
+	r.add(l.checkHostKeys(targets, d)...)
 	r.add(l.checkPath(targets, d)...)
+	ended := time.Now()
 	if l.pardon != nil {
 		l.pardon()
 	}
+	l.awaitPardon(ended)
 }
 
 // hostBlock is a remedy: lines for l in an ssh_config.

@@ -19,7 +19,7 @@ import (
 // winner keeps MPTCP.
 func (l *login) checkPath(targets []engine.Target, d *engine.Dialer) []Finding {
 	const most = 30 * time.Second // where --timeout is more
-	d.Report, d.Tick, d.Timeout, d.Probe = nil, nil, min(d.Timeout, most), true
+	d.Report, d.OnProgress, d.Timeout, d.Probe = nil, nil, min(d.Timeout, most), true
 	commands := d.Commands
 	d.Commands = nil // which log in, and may ask for a passphrase
 	if len(targets)+len(d.Proxies) == 0 {
@@ -59,6 +59,9 @@ func (l *login) checkPath(targets []engine.Target, d *engine.Dialer) []Finding {
 		log = helper.ServerLog(&engine.Winner{Transport: "mptcp"}, nil, d)
 	}
 	l.pardon = func() { helper.AwaitPardon(log, ended) }
+	if l.seen > 0 {
+		log = "a server logs one connection that did not log in for each host key that was compared"
+	}
 	return append(found, Finding{Check: "server log", Status: OK, Found: log})
 }
 

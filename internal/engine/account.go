@@ -19,7 +19,7 @@ func (r *running) winner(a *attempt) *Winner {
 		Attempts:  a.tries,
 		Lost:      a.number > a.discarded+1,
 	}
-	if r.Exhaust {
+	if r.RunAll {
 		w.FD = -1
 	}
 	for _, b := range r.attempts {

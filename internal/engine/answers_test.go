@@ -206,13 +206,28 @@ var targetRaces = []raceCase{
 
 // TestNAT64IsAskedFor: where an IPv4 address could be mapped, and nowhere else.
 func TestNAT64IsAskedFor(t *testing.T) {
-	for family, want := range map[Family]int{AnyFamily: 1, IPv4: 0, IPv6: 0} {
-		f := &fake{
-			dns:   zone{"NAT64": {after: time.Minute}, "box AAAA": {addrs: "2001:db8::5"}, "box A": {addrs: "192.0.2.5"}},
-			hosts: hosts{"2001:db8::5": {rtt: 20 * ms}, "192.0.2.5": {rtt: 20 * ms}},
-		}
-		if log := f.race(t, Dialer{Family: family}, "box"); f.asks != want {
-			t.Errorf("%v: %d questions are left, want %d\n%s", family, f.asks, want, log)
-		}
+	for _, tt := range []struct {
+		name    string
+		dialer  Dialer
+		targets string
+		v4      peer
+		want    int
+	}{
+		{"with a name's questions", Dialer{}, "box", peer{rtt: 20 * ms}, 1},
+		{"not with -4", Dialer{Family: IPv4}, "box", peer{rtt: 20 * ms}, 0},
+		{"not with -6", Dialer{Family: IPv6}, "box", peer{rtt: 20 * ms}, 0},
+		{"for an address that is silent for one delay", Dialer{Timeout: 300 * ms}, "192.0.2.5", peer{rtt: time.Minute}, 1},
+		{"not before", Dialer{Timeout: 249 * ms}, "192.0.2.5", peer{rtt: time.Minute}, 0},
+		{"not for one that has connected, whose banner is late", Dialer{Banner: "SSH-"}, "192.0.2.5", peer{rtt: 20 * ms, banner: time.Second}, 0},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			f := &fake{
+				dns:   zone{"NAT64": {after: time.Minute}, "box AAAA": {addrs: "2001:db8::5"}, "box A": {addrs: "192.0.2.5"}},
+				hosts: hosts{"2001:db8::5": {rtt: 20 * ms}, "192.0.2.5": tt.v4},
+			}
+			if log := f.race(t, tt.dialer, tt.targets); f.asks != tt.want {
+				t.Errorf("%d questions are left, want %d\n%s", f.asks, tt.want, log)
+			}
+		})
 	}
 }

@@ -60,6 +60,16 @@ func TestNoDescriptorLeft(t *testing.T) {
 		{"a retry's", "fd99::1 fd99::2 fd99::3", Dialer{HeadStart: 300 * ms}, nil,
 			hosts{"fd99::2": {rtt: 20 * ms}},
 			"0 syn fd99::1; 250 syn fd99::1; 300 close fd99::1; 300 syn fd99::2; 320 close fd99::1; 320 wins fd99::2; 320 2 of 3 tried, by [fd99::2]:22"},
+		{"those of one group, one after the other", "fe80::1", Dialer{},
+			zone{"fe80::1 LINKS": {addrs: "fe80::1%a fe80::1%b fe80::1%c fe80::1%d fe80::1%e"}},
+			hosts{"fe80::1%a": {rtt: 20 * ms, err: refused}, "fe80::1%b": {rtt: 20 * ms, err: refused}, "fe80::1%c": {rtt: 20 * ms, err: refused},
+				"fe80::1%d": {rtt: 20 * ms, err: refused}, "fe80::1%e": {rtt: 10 * ms}},
+			"0 syn fe80::1%a; 0 syn fe80::1%b; 20 close fe80::1%a; 20 close fe80::1%b; 20 syn fe80::1%c; 20 syn fe80::1%d; " +
+				"40 close fe80::1%c; 40 close fe80::1%d; 40 syn fe80::1%e; 50 wins fe80::1%e; 50 5 of 5 tried, by [fe80::1]:22"},
+		{"those of twins, one after the other", "10.0.0.1 10.0.0.2", Dialer{Transports: []Transport{{Name: "a"}, {}}, NoRetry: true}, nil,
+			hosts{"10.0.0.1 a": {rtt: 300 * ms, err: refused}, "10.0.0.2 a": {rtt: 400 * ms, err: refused}, "10.0.0.1": {rtt: 500 * ms, err: refused}, "10.0.0.2": {rtt: 20 * ms}},
+			"0 syn 10.0.0.1 a; 0 syn 10.0.0.2 a; 300 close 10.0.0.1 a; 300 syn 10.0.0.1; 400 close 10.0.0.2 a; 400 syn 10.0.0.2; " +
+				"420 close 10.0.0.1; 420 wins 10.0.0.2; 420 2 of 2 tried, by 10.0.0.2:22; 420 before it a: connection refused"},
 		{"none, to the end", "10.0.0.1 10.0.0.2 10.0.0.3", Dialer{}, nil, nil,
 			"0 syn 10.0.0.1; 0 syn 10.0.0.2; 10000 close 10.0.0.1; 10000 close 10.0.0.2; 10000 race: context deadline exceeded; " +
 				"  connect tcp 10.0.0.1:22: context deadline exceeded at 10000; " +
@@ -78,7 +88,7 @@ func TestNoDescriptorLeft(t *testing.T) {
 
 func TestErrorIs(t *testing.T) {
 	f := &fake{open: map[int]*conn{}, given: map[int]*conn{}, syns: map[string]int{}, t: t, hosts: hosts{"10.0.0.1": {rtt: ms, err: refused}}}
-	_, err := (&Dialer{Timeout: 20 * ms}).run(f, []Target{{"10.0.0.1", 22}, {"10.0.0.2", 22}})
+	_, err := (&Dialer{Timeout: 20 * ms}).run(f, &Started{}, []Target{{"10.0.0.1", 22}, {"10.0.0.2", 22}})
 	for _, target := range []error{unix.ECONNREFUSED, context.DeadlineExceeded} {
 		if !errors.Is(err, target) {
 			t.Errorf("%v is not %v", err, target)
@@ -129,7 +139,7 @@ func TestEveryWay(t *testing.T) {
 		hosts: hosts{"10.0.0.1": {rtt: 20 * ms, err: refused}},
 		open:  map[int]*conn{}, given: map[int]*conn{}, syns: map[string]int{}, t: t,
 	}
-	_, err := (&Dialer{Timeout: 100 * ms}).run(f, []Target{{"10.0.0.1", 22}, {"box", 22}, {"alias", 22}})
+	_, err := (&Dialer{Timeout: 100 * ms}).run(f, &Started{}, []Target{{"10.0.0.1", 22}, {"box", 22}, {"alias", 22}})
 	var lost *Error
 	if !errors.As(err, &lost) || len(lost.Failures) != 2 {
 		t.Fatal(err)

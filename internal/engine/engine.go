@@ -184,13 +184,13 @@ type Dialer struct {
 	// first cannot win; Timeout bounds the wait. Default: none.
 	Banner string
 
-	// Exhaust has the race go on when it is won, until every candidate has
+	// RunAll has the race go on when it is won, until every candidate has
 	// ended or the time is out, to see what would have become of each. It
 	// keeps no connection: each is reset as soon as it is ready, the winner's
 	// too, and no server sees more connections than in a race that ends.
 	// Attempts that a server would see are given up when the race is won (ErrSeen).
 	// The winner is the same as without. Default: a race ends when it is won.
-	Exhaust bool
+	RunAll bool
 
 	// Probe leaves the winner's handshake incomplete, where that can be: for a
 	// caller that resets the connection (SO_LINGER) within 100 ms, so that no
@@ -201,29 +201,36 @@ type Dialer struct {
 	// ErrHangup. They stay the caller's.
 	Hangup []int
 
-	// Begun has connections that were begun before Dial, each the first attempt at
-	// its peer. Asked has lookups that were begun, by the name as it is in a Target;
-	// all have the same Config and Health. Dial takes them over, and out. Age is how
-	// long ago the race has begun, which is the zero of all times in them.
-	Begun map[netip.AddrPort]Begun
-	Asked map[string]*stub.Exchange
-	Age   time.Duration
-
 	// Report, if set, is called with every event, from the goroutine that
 	// called Dial. The race waits for it.
 	Report func(Event)
 
-	// Tick, if set, is called when the race has lasted 500 ms, and every
+	// OnProgress, if set, is called when the race has lasted 500 ms, and every
 	// 100 ms from then on, from the goroutine that called Dial. It returns
 	// whether it wants to be called again.
-	Tick func(Progress) bool
+	OnProgress func(Progress) bool
 }
 
-// A Begun is a connection that was begun before Dial: a non-blocking, close-on-exec
-// socket of the first of Dialer.Transports, on which connect(2) was called.
-type Begun struct {
+// Started is what was done of a race before Continue. Its times are since the race
+// began, Age ago.
+type Started struct {
+	// Age is how long ago the race began. It counts towards Dialer.Timeout.
+	Age time.Duration
+
+	// Sockets maps peer addresses to sockets on which connect(2) was already
+	// called: each is the first attempt at its peer. They must be non-blocking and
+	// close-on-exec, and made by the first of Dialer.Transports.
+	Sockets map[netip.AddrPort]StartedSocket
+
+	// Lookups maps names, as they are in a Target, to lookups that wait for an
+	// answer. All have the same Config and Health.
+	Lookups map[string]*stub.Exchange
+}
+
+// A StartedSocket is one of Started.Sockets.
+type StartedSocket struct {
 	FD int
-	At time.Duration // when, since the race has begun
+	At time.Duration // when connect(2) was called
 }
 
 // A Winner is the connection a race has given.
@@ -231,14 +238,14 @@ type Winner struct {
 	// FD is the connected socket: blocking, close-on-exec, SO_KEEPALIVE on
 	// with the kernel's own intervals, TCP_NODELAY on, no error pending. The
 	// caller owns and closes it. Of a Command it is one end of a socket pair. It is
-	// -1 if Dialer.Exhaust is set.
+	// -1 if Dialer.RunAll is set.
 	FD int
 
 	Target    Target        // the first of those that led to Addr
 	Addr      Addr          // the peer
 	Interface string        // what the socket is bound to, if anything
 	Transport string        // its Transport's name
-	Elapsed   time.Duration // from the call of Dial, or Age before it, to the win
+	Elapsed   time.Duration // from the beginning of the race to the win
 	Tried, Of int           // candidates tried, candidates known, at the win
 
 	// Attempts is how many connections to Addr by Transport were begun, and
@@ -301,16 +308,22 @@ func (a Addr) String() string {
 //
 // Without targets it is a race of d's Proxies and Commands alone.
 func (d *Dialer) Dial(ctx context.Context, targets ...Target) (*Winner, error) {
-	if len(targets)+len(d.Proxies)+len(d.Commands) == 0 {
-		return nil, errors.New("race: no target")
-	}
-	sys, err := newKernel(ctx, d)
+	return d.Continue(ctx, &Started{}, targets...)
+}
+
+// Continue is Dial for a race of which a part is done. It takes ownership of the
+// descriptors in started, whatever it returns, and empties its maps.
+func (d *Dialer) Continue(ctx context.Context, started *Started, targets ...Target) (*Winner, error) {
+	sys, err := newKernel(ctx, d, started)
 	if err != nil {
 		return nil, fmt.Errorf("race: %w", err)
 	}
 	defer sys.shut()
-	w, err := d.run(sys, targets)
-	if err != nil || d.Exhaust {
+	if err := d.validate(started, targets); err != nil {
+		return nil, fmt.Errorf("race: %w", err)
+	}
+	w, err := d.run(sys, started, targets)
+	if err != nil || d.RunAll {
 		sys.reap()
 	}
 	return w, err

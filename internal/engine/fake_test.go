@@ -18,10 +18,11 @@ import (
 // fake is a system whose clock moves in Wait alone, and there at once: a queue
 // of what the network will do. What it was told to do, and when, is its log.
 type fake struct {
-	t    *testing.T
-	now  time.Duration
-	end  error // what ends the race ...
-	ends time.Duration
+	t       *testing.T
+	now     time.Duration
+	started Started
+	end     error // what ends the race ...
+	ends    time.Duration
 
 	// dns has answers by "name A" and "name AAAA", hosts has peers by "addr"
 	// or "addr transport". What is in neither is silent.
@@ -29,6 +30,7 @@ type fake struct {
 	hosts map[string]peer
 	limit int // descriptors there are, 0 for no limit
 	asks  int // lookups under way, each of which holds one
+	idle  int // calls of Wait in which no time passed
 
 	queue            queue
 	seq              int
@@ -45,6 +47,9 @@ type fake struct {
 	worse            string           // addresses that RFC 6724 has last
 	noRoute6, route4 bool             // there is no IPv6; there is IPv4 beside NAT64
 }
+
+// maxIdle is how often a race may call Wait in one moment.
+const maxIdle = 1000
 
 type reply struct {
 	after time.Duration
@@ -72,7 +77,7 @@ type peer struct {
 	reply  time.Duration // a proxy's, after it was asked
 	refuse error         // in its reply
 	deaf   bool          // it has none, nor has a command a banner
-	half   bool          // a command has a banner in two parts
+	half   bool          // its banner comes in two parts
 }
 
 // A conn is up at some time, and from some time on its server sees it: when it
@@ -89,6 +94,7 @@ type conn struct {
 	looked bool
 	proxy  bool
 	asked  bool
+	half   bool
 }
 
 type event struct {
@@ -179,8 +185,16 @@ func (f *fake) Route(family Family) bool {
 	return !(family == IPv6 && f.noRoute6)
 }
 
-// SameInterface has eth1 be wired, too.
-func (f *fake) SameInterface(a, b string) bool { return a == "wired" && b == "eth1" }
+// InterfaceName has eth0 be number 2, and eth1 be wired, too.
+func (f *fake) InterfaceName(zone string) string {
+	switch zone {
+	case "2":
+		return "eth0"
+	case "wired":
+		return "eth1"
+	}
+	return zone
+}
 
 // Sort has IPv6 first, but for the addresses in worse.
 func (f *fake) Sort(addrs []netip.Addr) {
@@ -279,6 +293,12 @@ func (f *fake) Wait(until time.Duration) (n news, err error) {
 	if len(f.queue) > 0 {
 		until = min(until, f.queue[0].at)
 	}
+	if f.idle++; f.idle > maxIdle {
+		f.t.Fatalf("the race does nothing at %v, again and again:\n%s", f.now, strings.Join(f.log, "\n"))
+	}
+	if until > f.now {
+		f.idle = 0
+	}
 	if f.end != nil && f.ends <= until {
 		f.now = max(f.now, f.ends)
 		return n, f.end
@@ -333,6 +353,11 @@ func (f *fake) Look(t *Transport, fd int) error {
 			f.after(p.banner, event{ended: &ended{fd, nil}})
 		}
 		return errNotYet
+	}
+	if p.half && !c.half {
+		c.half = true
+		f.say("half %s", c.name)
+		return errHalf
 	}
 	if p.said != "" {
 		return &Refusal{p.said}
@@ -411,8 +436,8 @@ func (f *fake) start(t *testing.T, d *Dialer) {
 // winner's.
 func (f *fake) run(t *testing.T, d *Dialer, targets []Target) (*Winner, error) {
 	f.start(t, d)
-	w, err := d.run(f, targets)
-	if w != nil && !d.Exhaust {
+	w, err := d.run(f, &f.started, targets)
+	if w != nil && !d.RunAll {
 		if f.given[w.FD] == nil {
 			t.Errorf("the winner's descriptor, %d, is not what was released", w.FD)
 		}

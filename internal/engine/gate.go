@@ -79,6 +79,21 @@ func (r *running) grace(a *attempt) time.Duration {
 	return 0
 }
 
+// repeatBefore repeats the attempts at a's address by eager transports before a's, now
+// that a has connected and they have not. With a banner to wait for they were not
+// repeated when a began: where not a packet was lost but the server is slow, it would
+// answer both tries, and see two connections.
+func (r *running) repeatBefore(a *attempt) {
+	if r.NoRetry || r.Banner == "" {
+		return
+	}
+	for b := a.before; b != nil; b = b.before {
+		if b.pending() && !r.holds(b) && b.open[b.n-1].began < a.answered-a.handshake {
+			r.schedule.again(b, a.answered)
+		}
+	}
+}
+
 // hold has a wait with its ACK unsent.
 func (r *running) hold(a *attempt) {
 	r.sys.Hold(a.fd)
@@ -103,9 +118,12 @@ func (r *running) admit(a *attempt) (over bool) {
 	switch err {
 	case nil:
 		r.win(a)
-		return !r.Exhaust
-	case errNotYet:
+		return !r.RunAll
+	case errNotYet, errHalf:
 		r.show(a)
+		if err == errHalf {
+			r.peekLater(a)
+		}
 		return false
 	}
 	r.reportConnected(a)
@@ -116,8 +134,8 @@ func (r *running) admit(a *attempt) (over bool) {
 // win takes a as the winner. The others are closed before anything else: those
 // that have connected meanwhile are not to be acknowledged.
 func (r *running) win(a *attempt) {
-	if r.Exhaust {
-		r.winExhaust(a)
+	if r.RunAll {
+		r.winRunAll(a)
 		return
 	}
 	for _, b := range r.attempts {
@@ -201,8 +219,10 @@ func (r *running) admitHeld(now time.Duration) (over bool) {
 	return false
 }
 
-// renew begins those anew that are held for longer than the kernel holds an ACK.
-func (r *running) renew(now time.Duration) (over bool) {
+// renew resets those that are held for longer than the kernel holds an ACK. They begin
+// anew when the turn of the one that they wait for is almost over: as much before its
+// end as a handshake takes.
+func (r *running) renew(now time.Duration) {
 	for i := 0; i < len(r.gate.held); {
 		a := r.gate.held[i]
 		if r.renewAt(a) > now {
@@ -212,12 +232,9 @@ func (r *running) renew(now time.Duration) (over bool) {
 		r.leave(a)
 		r.close(a, a.fd)
 		a.fd, a.discarded = -1, a.tries
-		a.lanes[0].last = now
-		if over := r.connect(a); over {
-			return true
-		}
+		a.lanes[0].last = max(now, r.gate.quiet)
+		r.schedule.again(a, 0) // not while the gate is closed
 	}
-	return false
 }
 
 func (r *running) renewAt(a *attempt) time.Duration {

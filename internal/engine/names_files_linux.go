@@ -4,21 +4,14 @@ import (
 	"net/netip"
 	"os"
 	"slices"
+	"syscall"
 
+	"fdrace/internal/rawsys"
 	"fdrace/internal/resolve"
 	"fdrace/internal/stub"
-
-	"golang.org/x/sys/unix"
 )
 
 // The files that say how names are looked up, or what they mean.
-
-// Files that a test may replace.
-var (
-	hostsPath  = "/etc/hosts"
-	resolvPath = "/etc/resolv.conf"
-	gaiPath    = "/etc/gai.conf"
-)
 
 // fromHosts reports whether /etc/hosts, or the name itself, says all there is
 // to know.
@@ -68,29 +61,12 @@ func (s *names) fromHosts(k *kernel, l *lookup) bool {
 // scanHosts returns every address that /etc/hosts has for name, once each. A
 // file that cannot be read has none.
 func (s *names) scanHosts(name string) (addrs []netip.Addr) {
-	fd := s.openFile(hostsPath)
-	if fd < 0 {
-		return nil
-	}
-	defer unix.Close(fd)
-	buf := s.buffer()
-	var h stub.Hosts
-	h.Init(name)
-	for end := false; !end; {
-		n, err := unix.Read(fd, buf)
-		if err == unix.EINTR {
-			continue
-		}
-		b := buf[:max(n, 0)]
-		if end = len(b) == 0; end {
-			b = append(b, '\n')
-		}
-		for len(b) > 0 {
-			n, found := h.Scan(b)
-			if a := toNetip(&h.Addr); found && !slices.Contains(addrs, a) {
-				addrs = append(addrs, a)
-			}
-			b = b[n:]
+	var f rawsys.HostsFile
+	s.check(f.Open(name, s.buffer()))
+	defer f.Close()
+	for f.Next() {
+		if a := toNetip(&f.Addr); !slices.Contains(addrs, a) {
+			addrs = append(addrs, a)
 		}
 	}
 	return addrs
@@ -100,51 +76,25 @@ func (s *names) scanHosts(name string) (addrs []netip.Addr) {
 // before they are touched.
 func (s *names) buffer() []byte {
 	if s.buf == nil {
-		s.buf = make([]byte, 32<<10)
+		s.buf = make([]byte, rawsys.BufferSize)
 	}
 	return s.buf
 }
 
 func (s *names) readConfig(k *kernel) {
-	for _, x := range k.dialer.Asked {
+	for _, x := range k.started.Lookups {
 		s.conf, s.health = x.Config, x.Health
 		return
 	}
 	s.conf, s.health = &stub.Config{}, &stub.Health{}
-	text := s.readFile(resolvPath)
-	var host unix.Utsname
-	_ = unix.Uname(&host) // no name, no domain
-	s.conf.Parse(text, os.Getenv("LOCALDOMAIN"), os.Getenv("RES_OPTIONS"), unix.ByteSliceToString(host.Nodename[:]))
-	if s.conf.Rotate {
-		s.conf.RotateBy(int(random() % uint64(s.conf.NServers)))
-	}
+	s.check(rawsys.ReadConfig(s.conf, s.buffer(), os.Getenv("LOCALDOMAIN"), os.Getenv("RES_OPTIONS")))
+	s.buf = nil // conf points into it
 }
 
-// readFile returns the beginning of a file, "" if it cannot be read. It goes
-// around package os, which would set up a poller for it.
-func (s *names) readFile(path string) string {
-	fd := s.openFile(path)
-	if fd < 0 {
-		return ""
+// check notes that no descriptor was left. A file that was not read for that reason
+// is not as if there were no such file, which could lead to another machine.
+func (s *names) check(e syscall.Errno) {
+	if rawsys.NoDescriptor(e) {
+		s.full = os.NewSyscallError("socket", e)
 	}
-	defer unix.Close(fd)
-	buf, n := s.buffer(), 0
-	for n < len(buf) {
-		m, err := unix.Read(fd, buf[n:])
-		if m <= 0 && err != unix.EINTR {
-			break
-		}
-		n += max(m, 0)
-	}
-	return string(buf[:n])
-}
-
-// openFile opens a file to read, -1 if that fails. For want of a descriptor it is
-// not as if there were no such file, which could lead to another machine.
-func (s *names) openFile(path string) (fd int) {
-	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
-	if err == unix.EMFILE || err == unix.ENFILE {
-		s.full = os.NewSyscallError("open "+path, err)
-	}
-	return fd
 }

@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"fdrace/internal/rawsys"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -106,7 +108,7 @@ func TestNamesGarbageByTCP(t *testing.T) {
 		}
 	}()
 	t.Cleanup(func() { l.Close(); <-done })
-	dnsPort = uint16(l.Addr().(*net.TCPAddr).Port)
+	rawsys.DNSPort = uint16(l.Addr().(*net.TCPAddr).Port)
 	_, err = (&Dialer{Timeout: 5 * time.Second, Family: IPv4}).Dial(context.Background(), Target{"box", 22})
 	if err == nil || !strings.Contains(err.Error(), "127.0.0.53 sent a malformed answer") {
 		t.Error(err)

@@ -6,10 +6,9 @@ import (
 	"slices"
 	"time"
 
+	"fdrace/internal/rawsys"
 	"fdrace/internal/resolve"
 	"fdrace/internal/stub"
-
-	"golang.org/x/sys/unix"
 )
 
 // maxNames is how many names are looked up at a time: each takes two sockets
@@ -35,14 +34,12 @@ type names struct {
 
 // A lookup is that of one name, or of one service.
 type lookup struct {
-	stub.Lookup
+	stub.Exchange
 	questions []question // the race's, in the order of stub's
 	started   bool
-	began     time.Duration // since the race began
-	scanned   bool          // it is not in /etc/hosts
-	socks     [2][stub.MaxServers]*nameSock
-	streams   [2][stub.MaxServers]*nameSock
-	messages  [2][stub.MaxServers][]byte
+	began     time.Duration           // since the race began
+	scanned   bool                    // it is not in /etc/hosts
+	streams   [2][stub.MaxServers]int // TCP sockets, as FDs are UDP sockets
 	told      [2][]netip.Addr
 	over      [2]bool
 }
@@ -124,7 +121,7 @@ func (s *names) step(k *kernel) (due time.Duration) {
 }
 
 func (l *lookup) hasSocket() bool {
-	return l.socks != [2][stub.MaxServers]*nameSock{} || l.streams != [2][stub.MaxServers]*nameSock{}
+	return l.FDs != [2][stub.MaxServers]int{} || l.streams != [2][stub.MaxServers]int{}
 }
 
 // fail ends l, which has not asked anybody.
@@ -160,8 +157,8 @@ func (s *names) start(k *kernel, l *lookup) {
 	if s.conf == nil {
 		s.readConfig(k)
 	}
-	if x := k.dialer.Asked[q.host]; x != nil {
-		delete(k.dialer.Asked, q.host)
+	if x := k.started.Lookups[q.host]; x != nil {
+		delete(k.started.Lookups, q.host)
 		s.adopt(k, l, x)
 		return
 	}
@@ -170,32 +167,19 @@ func (s *names) start(k *kernel, l *lookup) {
 		return
 	}
 	absolute := q.kind == askSRV || q.kind == askNAT64
-	l.Init(s.conf, s.health, host, absolute, first, second, random(), k.Now())
+	l.Config, l.Health = s.conf, s.health
+	l.Init(s.conf, s.health, host, absolute, first, second, rawsys.Random(), k.Now())
 }
 
 // adopt makes x, which was begun before the race, the lookup of l.
 func (s *names) adopt(k *kernel, l *lookup, x *stub.Exchange) {
-	l.Lookup, l.messages = x.Lookup, x.Messages
+	l.Exchange = *x
 	l.Repeat()
 	for i := range x.FDs {
 		for j, fd := range x.FDs[i] {
-			if fd > 0 {
-				s.listen(k, &nameSock{fd: fd, lookup: l, question: i, server: j})
-			}
+			s.listen(k, &nameSock{fd: fd, lookup: l, question: i, server: j}, 0)
 		}
 	}
-}
-
-// random makes identifiers of questions hard to guess.
-func random() (r uint64) {
-	var b [8]byte
-	if _, err := unix.Getrandom(b[:], 0); err != nil {
-		return uint64(time.Now().UnixNano()) // before Linux 3.17
-	}
-	for _, c := range b {
-		r = r<<8 | uint64(c)
-	}
-	return r
 }
 
 // results takes what l has found out.
@@ -213,7 +197,7 @@ func (s *names) results(k *kernel, l *lookup, now time.Duration) {
 			if r.Replaces {
 				a.replaces = l.told[r.Question]
 			}
-			s.read1(&a, l, r.Question, l.messages[r.Question][r.Server])
+			s.read1(&a, l, r.Question, l.Messages[r.Question][r.Server])
 			l.told[r.Question] = append([]netip.Addr{}, a.addrs...)
 		case r.Replaces:
 			a.replaces, a.err = l.told[r.Question], s.failure(l, r.Question)
@@ -245,7 +229,7 @@ func (s *names) read1(a *answer, l *lookup, question int, m []byte) {
 	}
 	switch a.kind {
 	case askSRV:
-		a.services, a.err = resolve.OrderServices(a.host, services, random)
+		a.services, a.err = resolve.OrderServices(a.host, services, rawsys.Random)
 		if invalid && a.err != nil {
 			a.err = errors.New("its SRV record has a target that is no host name")
 		}
@@ -292,25 +276,24 @@ func (s *names) close(k *kernel) {
 
 func (s *names) closeQuestion(k *kernel, l *lookup, i int) {
 	for j := range stub.MaxServers {
-		for _, sock := range []*nameSock{l.socks[i][j], l.streams[i][j]} {
-			if sock != nil {
-				s.closeSock(k, sock)
-			}
-		}
+		s.close1(k, &l.FDs[i][j])
+		s.close1(k, &l.streams[i][j])
 	}
 }
 
-func (s *names) closeSock(k *kernel, sock *nameSock) {
-	l := sock.lookup
-	list := &l.socks
-	if sock.tcp {
-		list = &l.streams
+// close1 closes a socket, if there is one.
+func (s *names) close1(k *kernel, fd *int) {
+	if *fd > 0 {
+		rawsys.Close(*fd)
+		s.forget(k, *fd)
 	}
-	list[sock.question][sock.server] = nil
-	unix.Close(sock.fd)
-	k.forget(sock.fd)
-	delete(s.socks, sock.fd)
-	sock.fd = -1
+	*fd = 0
+}
+
+// forget makes poll wait no longer for fd, which is closed.
+func (s *names) forget(k *kernel, fd int) {
+	k.forget(fd)
+	delete(s.socks, fd)
 }
 
 // abandon ends the lookup of q, and says what the name servers have made of it.

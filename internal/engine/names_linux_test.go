@@ -16,6 +16,8 @@ import (
 	"testing"
 	"time"
 
+	"fdrace/internal/rawsys"
+
 	"golang.org/x/net/dns/dnsmessage"
 	"golang.org/x/sys/unix"
 )
@@ -36,10 +38,12 @@ func serveNames(t *testing.T, conf, hosts string, zones ...map[string]string) (s
 	t.Helper()
 	dir := t.TempDir()
 	text := conf + "\n"
-	old := [...]string{hostsPath, resolvPath, gaiPath}
-	port := dnsPort
-	t.Cleanup(func() { hostsPath, resolvPath, gaiPath, dnsPort = old[0], old[1], old[2], port })
-	dnsPort = 0
+	old := [...]string{rawsys.HostsPath, rawsys.ResolvPath, rawsys.GaiPath}
+	port := rawsys.DNSPort
+	t.Cleanup(func() {
+		rawsys.HostsPath, rawsys.ResolvPath, rawsys.GaiPath, rawsys.DNSPort = old[0], old[1], old[2], port
+	})
+	rawsys.DNSPort = 0
 	for i, zone := range zones {
 		addr := fmt.Sprintf("127.0.0.%d", 53+i)
 		text += "nameserver " + addr + "\n"
@@ -49,10 +53,10 @@ func serveNames(t *testing.T, conf, hosts string, zones ...map[string]string) (s
 		s := &zoneServer{records: zone, asked: map[string]int{}}
 		servers = append(servers, s)
 		var err error
-		if s.udp, err = net.ListenUDP("udp", net.UDPAddrFromAddrPort(netip.AddrPortFrom(netip.MustParseAddr(addr), dnsPort))); err != nil {
+		if s.udp, err = net.ListenUDP("udp", net.UDPAddrFromAddrPort(netip.AddrPortFrom(netip.MustParseAddr(addr), rawsys.DNSPort))); err != nil {
 			t.Fatal(err)
 		}
-		dnsPort = uint16(s.udp.LocalAddr().(*net.UDPAddr).Port)
+		rawsys.DNSPort = uint16(s.udp.LocalAddr().(*net.UDPAddr).Port)
 		if s.tcp, err = net.Listen("tcp", s.udp.LocalAddr().String()); err != nil {
 			t.Fatal(err)
 		}
@@ -66,10 +70,10 @@ func serveNames(t *testing.T, conf, hosts string, zones ...map[string]string) (s
 			<-done
 		})
 	}
-	hostsPath, resolvPath, gaiPath = filepath.Join(dir, "hosts"), filepath.Join(dir, "resolv.conf"), filepath.Join(dir, "gai.conf")
-	if err := errors.Join(os.WriteFile(resolvPath, []byte(text), 0o600), os.WriteFile(hostsPath, []byte(hosts), 0o600)); err != nil {
+	if err := errors.Join(os.WriteFile(filepath.Join(dir, "resolv.conf"), []byte(text), 0o600), os.WriteFile(filepath.Join(dir, "hosts"), []byte(hosts), 0o600)); err != nil {
 		t.Fatal(err)
 	}
+	rawsys.HostsPath, rawsys.ResolvPath, rawsys.GaiPath = dir+"/hosts\x00", dir+"/resolv.conf\x00", dir+"/gai.conf\x00"
 	t.Setenv("LOCALDOMAIN", "")
 	t.Setenv("RES_OPTIONS", "")
 	return servers
@@ -212,7 +216,7 @@ func TestNames(t *testing.T) {
 			noLeak(t)
 			serveNames(t, tt.conf, tt.hosts, tt.zones...)
 			routines := runtime.NumGoroutine()
-			k, err := newKernel(context.Background(), &Dialer{})
+			k, err := newKernel(context.Background(), &Dialer{}, &Started{})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -3,25 +3,16 @@ package engine
 import (
 	"fmt"
 	"net"
-	"net/netip"
-	"os"
+	"slices"
 	"strings"
 	"time"
 
+	"fdrace/internal/rawsys"
 	"fdrace/internal/resolve"
 	"fdrace/internal/stub"
 
 	"golang.org/x/sys/unix"
 )
-
-// The sockets of names: each is connected to one server, so that the kernel
-// passes on nobody else's answers and tells of a port that is closed. Each
-// question has one of its own, and so a port of its own: some servers lose one of
-// two questions that come from one port (single-request-reopen of
-// resolv.conf(5)).
-
-// dnsPort is where name servers listen. Tests have no privilege to.
-var dnsPort uint16 = 53
 
 // send sends what is due.
 func (s *names) send(k *kernel, l *lookup, now time.Duration) {
@@ -32,109 +23,55 @@ func (s *names) send(k *kernel, l *lookup, now time.Duration) {
 		}
 		if p.TCP {
 			s.sendTCP(k, l, p, now)
-		} else {
-			s.sendUDP(k, l, p, now)
+			continue
 		}
-	}
-}
-
-func (s *names) sendUDP(k *kernel, l *lookup, p stub.Packet, now time.Duration) {
-	sock := l.socks[p.Question][p.Server]
-	if sock == nil {
-		var why stub.Verdict
-		if sock, why = s.open(k, l, p, now); sock == nil {
-			if why != stub.NoAnswer {
-				l.Fail(p.Question, p.Server, why, now)
-			}
-			return
-		}
-	}
-	if _, err := unix.Write(sock.fd, l.Query(p.Question)); err != nil {
-		s.failed(k, sock, err, now)
+		before := l.FDs[p.Question][p.Server]
+		s.check(rawsys.Send(&l.Exchange, p, now))
+		s.listen(k, &nameSock{fd: l.FDs[p.Question][p.Server], lookup: l, question: p.Question, server: p.Server}, before)
 	}
 }
 
 func (s *names) sendTCP(k *kernel, l *lookup, p stub.Packet, now time.Duration) {
-	if sock := l.streams[p.Question][p.Server]; sock != nil { // of the name before
-		s.closeSock(k, sock)
-	}
-	sock, why := s.open(k, l, p, now)
-	if sock == nil {
-		if why == stub.NoAnswer {
+	stream := &l.streams[p.Question][p.Server]
+	s.close1(k, stream) // of the name before
+	fd, e := rawsys.Dial(&s.conf.Servers[p.Server], unix.SOCK_STREAM)
+	if s.check(e); e != 0 {
+		why := rawsys.Verdict(e)
+		if rawsys.NoDescriptor(e) {
 			why = stub.TCPFailed
 		}
 		l.Fail(p.Question, p.Server, why, now)
 		return
 	}
+	*stream = fd
 	q := l.Query(p.Question)
-	sock.out = append([]byte{byte(len(q) >> 8), byte(len(q))}, q...)
+	s.listen(k, &nameSock{
+		fd: fd, lookup: l, question: p.Question, server: p.Server,
+		tcp: true, out: append([]byte{byte(len(q) >> 8), byte(len(q))}, q...),
+	}, 0)
 }
 
-// open makes a socket to a server. Where there is none it says why: NoAnswer if
-// no descriptor is left, which may be different when the question is repeated.
-func (s *names) open(k *kernel, l *lookup, p stub.Packet, now time.Duration) (*nameSock, stub.Verdict) {
-	to := netip.AddrPortFrom(toNetip(&s.conf.Servers[p.Server]), dnsPort)
-	sa, err := sockaddr(Addr{AddrPort: to})
-	if err != nil {
-		return nil, stub.Unreachable
+// listen makes poll wait for sock, unless its descriptor is the one before.
+func (s *names) listen(k *kernel, sock *nameSock, before int) {
+	if sock.fd == before {
+		return
 	}
-	domain, kind := unix.AF_INET6, unix.SOCK_DGRAM
-	if to.Addr().Is4() {
-		domain = unix.AF_INET
+	if before > 0 {
+		s.forget(k, before)
 	}
-	if p.TCP {
-		kind = unix.SOCK_STREAM
+	if sock.fd == 0 {
+		return
 	}
-	fd, err := newSocket(domain, kind)
-	if err != nil {
-		if err == unix.EMFILE || err == unix.ENFILE {
-			s.full = os.NewSyscallError("socket", err)
-			return nil, stub.NoAnswer
-		}
-		return nil, stub.Unreachable
-	}
-	if err := unix.Connect(fd, sa); err != nil && err != unix.EINPROGRESS {
-		unix.Close(fd)
-		if err == unix.ECONNREFUSED {
-			return nil, stub.PortClosed
-		}
-		return nil, stub.Unreachable
-	}
-	sock := &nameSock{fd: fd, lookup: l, question: p.Question, server: p.Server, tcp: p.TCP}
-	s.listen(k, sock)
-	return sock, 0
-}
-
-// listen has poll tell of sock.
-func (s *names) listen(k *kernel, sock *nameSock) {
 	events := int16(unix.POLLIN)
-	list := &sock.lookup.socks
 	if sock.tcp {
-		events, list = unix.POLLOUT, &sock.lookup.streams
+		events = unix.POLLOUT
 	}
-	list[sock.question][sock.server] = sock
 	if s.socks == nil {
 		s.socks = map[int]*nameSock{}
 	}
 	s.socks[sock.fd] = sock
 	k.index[sock.fd] = len(k.polls)
 	k.polls = append(k.polls, unix.PollFd{Fd: int32(sock.fd), Events: events})
-}
-
-// failed takes an error of a socket.
-func (s *names) failed(k *kernel, sock *nameSock, err error, now time.Duration) {
-	why := stub.Unreachable
-	switch {
-	case err == unix.EAGAIN || err == unix.EINTR || err == unix.ENOBUFS:
-		return // lost, as a datagram may be
-	case sock.tcp:
-		why = stub.TCPFailed
-	case err == unix.ECONNREFUSED:
-		why = stub.PortClosed
-	}
-	l, question, server := sock.lookup, sock.question, sock.server
-	s.closeSock(k, sock)
-	l.Fail(question, server, why, now)
 }
 
 // take notes that poll has something to say of fd, if it is one of s.
@@ -151,7 +88,7 @@ func (s *names) take(fd int) bool {
 func (s *names) receive(k *kernel) {
 	for _, sock := range s.ready {
 		switch {
-		case sock.fd < 0: // closed meanwhile
+		case s.socks[sock.fd] != sock: // closed meanwhile
 		case sock.tcp:
 			s.readTCP(k, sock, k.Now())
 		default:
@@ -162,53 +99,50 @@ func (s *names) receive(k *kernel) {
 }
 
 func (s *names) readUDP(k *kernel, sock *nameSock, now time.Duration) {
-	for sock.fd >= 0 {
-		n, err := unix.Read(sock.fd, s.buffer())
-		if err != nil {
-			s.failed(k, sock, err, now)
-			return
-		}
-		s.take1(sock, s.buffer()[:n], now)
-	}
-}
-
-// take1 gives a message to the lookup, and keeps it if that wants it.
-func (s *names) take1(sock *nameSock, m []byte, now time.Duration) {
 	l := sock.lookup
-	if question, keep := l.Answer(sock.server, m, sock.tcp, now); keep {
-		l.messages[question][sock.server] = append([]byte{}, m...)
+	for {
+		m, kept, ok := rawsys.Receive(&l.Exchange, sock.question, sock.server, s.buffer(), now)
+		if !ok {
+			break
+		}
+		if kept >= 0 {
+			l.Messages[kept][sock.server] = slices.Clone(m)
+		}
+	}
+	if l.FDs[sock.question][sock.server] != sock.fd {
+		s.forget(k, sock.fd)
 	}
 }
 
 func (s *names) readTCP(k *kernel, sock *nameSock, now time.Duration) {
+	l, question, server := sock.lookup, sock.question, sock.server
+	why := stub.TCPFailed
+	var n int
+	var err error
 	if len(sock.out) > 0 {
-		n, err := unix.Write(sock.fd, sock.out)
-		if err != nil {
-			s.failed(k, sock, err, now)
+		if n, err = unix.Write(sock.fd, sock.out); err == nil {
+			if sock.out = sock.out[n:]; len(sock.out) == 0 {
+				k.polls[k.index[sock.fd]].Events = unix.POLLIN
+			}
 			return
 		}
-		if sock.out = sock.out[n:]; len(sock.out) == 0 {
-			k.polls[k.index[sock.fd]].Events = unix.POLLIN
+	} else if n, err = unix.Read(sock.fd, s.buffer()); n > 0 {
+		if sock.in = append(sock.in, s.buffer()[:n]...); len(sock.in) < 2 {
+			return
 		}
-		return
+		m, length := sock.in[2:], int(sock.in[0])<<8|int(sock.in[1])
+		if len(m) < length {
+			return
+		}
+		m = m[:length]
+		if q, keep := l.Answer(server, m, true, now); keep {
+			l.Messages[q][server] = m
+		}
+		why = stub.Malformed // unless that was an answer
 	}
-	n, err := unix.Read(sock.fd, s.buffer())
-	if err == nil && n == 0 {
-		err = unix.ECONNRESET
-	}
-	if err != nil {
-		s.failed(k, sock, err, now)
-		return
-	}
-	sock.in = append(sock.in, s.buffer()[:n]...)
-	if len(sock.in) < 2 {
-		return
-	}
-	if length := int(sock.in[0])<<8 | int(sock.in[1]); len(sock.in) >= 2+length {
-		s.take1(sock, sock.in[2:2+length], now)
-		l, question, server := sock.lookup, sock.question, sock.server
-		s.closeSock(k, sock)
-		l.Fail(question, server, stub.Malformed, now) // unless that was an answer
+	if err != unix.EAGAIN && err != unix.EINTR {
+		s.close1(k, &l.streams[question][server])
+		l.Fail(question, server, why, now)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"slices"
 
+	"fdrace/internal/rawsys"
 	"fdrace/internal/stub"
 )
 
@@ -11,7 +12,7 @@ import (
 func (k *kernel) Sort(addrs []netip.Addr) {
 	var policy stub.Policy
 	if slices.ContainsFunc(addrs, netip.Addr.Is4) && slices.ContainsFunc(addrs, netip.Addr.Is6) {
-		policy.Parse(k.names.readFile(gaiPath)) // which matters between families alone
+		rawsys.ReadPolicy(&policy, k.names.buffer()) // which matters between families alone
 	}
 	list := make([]stub.Dest, len(addrs))
 	for i, a := range addrs {
@@ -22,6 +23,19 @@ func (k *kernel) Sort(addrs []netip.Addr) {
 	for i := range list {
 		addrs[i] = toNetip(&list[i].Addr)
 	}
+}
+
+// source returns the address from which a would be connected to, or one that is
+// not valid: there is no route.
+func (d *Dialer) source(a netip.Addr) netip.Addr {
+	if d.Bind.IsValid() {
+		return d.Bind
+	}
+	var source stub.Addr
+	if to := fromNetip(a); !rawsys.Source(&to, &source, d.Interface) {
+		return netip.Addr{}
+	}
+	return toNetip(&source)
 }
 
 func fromNetip(a netip.Addr) (to stub.Addr) {

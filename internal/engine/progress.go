@@ -2,7 +2,7 @@ package engine
 
 import "time"
 
-// When Dialer.Tick is called.
+// When Dialer.OnProgress is called.
 const (
 	tickAfter = 500 * time.Millisecond
 	tickEvery = 100 * time.Millisecond

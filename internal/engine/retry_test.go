@@ -108,6 +108,53 @@ var retryRaces = []raceCase{
 			"280 wins 10.0.0.5; 280 1 of 1 tried, by 10.0.0.5:22; 280 before it mptcp: no answer",
 	},
 	{
+		name: "retry: with a banner to wait for, MPTCP is tried again when the twin has connected: a packet was lost", targets: "10.0.0.5",
+		dialer: Dialer{Transports: twoTransports, Banner: "SSH-"},
+		hosts:  hosts{"10.0.0.5 mptcp": {rtt: 20 * ms, lost: 1}, "10.0.0.5": {rtt: 20 * ms}},
+		want: "0 syn 10.0.0.5 mptcp; 250 syn 10.0.0.5; 270 syn 10.0.0.5 mptcp; 290 close 10.0.0.5 mptcp; 290 ack 10.0.0.5 mptcp; " +
+			"290 reset 10.0.0.5; 290 wins 10.0.0.5 mptcp; 290 1 of 1 tried, by 10.0.0.5:22; 290 attempt 2 of 2, after one was lost",
+	},
+	{
+		name: "retry: or MPTCP is dropped", targets: "10.0.0.5", dialer: Dialer{Transports: twoTransports, Banner: "SSH-"},
+		hosts: hosts{"10.0.0.5": {rtt: 20 * ms, banner: 5 * ms}},
+		want: "0 syn 10.0.0.5 mptcp; 250 syn 10.0.0.5; 270 syn 10.0.0.5 mptcp; 290 ack 10.0.0.5; 290 close 10.0.0.5 mptcp; " +
+			"290 close 10.0.0.5 mptcp; 295 wins 10.0.0.5; 295 1 of 1 tried, by 10.0.0.5:22; 295 before it mptcp: no answer",
+	},
+	{
+		name: "retry: or the server is slow, and sees one connection", targets: "10.0.0.5", dialer: Dialer{Transports: twoTransports, Banner: "SSH-"},
+		hosts: hosts{"10.0.0.5 mptcp": {rtt: 300 * ms}, "10.0.0.5": {rtt: 300 * ms}},
+		want: "0 syn 10.0.0.5 mptcp; 250 syn 10.0.0.5; 300 ack 10.0.0.5 mptcp; 300 close 10.0.0.5; 300 wins 10.0.0.5 mptcp; " +
+			"300 1 of 1 tried, by 10.0.0.5:22",
+	},
+	{
+		name: "retry: which it is nobody says before the next delay is over", targets: "10.0.0.5",
+		dialer: Dialer{Transports: twoTransports, Banner: "SSH-", Timeout: 900 * ms},
+		want: "0 syn 10.0.0.5 mptcp; 250 syn 10.0.0.5; 500 syn 10.0.0.5 mptcp; 500 syn 10.0.0.5; 900 close 10.0.0.5 mptcp; 900 close 10.0.0.5 mptcp; " +
+			"900 close 10.0.0.5; 900 close 10.0.0.5; 900 race: context deadline exceeded; " +
+			"  connect mptcp 10.0.0.5:22: context deadline exceeded at 900;   in 2 attempts; " +
+			"  connect tcp 10.0.0.5:22: context deadline exceeded at 900;   in 2 attempts",
+	},
+	{
+		name: "retry: of several addresses too, the gap apart, but for one that is answered meanwhile", targets: "10.0.0.5 10.0.0.6",
+		dialer: Dialer{Transports: twoTransports, Banner: "SSH-"},
+		hosts: hosts{"10.0.0.5": {rtt: 30 * ms}, "10.0.0.6": {rtt: 20 * ms},
+			"10.0.0.5 mptcp": {rtt: 40 * ms, lost: 2}, "10.0.0.6 mptcp": {rtt: 275 * ms, mute: true}},
+		want: "0 syn 10.0.0.5 mptcp; 10 syn 10.0.0.6 mptcp; 250 syn 10.0.0.5; 260 syn 10.0.0.6; 280 syn 10.0.0.5 mptcp; 285 ack 10.0.0.6 mptcp; " +
+			"285 close 10.0.0.5 mptcp; 285 close 10.0.0.5 mptcp; 430 reset 10.0.0.5; 430 reset 10.0.0.6; 535 syn 10.0.0.5 mptcp; 535 syn 10.0.0.5; " +
+			"535 syn 10.0.0.6; 575 ack 10.0.0.5 mptcp; 575 reset 10.0.0.6 mptcp; 575 reset 10.0.0.5; 575 reset 10.0.0.6; 575 wins 10.0.0.5 mptcp; " +
+			"575 2 of 2 tried, by 10.0.0.5:22; 575 attempt 3 of 3",
+	},
+	{
+		name: "retry: and for one that has to wait for another's banner before its gap is over: it begins once", targets: "10.0.0.5 10.0.0.6",
+		dialer: Dialer{Transports: twoTransports, Banner: "SSH-"},
+		hosts: hosts{"10.0.0.5": {rtt: 30 * ms}, "10.0.0.6": {rtt: 20 * ms},
+			"10.0.0.5 mptcp": {rtt: 5 * ms, lost: 1, mute: true}, "10.0.0.6 mptcp": {rtt: 15 * ms, lost: 1, banner: 5 * ms}},
+		want: "0 syn 10.0.0.5 mptcp; 10 syn 10.0.0.6 mptcp; 250 syn 10.0.0.5; 260 syn 10.0.0.6; 280 syn 10.0.0.5 mptcp; 285 close 10.0.0.5 mptcp; " +
+			"285 ack 10.0.0.5 mptcp; 285 close 10.0.0.6 mptcp; 430 reset 10.0.0.5; 430 reset 10.0.0.6; 535 syn 10.0.0.6 mptcp; 535 syn 10.0.0.5; " +
+			"535 syn 10.0.0.6; 550 ack 10.0.0.6 mptcp; 555 reset 10.0.0.5 mptcp; 555 close 10.0.0.5; 555 reset 10.0.0.6; 555 wins 10.0.0.6 mptcp; " +
+			"555 2 of 2 tried, by 10.0.0.6:22; 555 attempt 2 of 2",
+	},
+	{
 		name: "retry: 250 ms after the first plain SYN where MPTCP is reset", targets: "10.0.0.5", dialer: Dialer{Transports: twoTransports},
 		hosts: hosts{"10.0.0.5 mptcp": {rtt: 20 * ms, err: refused}, "10.0.0.5": {rtt: 20 * ms, lost: 1}},
 		want: "0 syn 10.0.0.5 mptcp; 20 close 10.0.0.5 mptcp; 20 syn 10.0.0.5; 270 syn 10.0.0.5; 290 close 10.0.0.5; 290 wins 10.0.0.5; " +

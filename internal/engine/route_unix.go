@@ -31,38 +31,6 @@ func (k *kernel) Route(f Family) bool {
 	return k.routes[f] == routeThere
 }
 
-// source returns the address from which a would be connected to, or one that is
-// not valid: there is no route. It asks the kernel, and sends nothing. IPv4 from a
-// link-local address to anything else does not count as a route: no router passes
-// it on (RFC 3927 section 2.7).
-func (d *Dialer) source(a netip.Addr) (source netip.Addr) {
-	if d.Bind.IsValid() {
-		return d.Bind
-	}
-	domain := unix.AF_INET
-	if a.Is6() {
-		domain = unix.AF_INET6
-	}
-	// One for each: a socket that was connected keeps its source.
-	fd, err := newSocket(domain, unix.SOCK_DGRAM)
-	if err != nil {
-		return source
-	}
-	defer unix.Close(fd)
-	if d.Interface != "" {
-		_ = bindToDevice(fd, d.Interface) // the attempt will say why not
-	}
-	sa, err := sockaddr(Addr{AddrPort: netip.AddrPortFrom(a, dnsPort)})
-	if err != nil || unix.Connect(fd, sa) != nil {
-		return source
-	}
-	source = LocalAddr(fd)
-	if isLinkLocal4(source) && !isLinkLocal4(a) {
-		return netip.Addr{}
-	}
-	return source
-}
-
 // mayBeNoWayOut reports whether there is no route to to if the kernel's source is
 // a link-local IPv4 address: see source.
 func (k *kernel) mayBeNoWayOut(to Addr) bool {

@@ -29,8 +29,9 @@ type system interface {
 	// Sort puts the addresses of one name into the order of RFC 6724.
 	Sort(addrs []netip.Addr)
 
-	// SameInterface reports whether two names are of one interface.
-	SameInterface(a, b string) bool
+	// InterfaceName returns the name of the interface that zone names: by its
+	// name, an alternative name or its index. Where there is none it returns zone.
+	InterfaceName(zone string) string
 
 	// Connect begins a connection, from the interface via if that is not
 	// empty. done says that it is complete; if it is
@@ -50,7 +51,8 @@ type system interface {
 	Hold(fd int)
 
 	// Look completes fd's handshake and looks for the banner. After errNotYet
-	// it may come later: Wait says when to look again.
+	// it may come later: Wait says when to look again. After errHalf a part has
+	// come, and Wait tells only of the end of the connection.
 	Look(t *Transport, fd int) error
 
 	// Converse sends and reads what there is of h, on fd. It returns errNotYet
@@ -95,6 +97,7 @@ var errNotYet = errors.New("nothing yet")
 // running is one race under way.
 type running struct {
 	*Dialer
+	started    *Started
 	sys        system
 	schedule   *schedule
 	transports []Transport
@@ -105,7 +108,8 @@ type running struct {
 	byFD     map[int]*attempt // by their connections under way
 	gate     gate
 	proxies  proxies
-	commands commands
+	commands []*attempt      // those that have started
+	peeks    []*attempt      // those of which a part of the banner has come
 	ageing   bool            // some transport has a MaxAge ...
 	ages     []time.Duration // ... which are these; 0: not asked for yet
 	waits    *attempt        // has its turn, but there was no descriptor left ...
@@ -118,9 +122,10 @@ type running struct {
 	won      *Winner
 }
 
-func (d *Dialer) run(sys system, targets []Target) (*Winner, error) {
+func (d *Dialer) run(sys system, started *Started, targets []Target) (*Winner, error) {
 	r := &running{
 		Dialer:     d,
+		started:    started,
 		sys:        sys,
 		transports: d.Transports,
 		family:     d.family(),
@@ -140,7 +145,8 @@ func (d *Dialer) run(sys system, targets []Target) (*Winner, error) {
 	r.schedule = newSchedule(delay, d.HeadStart, len(r.transports), targets)
 	r.schedule.interfaces = r.otherWays
 	r.schedule.noRetry = r.NoRetry
-	r.schedule.begun = d.Begun
+	r.schedule.banner = r.Banner != ""
+	r.schedule.startedSockets = started.Sockets
 	for i := range r.transports {
 		if r.transports[i].EagerACK {
 			r.schedule.setEager(i)
@@ -215,7 +221,7 @@ func (r *running) otherWays(to Addr) (names []string) {
 // it early. News goes before the clock: what is ready at the deadline has won.
 func (r *running) loop() (cause error) {
 	tick := never
-	if r.Tick != nil {
+	if r.OnProgress != nil {
 		tick = tickAfter
 	}
 	for now := time.Duration(0); ; now = r.sys.Now() { // the first attempts are of the beginning
@@ -228,16 +234,17 @@ func (r *running) loop() (cause error) {
 			}
 		}
 		r.startNAT64(now)
-		if over := r.admitHeld(now) || r.tendCommands(now) || r.start(now) || r.askProxies(now); over || r.schedule.over() {
+		r.expireCommands(now)
+		if over := r.admitHeld(now) || r.peek(now) || r.start(now) || r.askProxies(now); over || r.schedule.over() {
 			return nil
 		}
 		if now >= tick {
 			tick = never
-			if r.Tick(r.progress(now)) {
+			if r.OnProgress(r.progress(now)) {
 				tick = now + tickEvery
 			}
 		}
-		until := min(r.timeout, tick, r.gateDue(), r.expireDue(now), r.nat64.due(), r.askDue(), r.commandsDue())
+		until := min(r.timeout, tick, r.gateDue(), r.expireDue(now), r.nat64.due(), r.askDue(), r.commandsDue(), r.peekDue())
 		switch {
 		case r.gate.closed(now):
 			until = min(until, r.gate.quiet)
@@ -262,9 +269,7 @@ func (r *running) loop() (cause error) {
 // start begins every attempt that is due. It returns true if one of them has
 // ended the race, as connect and ended do.
 func (r *running) start(now time.Duration) (over bool) {
-	if over := r.renew(now); over {
-		return true
-	}
+	r.renew(now)
 	r.expire(now)
 	if r.gate.closed(now) {
 		return false
@@ -324,7 +329,7 @@ func (r *running) connect(a *attempt) (over bool) {
 	a.err = nil
 	r.addTry(a, fd)
 	if a.addr.Command != nil {
-		r.commands.open = append(r.commands.open, a)
+		r.commands = append(r.commands, a)
 	}
 	r.awaitNAT64(a)
 	return done && r.ended(fd, nil)
@@ -361,6 +366,7 @@ func (r *running) ended(fd int, err error) (over bool) {
 		if a.addr.hasHandshake() {
 			return r.reached(a)
 		}
+		r.repeatBefore(a)
 		if r.waitUntil(a) > a.answered && r.won == nil {
 			r.hold(a)
 			return false
@@ -387,7 +393,7 @@ func (r *running) clear(cause error, commands bool) {
 			continue
 		}
 		held := a.fd >= 0 && !a.shown && a.addr.Proxy == nil
-		if r.won == nil || r.Exhaust {
+		if r.won == nil || r.RunAll {
 			r.closeTries(a)
 		}
 		why := cause

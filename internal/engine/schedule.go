@@ -17,8 +17,9 @@ type schedule struct {
 	delay      time.Duration
 	transports int
 	noRetry    bool // see Dialer.NoRetry
+	banner     bool // see repeatBefore
 
-	begun map[netip.AddrPort]Begun // Dialer.Begun
+	startedSockets map[netip.AddrPort]StartedSocket
 
 	root     order   // the targets' lanes
 	proxies  order   // start at once
@@ -108,7 +109,7 @@ func (s *schedule) due() time.Duration {
 		d = min(d, c.due)
 	}
 	for _, a := range s.later {
-		if !a.ended {
+		if !a.ended && a.fd < 0 {
 			d = min(d, a.at)
 		}
 	}
@@ -131,7 +132,7 @@ func (s *schedule) starts(now time.Duration) iter.Seq[*attempt] {
 			switch {
 			case c.due > now || s.tooSoon(c, now):
 				s.waiting = append(s.waiting, c)
-			case c.last != nil && c.rounds == 0 && !s.noRetry && !s.retry(c, now, yield):
+			case c.last != nil && c.rounds == 0 && !s.noRetry && !(s.banner && s.isEager(c, c.last.transport)) && !s.retry(c, now, yield):
 				s.waiting = append(s.waiting, waiting[i:]...)
 				return
 			case !yield(s.attempt(c, now)):
@@ -145,7 +146,7 @@ func (s *schedule) starts(now time.Duration) iter.Seq[*attempt] {
 				g := l.take()
 				for i, a := range g {
 					at := now
-					if b, ok := s.begun[a.AddrPort]; ok {
+					if b, ok := s.startedSockets[a.AddrPort]; ok {
 						at = b.At
 					}
 					c := s.enter(l, a, at)
@@ -173,6 +174,12 @@ func (s *schedule) starts(now time.Duration) iter.Seq[*attempt] {
 
 // again has a's next try begin at a time of its own.
 func (s *schedule) again(a *attempt, at time.Duration) {
+	for i := range s.later {
+		if s.later[i].attempt == a {
+			s.later[i].at = at
+			return
+		}
+	}
 	s.later = append(s.later, later{a, at})
 }
 
@@ -180,11 +187,12 @@ func (s *schedule) again(a *attempt, at time.Duration) {
 func (s *schedule) startLater(now time.Duration, yield func(*attempt) bool) bool {
 	for i := 0; i < len(s.later); {
 		a := s.later[i]
-		if !a.ended && a.at > now {
+		over := a.ended || a.fd >= 0 // it has ended, or been answered, meanwhile
+		if !over && a.at > now {
 			i++
 			continue
 		}
-		if !a.ended && s.isEager(a.candidate, a.transport) {
+		if !over && s.isEager(a.candidate, a.transport) {
 			if now < s.nextEager {
 				s.later[i].at = s.nextEager
 				continue
@@ -192,7 +200,7 @@ func (s *schedule) startLater(now time.Duration, yield func(*attempt) bool) bool
 			s.nextEager = now + eagerGap
 		}
 		s.later = slices.Delete(s.later, i, i+1)
-		if !a.ended && !yield(a.attempt) {
+		if !over && !yield(a.attempt) {
 			return false
 		}
 	}

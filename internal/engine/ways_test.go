@@ -16,22 +16,28 @@ var bannerRaces = []raceCase{
 		want:  "0 syn 10.0.0.1; 0 syn 10.0.0.2; 20 ack 10.0.0.1; 120 reset 10.0.0.2; 120 wins 10.0.0.1; 120 2 of 2 tried, by 10.0.0.1:22",
 	},
 	{
-		name: "banner: one that waits is begun anew before the kernel sends its ACK", targets: "10.0.0.1 10.0.0.2", dialer: Dialer{Banner: "SSH-"},
+		name: "banner: one that waits is reset before the kernel sends its ACK, and begun anew for its turn", targets: "10.0.0.1 10.0.0.2", dialer: Dialer{Banner: "SSH-"},
 		hosts: hosts{"10.0.0.1": {rtt: 20 * ms, mute: true}, "10.0.0.2": {rtt: 20 * ms, banner: 20 * ms}},
-		want: "0 syn 10.0.0.1; 0 syn 10.0.0.2; 20 ack 10.0.0.1; 170 reset 10.0.0.2; 170 syn 10.0.0.2; 290 ack 10.0.0.2; 310 reset 10.0.0.1; " +
+		want: "0 syn 10.0.0.1; 0 syn 10.0.0.2; 20 ack 10.0.0.1; 170 reset 10.0.0.2; 270 syn 10.0.0.2; 290 ack 10.0.0.2; 310 reset 10.0.0.1; " +
 			"310 wins 10.0.0.2; 310 2 of 2 tried, by 10.0.0.2:22; 310 attempt 2 of 2",
+	},
+	{
+		name: "banner: one that is to begin anew does so at once when the first has been refused", targets: "10.0.0.1 10.0.0.2", dialer: Dialer{Banner: "SSH-"},
+		hosts: hosts{"10.0.0.1": {rtt: 20 * ms, banner: 180 * ms, said: "Exceeded MaxStartups"}, "10.0.0.2": {rtt: 20 * ms, banner: 20 * ms}},
+		want: "0 syn 10.0.0.1; 0 syn 10.0.0.2; 20 ack 10.0.0.1; 170 reset 10.0.0.2; 200 reset 10.0.0.1; 200 syn 10.0.0.2; 220 ack 10.0.0.2; " +
+			"240 wins 10.0.0.2; 240 2 of 2 tried, by 10.0.0.2:22; 240 attempt 2 of 2",
 	},
 	{
 		name: "banner: one that is begun anew is tried again when that is lost", targets: "10.0.0.1 10.0.0.2", dialer: Dialer{Banner: "SSH-"},
 		hosts: hosts{"10.0.0.1": {rtt: 20 * ms, mute: true}, "10.0.0.2": {rtt: 20 * ms, banner: 20 * ms, drops: 2}},
-		want: "0 syn 10.0.0.1; 0 syn 10.0.0.2; 20 ack 10.0.0.1; 170 reset 10.0.0.2; 170 syn 10.0.0.2; 420 syn 10.0.0.2; 440 close 10.0.0.2; " +
-			"440 ack 10.0.0.2; 460 reset 10.0.0.1; 460 wins 10.0.0.2; 460 2 of 2 tried, by 10.0.0.2:22; 460 attempt 3 of 3, after one was lost",
+		want: "0 syn 10.0.0.1; 0 syn 10.0.0.2; 20 ack 10.0.0.1; 170 reset 10.0.0.2; 270 syn 10.0.0.2; 520 syn 10.0.0.2; 540 close 10.0.0.2; " +
+			"540 ack 10.0.0.2; 560 reset 10.0.0.1; 560 wins 10.0.0.2; 560 2 of 2 tried, by 10.0.0.2:22; 560 attempt 3 of 3, after one was lost",
 	},
 	{
 		name: "banner: a server that takes its time is seen once, whatever the round trip", targets: "10.0.0.1 10.0.0.2", dialer: Dialer{Banner: "SSH-"},
 		hosts: hosts{"10.0.0.1": {rtt: 300 * ms, banner: 540 * ms}, "10.0.0.2": {rtt: 300 * ms, banner: 540 * ms}},
 		want: "0 syn 10.0.0.1; 0 syn 10.0.0.2; 250 syn 10.0.0.1; 250 syn 10.0.0.2; 300 close 10.0.0.1; 300 ack 10.0.0.1; " +
-			"300 close 10.0.0.2; 450 reset 10.0.0.2; 450 syn 10.0.0.2; 840 reset 10.0.0.2; 840 wins 10.0.0.1; " +
+			"300 close 10.0.0.2; 450 reset 10.0.0.2; 550 syn 10.0.0.2; 840 close 10.0.0.2; 840 wins 10.0.0.1; " +
 			"840 2 of 2 tried, by 10.0.0.1:22; 840 attempt 1 of 2",
 	},
 	{
@@ -46,6 +52,11 @@ var bannerRaces = []raceCase{
 		hosts: hosts{"10.0.0.1": {rtt: 20 * ms, banner: 20 * ms, said: "Exceeded MaxStartups"}, "10.0.0.2": {rtt: 30 * ms, banner: 20 * ms}},
 		want: "0 syn 10.0.0.1; 0 syn 10.0.0.2; 20 ack 10.0.0.1; 40 reset 10.0.0.1; 40 ack 10.0.0.2; 60 wins 10.0.0.2; " +
 			"60 2 of 2 tried, by 10.0.0.2:22",
+	},
+	{
+		name: "banner: one of which a part has come is looked at again", targets: "unix:/run/box", dialer: Dialer{Banner: "SSH-"},
+		hosts: hosts{"unix:/run/box": {inside: true, banner: 20 * ms, half: true}},
+		want:  "0 syn unix:/run/box; 0 ack unix:/run/box; 20 half unix:/run/box; 30 wins unix:/run/box; 30 1 of 1 tried, by unix:/run/box",
 	},
 	{
 		name: "banner: nobody says it", targets: "10.0.0.1 10.0.0.2", dialer: Dialer{Banner: "SSH-", Timeout: 300 * ms},
@@ -132,6 +143,13 @@ var interfaceRaces = []raceCase{
 		hosts: hosts{"10.0.0.1": {rtt: 20 * ms, err: refused}, "10.0.0.1 via eth0": {rtt: 20 * ms, err: refused}},
 		want: "0 syn 10.0.0.1; 20 close 10.0.0.1; 20 syn 10.0.0.1 via eth0; 40 close 10.0.0.1 via eth0; 40 race: all 2 candidates failed; " +
 			"  connect tcp 10.0.0.1:22: connection refused at 20;   connect tcp 10.0.0.1:22 from eth0: connection refused at 40",
+	},
+	{
+		name: "interfaces: one that has failed does not start the next address early", targets: "box", dialer: Dialer{Interfaces: twoInterfaces[:1]},
+		zone:  zone{"box AAAA": {err: nxdomain}, "box A": {addrs: "10.0.0.1 10.0.0.2 10.0.0.3"}},
+		hosts: hosts{"10.0.0.1 via eth0": {rtt: 20 * ms, err: refused}, "10.0.0.3": {rtt: 20 * ms}},
+		want: "0 syn 10.0.0.1; 250 syn 10.0.0.1 via eth0; 250 syn 10.0.0.2; 270 close 10.0.0.1 via eth0; 500 syn 10.0.0.2 via eth0; " +
+			"500 syn 10.0.0.3; 520 close 10.0.0.1; 520 close 10.0.0.2; 520 close 10.0.0.2 via eth0; 520 wins 10.0.0.3; 520 3 of 3 tried, by box:22",
 	},
 	{
 		name: "interfaces: not for a zone, nor for loopback", targets: "fe80::1%wlan0 ::1", dialer: Dialer{Interfaces: twoInterfaces, Timeout: 300 * ms},

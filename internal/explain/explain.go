@@ -26,12 +26,12 @@ func Run(o *helper.Options) error {
 	if err != nil {
 		return err
 	}
-	d.Exhaust = true
+	d.RunAll = true
 	t := newReport(targets)
 	note := t.note
 	if o.JSON {
 		note = t.json(os.Stdout)
-		d.Tick = nil // its line is no place for another
+		d.OnProgress = nil // its line is no place for another
 	}
 	before := d.Report
 	d.Report = func(e engine.Event) {

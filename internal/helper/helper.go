@@ -175,9 +175,8 @@ func run(ctx context.Context, o *Options) error {
 		return passError{errors.New(`stdout is no Unix stream socket to pass a connection over: run fdrace from ssh as ProxyCommand, and set "ProxyUseFdpass yes"; it never relays ("fdrace --explain" shows a race to a person)`)}
 	}
 	d.Hangup = []int{ssh}
-	takeOver(d)
 
-	w, err := d.Dial(ctx, targets...)
+	w, err := d.Continue(ctx, started(), targets...)
 	statusLine.erase()
 	if err != nil {
 		return newRaceError(ctx, err, targets, d)
@@ -199,16 +198,17 @@ func run(ctx context.Context, o *Options) error {
 	return nil
 }
 
-// takeOver gives d what was begun before the runtime.
-func takeOver(d *engine.Dialer) {
+// started returns what was done of the race before the runtime.
+func started() *engine.Started {
 	conns, lookups, age := prestart.Taken()
-	d.Asked, d.Age = lookups, age
+	s := &engine.Started{Age: age, Lookups: lookups}
 	for _, c := range conns {
-		if d.Begun == nil {
-			d.Begun = map[netip.AddrPort]engine.Begun{}
+		if s.Sockets == nil {
+			s.Sockets = map[netip.AddrPort]engine.StartedSocket{}
 		}
-		d.Begun[c.Peer] = engine.Begun{FD: c.FD, At: c.At}
+		s.Sockets[c.Peer] = engine.StartedSocket{FD: c.FD, At: c.At}
 	}
+	return s
 }
 
 // Targets reads the words: the one bare number, first or last, is the port.
@@ -316,7 +316,7 @@ func (o *Options) Dialer() (*engine.Dialer, error) {
 	}
 	d.Report = o.onEvent()
 	if o.Verbose == 0 {
-		d.Tick = statusLine.draw
+		d.OnProgress = statusLine.draw
 	}
 	return d, nil
 }

@@ -73,8 +73,8 @@ func newRaceError(ctx context.Context, err error, targets []engine.Target, d *en
 		return e
 	}
 	plain := *d
-	plain.Transports, plain.Probe, plain.Exhaust, plain.Banner = nil, true, false, ""
-	plain.Report, plain.Tick, plain.Begun, plain.Age = nil, nil, nil, 0
+	plain.Transports, plain.Probe, plain.RunAll, plain.Banner = nil, true, false, ""
+	plain.Report, plain.OnProgress = nil, nil
 	plain.Timeout = plainTimeout
 	w, err := plain.Dial(ctx, targets...)
 	if err != nil {

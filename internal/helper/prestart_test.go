@@ -11,9 +11,9 @@ import (
 	"fdrace/internal/resolve"
 )
 
-// TestRead: the lines that name addresses and common names are not left to the
-// runtime. What they mean is for FuzzRead.
-func TestRead(t *testing.T) {
+// TestParse: the lines that name addresses and common names are not left to the
+// runtime. What they mean is for FuzzParse.
+func TestParse(t *testing.T) {
 	for line, want := range map[string]bool{
 		"192.0.2.1": true, "-- 192.0.2.1 22": true, "22 192.0.2.1": true, "-4 --mptcp -- 192.0.2.1 2222": true,
 		"2001:db8::1": true, "::1": true, "fd00::1 192.0.2.1 22": true, "-6 2001:db8:1:2:3:4:5:6": true, "2001:db8::": true,
@@ -31,23 +31,23 @@ func TestRead(t *testing.T) {
 		"fe80::1": false, "fe80::1%eth0": false, "::ffff:192.0.2.1": false, "0.0.0.0": false, "::": false, "224.0.0.1": false, "ff02::1": false,
 		"192.0.2.1 192.0.2.2 192.0.2.3 192.0.2.4 192.0.2.5 192.0.2.6 192.0.2.7 192.0.2.8 192.0.2.9": false,
 	} {
-		if _, _, _, got := prestart.Read(strings.Fields(line)); got != want {
+		if _, _, _, got := prestart.Parse(strings.Fields(line)); got != want {
 			t.Errorf("fdrace %s: read is %v", line, got)
 		}
 		same(t, strings.Fields(line))
 	}
 }
 
-// FuzzRead: what is read before the runtime is what the runtime would read, and
+// FuzzParse: what is read before the runtime is what the runtime would read, and
 // no address is missed for its spelling.
-func FuzzRead(f *testing.F) {
+func FuzzParse(f *testing.F) {
 	f.Add("-4\n--mptcp\n--\n192.0.2.1\n22")
 	f.Add("22\n2001:db8::1\n1:2:3:4:5:6:7::\n::1\n1::2:3\n0022\n255.255.255.255\nbox.example.org\n00-00-5e-00-53-01")
 	f.Fuzz(func(t *testing.T, line string) {
 		args := strings.Split(line, "\n")
 		same(t, args)
 		for _, word := range args {
-			_, _, _, ok := prestart.Read([]string{word})
+			_, _, _, ok := prestart.Parse([]string{word})
 			if want := host(word); want && !ok {
 				t.Errorf("fdrace %q is not read", word)
 			}
@@ -69,10 +69,10 @@ func host(word string) bool {
 	return first > 0 && first < 0xfe || a.IsLoopback()
 }
 
-// same compares what Read makes of a line with what the runtime does.
+// same compares what Parse makes of a line with what the runtime does.
 func same(t *testing.T, args []string) {
 	t.Helper()
-	words, port, mptcp, ok := prestart.Read(args)
+	words, port, mptcp, ok := prestart.Parse(args)
 	if !ok {
 		return
 	}

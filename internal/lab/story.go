@@ -127,15 +127,15 @@ func (s *story) race(ts *testscript.TestScript, neg bool, args []string) error {
 	cmd := exec.CommandContext(ctx, path, args[1:]...)
 	cmd.Dir, cmd.Env = ts.MkAbs("."), env
 
-	stalled, err := watchStalls(s.near)
+	probe, err := ProbeStalls(s.near)
 	if err != nil {
 		return err
 	}
 	s.wire.Mark()
 	s.result, err = run(cmd, hangUp)
-	var stallErr error
-	if s.stall, stallErr = stalled(); err != nil || stallErr != nil {
-		return errors.Join(err, stallErr)
+	s.stall = probe.Worst(s.wire.Marked())
+	if err = errors.Join(err, probe.Close()); err != nil {
+		return err
 	}
 	fmt.Fprint(ts.Stderr(), s.result.Stderr)
 	switch r := s.result; {

@@ -66,11 +66,20 @@ func NewWire(seed uint64) (*Wire, error) {
 		start:  time.Now(),
 		wake:   wake,
 		ended:  make(chan struct{}),
-		random: rand.New(rand.NewPCG(seed, seed)),
+		random: newRandom(seed),
 		syns:   map[flow]uint32{},
 	}
 	go w.run()
 	return w, nil
+}
+
+func newRandom(seed uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, seed)) }
+
+// Seed has the chances of what enters from now on drawn from seed, as after NewWire.
+func (w *Wire) Seed(seed uint64) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.random = newRandom(seed)
 }
 
 // Close ends the loop, and with it every link's interfaces.

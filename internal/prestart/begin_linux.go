@@ -3,16 +3,19 @@
 package prestart
 
 import (
+	"syscall"
 	"unsafe"
+
+	"fdrace/internal/rawsys"
 
 	"golang.org/x/sys/unix"
 )
 
-// Link is what the linker is told, so that the program begins here.
+// Link is the linker's option for the entry.
 const Link = "-E _fdrace_linux"
 
-// Environment variables: FDRACE_LOG=FILE asks for a log, and FDRACE_PRESTART=0 to
-// begin with the runtime.
+// Environment variables. FDRACE_LOG=FILE asks for a log, which only the runtime can
+// write. FDRACE_PRESTART=0 turns the race in this package off.
 const (
 	logEnv      = "FDRACE_LOG="
 	prestartEnv = "FDRACE_PRESTART="
@@ -20,10 +23,10 @@ const (
 
 const stdout = 1
 
-// These are environment variables for resolv.conf(5).
+// Environment variables of resolv.conf(5).
 var localDomain, resOptions string
 
-// begun says that the program began here, and disabled that it was told not to race.
+// begun is set if the program began in this package, disabled if FDRACE_PRESTART=0.
 var begun, disabled bool
 
 // State returns "on" if the program began in this package, or else "off" and why.
@@ -39,15 +42,15 @@ func State() string {
 	return "off: not linked in"
 }
 
-// begin is where the program begins: sp is the stack as the kernel has made it.
-// It returns where the runtime is wanted.
+// begin is called by the entry with the stack as the kernel made it: argc, argv, a nil
+// pointer, the environment, a nil pointer. It returns if the runtime is needed.
 //
 //go:nocheckptr
 func begin(sp unsafe.Pointer) {
 	begun = true
 	argc := *(*uintptr)(sp)
 	for i := argc + 1; ; i++ {
-		p := argument(sp, i)
+		p := stackWord(sp, i)
 		if p == nil {
 			break
 		}
@@ -67,28 +70,40 @@ func begin(sp unsafe.Pointer) {
 		}
 	}
 	n := int(argc) - 1
-	if n < 1 || n > len(mem.words) {
+	if n < 1 || n > len(mem.argv) {
 		return
 	}
-	for i := range mem.words {
+	for i := range mem.argv {
 		if i < n {
-			mem.words[i] = text(argument(sp, uintptr(i)+1))
+			mem.argv[i] = text(stackWord(sp, uintptr(i)+1))
 		}
 	}
-	if mem.found.read(cut(mem.words[:], n)) && takesSocket(stdout) {
-		race(&mem.found)
+	if mem.cmdline.parse(firstArgs(mem.argv[:], n)) && isReady() {
+		race(&mem.cmdline)
 	}
 }
 
-// argument returns word i of the command line, and after the nil that ends those the
+// isReady reports whether stdout is what fdpass.Socket looks for, and stdin and stderr
+// are open. If they are not, the next sockets would take their place: the runtime opens
+// /dev/null there.
+func isReady() bool {
+	for fd := range uintptr(3) {
+		if _, _, e := syscall.RawSyscall(unix.SYS_FCNTL, fd, unix.F_GETFD, 0); e != 0 {
+			return false
+		}
+	}
+	return rawsys.Option(stdout, unix.SO_DOMAIN) == unix.AF_UNIX && rawsys.Option(stdout, unix.SO_TYPE) == unix.SOCK_STREAM
+}
+
+// stackWord returns argument i of the command line or, after the nil pointer, of the
 // environment.
 //
 //go:nocheckptr
-func argument(sp unsafe.Pointer, i uintptr) *byte {
+func stackWord(sp unsafe.Pointer, i uintptr) *byte {
 	return *(**byte)(unsafe.Add(sp, (i+1)*unsafe.Sizeof(sp)))
 }
 
-// text returns the string at s, which ends with a NUL.
+// text returns the string at s, which ends with a NUL byte.
 //
 //go:nocheckptr
 func text(s *byte) string {
@@ -99,8 +114,8 @@ func text(s *byte) string {
 	return unsafe.String(s, n)
 }
 
-// variable returns the value in v, "NAME=value", if v begins with name, "NAME=". The
-// compiler is sure of its indices where it is not inlined.
+// variable returns the value in v, "NAME=value", if v begins with name, "NAME=". If it
+// were inlined, the compiler would leave bounds checks.
 //
 //go:noinline
 func variable(v, name string) (value string, ok bool) {
@@ -108,9 +123,4 @@ func variable(v, name string) (value string, ok bool) {
 		return "", false
 	}
 	return v[len(name):], true
-}
-
-// takesSocket is what fdpass.Socket asks.
-func takesSocket(fd uintptr) bool {
-	return option(fd, unix.SO_DOMAIN) == unix.AF_UNIX && option(fd, unix.SO_TYPE) == unix.SOCK_STREAM
 }

@@ -12,7 +12,7 @@ import (
 
 // walked are the packages whose functions may be called before the runtime is
 // up, if all that those call may be, too.
-var walked = []string{"fdrace/internal/prestart", "fdrace/internal/stub"}
+var walked = []string{"fdrace/internal/prestart", "fdrace/internal/stub", "fdrace/internal/rawsys"}
 
 // without is what works without the runtime: system calls, and loops over memory in
 // assembly. The rest is compiled in but never reached: a bounds check that fails
@@ -58,7 +58,7 @@ func TestCalls(t *testing.T) {
 				}
 			}
 		}
-		for _, want := range []string{"fdrace/internal/prestart.race", "fdrace/internal/stub.(*Lookup).Result", "fdrace/internal/stub.(*Policy).Sort"} {
+		for _, want := range []string{"fdrace/internal/prestart.race", "fdrace/internal/stub.(*Lookup).Result", "fdrace/internal/stub.(*Policy).Sort", "fdrace/internal/rawsys.Receive"} {
 			if !slices.Contains(todo, want) {
 				t.Errorf("%s: %s is not called, only %v", arch, want, todo)
 			}
@@ -83,7 +83,7 @@ func disassemble(t *testing.T, path, arch string) string {
 }
 
 // withRuntime are the files of package prestart that the runtime calls, not begin.
-var withRuntime = []string{"read.go", "taken_linux.go", "try_linux.go"}
+var withRuntime = []string{"parse.go", "taken_linux.go", "try_linux.go"}
 
 // TestBounds: the compiler is sure of all indices. A bounds check that failed would
 // have no runtime to report it; and what is read here others have written.

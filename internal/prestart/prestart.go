@@ -1,48 +1,41 @@
-// Package prestart races addresses and names before Go's runtime is up.
+// Package prestart races the targets of a common command line before the Go runtime
+// starts, which takes longer than a connection over loopback. If a connection succeeds,
+// it is passed to ssh and the process ends. What is not a common command line, fails,
+// or takes longer than [patience], is left to the runtime, with all sockets and
+// lookups: see [Taken].
 //
-// Most of what ssh waits for, where the server is near, is a runtime that starts
-// for a dozen system calls: it maps its heap, takes 65 signals, starts threads,
-// and initializes 30 packages. A race needs none of that until somebody has answered,
-// or nobody has for a while: the first address of each target is all there is to try.
-// So the linker has the program begin in this package (-E, in .ci/build), which
-// connects, passes ssh the first socket that has, and exits. By then no thread has
-// been started, and no page of a heap been touched.
+// The linker makes _fdrace_linux the program's entry point (see [Link]). It calls
+// begin, which is compiled Go code without a runtime. That works under these
+// assumptions:
 //
-// Whatever is not as simple is left to the runtime, which starts as if nothing
-// had been: every other command line, a log, a stdout that takes no socket.
-// Connections and lookups that are under way are left, too, and Taken is how the race
-// comes by them: the runtime has started while the first packets were on their way. A
-// program that was linked in another way begins with the runtime, and so does one
-// with FDRACE_PRESTART=0 in its environment.
+//   - Compiled code finds its goroutine g in a register (arm64) or in thread-local
+//     storage (amd64, where FS must be set first). Of g it reads only the stack guard.
+//     zeroG stands for g: a stack guard of 0 never makes a function ask for more stack.
+//     The kernel's stack is large enough.
+//   - A write barrier runs only if runtime.writeBarrier is set. It is 0 until the first
+//     garbage collection.
+//   - No code that is reached calls the runtime, by allocating for instance (TestCalls),
+//     or can fail a bounds check (TestBounds). Packages stub and rawsys, which are
+//     called, obey the same rules.
+//   - No package is initialized yet: variables have only what the linker can put there.
+//   - Nothing that is set here disturbs the runtime. It sets FS again itself, and no
+//     memory of it is touched. Signals keep the actions that the parent has left.
+//   - With cgo, the dynamic linker has to run first. The entry then does nothing.
+//   - The race detector and the sanitizers call their own runtimes. The entry is not in
+//     such builds, nor in those with the tag noprestart.
 //
-// # Assumptions
-//
-// What runs here is ordinary compiled code, and relies on the following. A new
-// version of Go, or of the linker, may end any of them; tests and the Makefile look
-// for it.
-//
-//   - The linker takes the entry symbol from -E, and the program is linked
-//     statically, at a fixed address. If a dynamic linker has run first (cgo, PIE),
-//     the entry goes on to the runtime at once. The Makefile runs each program that
-//     it has linked, and links it again without -E if that fails.
-//   - Of g compiled code reads the limit of the stack alone (g.stackguard0), and
-//     zeroG is all zeros: the stack is never too small, and never grows. It is the
-//     kernel's, of 8 MB by default; this package needs less than 16 KB.
-//   - g is in R14 and below FS on amd64, and in R28 on arm64; X15 is zero on amd64.
-//     The entry sets the first, and calls begin by the ABI of assembly (ABI0), whose
-//     wrapper sets the others. The runtime's own entry reads no register, and finds
-//     the stack as the kernel has made it.
-//   - The zero value of runtime.writeBarrier says that no garbage collection runs.
-//     No pointer stored here is to the heap: the collector misses nothing.
-//   - memmove, memequal and the like need no initialization: where the flags of
-//     internal/cpu are not set they use what every processor has. With GOAMD64=v3 the
-//     code here runs before the runtime has looked for such a processor.
-//   - No function allocates, panics, or calls the runtime (TestCalls walks all
-//     calls), and no bounds check can fail (TestBounds).
-//   - Nothing has been instrumented. A build for -race, -msan or -asan calls its own
-//     runtime at each access: there, and with the tag noprestart, the program begins
-//     with Go's runtime. -d=checkptr checks no function marked go:nocheckptr. -cover
-//     counts in plain memory; a race that ends here writes no counts.
-//   - Signals have the actions that the parent has set, which Go's runtime changes
-//     later.
+// TestStart and TestStartOtherwise of cmd/fdrace run builds of several kinds. The
+// Makefile runs what it has built, and links it without the entry if that fails.
 package prestart
+
+import (
+	"net/netip"
+	"time"
+)
+
+// A Conn is a connection that was begun before the runtime started.
+type Conn struct {
+	Peer netip.AddrPort
+	FD   int
+	At   time.Duration // when, since the race began
+}

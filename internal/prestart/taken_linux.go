@@ -11,17 +11,17 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Taken returns the sockets, non-blocking and now the caller's, on which connections
-// were begun, and the lookups that were begun, each by its name; age is how long ago
-// the race has begun. It does so once. It is for the runtime to call.
+// Taken returns what was begun before the runtime started: connections on
+// non-blocking sockets, which the caller owns now, and lookups by name. age is the time
+// since the race began. The second call returns nothing.
 func Taken() (conns []Conn, lookups map[string]*stub.Exchange, age time.Duration) {
-	if mem.found.n == 0 || mem.since == (unix.Timespec{}) {
+	if mem.cmdline.n == 0 || mem.began == (unix.Timespec{}) {
 		return nil, nil, 0
 	}
-	for i := range mem.lanes[:mem.found.n] {
+	for i := range mem.lanes[:mem.cmdline.n] {
 		n := &mem.lanes[i]
 		if n.fd >= 0 {
-			conns = append(conns, Conn{netip.AddrPortFrom(toNetip(&n.addr), mem.found.port), int(n.fd), n.at})
+			conns = append(conns, Conn{netip.AddrPortFrom(toNetip(&n.addr), mem.cmdline.port), n.fd, n.at})
 		}
 		if n.lookup != nil && n.Config != nil {
 			if lookups == nil {
@@ -30,6 +30,6 @@ func Taken() (conns []Conn, lookups map[string]*stub.Exchange, age time.Duration
 			lookups[n.name] = &n.Exchange
 		}
 	}
-	mem.found.n = 0
-	return conns, lookups, elapsed()
+	mem.cmdline.n = 0
+	return conns, lookups, sinceBegan()
 }

@@ -94,12 +94,13 @@ func (c cell) String() string {
 // outcome is what became of a cell.
 type outcome struct {
 	logins      int
-	refused     int    // logins and, before the last of them, runs that have failed
-	connections int    // that sshd has logged
-	accepted    int    // that sshd has accepted, logged or not; 0 where it does not tell
-	penalties   int    // lines of the log, not seconds
-	hung        bool   // a connection outlived its client
-	reason      string // the first complaint of ssh, fdrace or sshd
+	refused     int           // logins and, before the last of them, runs that have failed
+	connections int           // that sshd has logged
+	accepted    int           // that sshd has accepted, logged or not; 0 where it does not tell
+	penalties   int           // lines of the log, not seconds
+	hung        bool          // a connection outlived its client
+	stalled     time.Duration // the longest stall of this machine meanwhile
+	reason      string        // the first complaint of ssh, fdrace or sshd
 }
 
 // missed returns the target that the outcome misses, or "".

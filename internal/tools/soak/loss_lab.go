@@ -137,31 +137,36 @@ type lossRace struct {
 	claimed bool // the helper said that it is
 	told    string
 	packets []lab.Packet
-	late    time.Duration // by how much the wire missed a delivery at most
+	delayed time.Duration // for how long the machine kept a ready thread or a due packet waiting, at most
 }
 
-// punctual is race, once more where the machine had too much else to do to carry
-// the packets in time.
-func (n *lossLab) punctual(argv []string) (r lossRace, err error) {
-	const tries, tolerable = 5, 20 * time.Millisecond
-	for range tries {
-		if r, err = n.race(argv); err != nil || r.late < tolerable {
-			break
+// disturbed reports whether the race may be longer than it is on an idle machine, by
+// more than the targets leave for it.
+func (r lossRace) disturbed() bool { return r.delayed > 25*time.Millisecond+r.took/8 }
+
+// raceUndisturbed repeats a race, with the same losses, until it is not disturbed, or
+// has been so a few times.
+func (n *lossLab) raceUndisturbed(argv []string, seed uint64, probe *lab.StallProbe) (r lossRace, repeats int, err error) {
+	const tries = 5
+	for ; ; repeats++ {
+		if r, err = n.race(argv, seed, probe); err != nil || !r.disturbed() || repeats == tries-1 {
+			return r, repeats, err
 		}
 	}
-	return r, err
 }
 
 // race runs a helper once.
-func (n *lossLab) race(argv []string) (r lossRace, err error) {
+func (n *lossLab) race(argv []string, seed uint64, probe *lab.StallProbe) (r lossRace, err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), lossPatience)
 	defer cancel()
+	n.wire.Seed(seed)
 	n.wire.Mark()
 	err = n.near.Do(func() error {
 		result, err := lab.Run(exec.CommandContext(ctx, argv[0], argv[1:]...))
 		if err != nil {
 			return err
 		}
+		r.delayed = max(n.wire.Late(), probe.Worst(n.wire.Marked()))
 		r.told = result.Stderr
 		r.claimed = strings.Contains(result.Stderr, "over MPTCP")
 		if result.FD < 0 || result.ToFD >= lossPatience {
@@ -178,7 +183,7 @@ func (n *lossLab) race(argv []string) (r lossRace, err error) {
 		}
 		return err
 	})
-	r.packets, r.late = n.wire.Packets(), n.wire.Late()
+	r.packets = n.wire.Packets()
 	return r, err
 }
 

@@ -8,7 +8,9 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"testing"
+	"time"
 
 	"fdrace/internal/lab"
 	"fdrace/mptcp"
@@ -21,6 +23,10 @@ func TestMain(m *testing.M) {
 	noLab = lab.Reexec()
 	os.Exit(m.Run())
 }
+
+// inconclusive is a stall that makes a loser visible: the next attempt begins if
+// there is no answer for as long (fdrace's --delay).
+const inconclusive = 250 * time.Millisecond
 
 // TestSSHD runs some cells of "make soak", with fewer logins: those in turn are
 // still enough that an OpenSSH 10 refuses the last of them, if it is shown both
@@ -53,9 +59,10 @@ func TestSSHD(t *testing.T) {
 			if c.mptcp() && noMPTCP != nil {
 				t.Skip(noMPTCP, ": run `sysctl net.mptcp.enabled=1`, or `apt-get install mptcpize`")
 			}
-			// A machine that has much else to do may once show sshd a loser.
-			// It does not do so twice, and no login is ever refused.
-			const tries = 2
+			// A busy machine may show sshd a loser. It does not do so each time, and
+			// no login is ever refused.
+			const tries = 5
+			var stalls []time.Duration
 			for try := 1; ; try++ {
 				o, err := c.run(filepath.Join(dir, fmt.Sprint(i, ".", try)), fdrace)
 				if err != nil {
@@ -65,8 +72,12 @@ func TestSSHD(t *testing.T) {
 				if target == "" {
 					return
 				}
+				stalls = append(stalls, o.stalled)
+				if o.refused == 0 && try == tries && slices.Min(stalls) >= inconclusive {
+					t.Skipf("%v: it has stalled for %v; missed: %s: %+v", errInconclusive, stalls, target, o)
+				}
 				if o.refused > 0 || try == tries {
-					t.Fatalf("missed: %s: %+v", target, o)
+					t.Fatalf("missed: %s: %+v; stalls: %v", target, o, stalls)
 				}
 				t.Logf("once more, as it missed %s: %+v", target, o)
 			}

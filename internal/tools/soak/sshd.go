@@ -106,6 +106,15 @@ func (c cell) run(dir, fdrace string) (o outcome, err error) {
 	if err := s.open(c, fdrace); err != nil {
 		return o, err
 	}
+	probe, err := lab.ProbeStalls(s.near)
+	if err != nil {
+		return o, err
+	}
+	start := time.Now()
+	defer func() {
+		o.stalled = probe.Worst(start)
+		err = errors.Join(err, probe.Close())
+	}()
 	switch c.how {
 	case inTurn:
 		for range c.n {

@@ -1,0 +1,242 @@
+// Package hostkey finds out whether a server has one of the host keys that
+// known_hosts has for a name. It leaves that to OpenSSH's own tools, which
+// understand hashed names, patterns, markers and certificates.
+//
+//	known_hosts ──ssh-keygen -F──> Keys ──┐
+//	                                      ├──ssh──> Verdict
+//	a connection to the server ───────────┘
+package hostkey
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"time"
+)
+
+// ErrMismatch is the verdict on a server that has none of the keys.
+var ErrMismatch = errors.New("different host key: not the expected machine")
+
+// ErrPending is the verdict while ssh has not come to one.
+var ErrPending = errors.New("no verdict yet")
+
+// A Failure is why ssh could not tell.
+type Failure struct {
+	Reason string // ssh's own words
+	Banner string // what the server sent instead of an SSH banner, if anything
+}
+
+func (e *Failure) Error() string {
+	if e.Banner != "" {
+		return fmt.Sprintf("cannot check the host key: the server said: %q", e.Banner)
+	}
+	return "cannot check the host key: " + e.Reason
+}
+
+// Keys are the lines that known_hosts files have for a host.
+type Keys struct {
+	// Name is what the lines say the host is called.
+	Name string
+
+	lines []byte
+	known bool
+}
+
+// Known reports whether there is a key that the server may have: lines that
+// only revoke keys are not enough.
+func (k *Keys) Known() bool { return k.known }
+
+// Find returns the lines of files that are for name or [name]:port. Files that
+// do not exist or cannot be read are skipped, as ssh does. It runs keygen, the
+// path of ssh-keygen, for each file, and waits for it.
+func Find(keygen, name string, port uint16, files []string) (*Keys, error) {
+	k := &Keys{Name: strings.ToLower(name)} // known_hosts has names in lower case
+	names := []string{k.Name}
+	if port != 22 {
+		names = append(names, fmt.Sprintf("[%s]:%d", k.Name, port))
+	}
+	for _, file := range files {
+		if info, err := os.Stat(file); err != nil || !info.Mode().IsRegular() {
+			continue
+		}
+		for _, name := range names {
+			out, err := output(keygen, "ssh-keygen", "-F", name, "-f", file)
+			if err != nil {
+				return nil, err
+			}
+			k.add(out)
+		}
+	}
+	return k, nil
+}
+
+// add takes what ssh-keygen -F prints: the lines as they are in the file, each
+// after a comment. The names in front become k.Name, so that ssh finds a key by
+// that whichever name it was found by, and looks for it in a certificate.
+func (k *Keys) add(out []byte) {
+	for line := range bytes.Lines(out) {
+		fields := bytes.Fields(line)
+		marker := ""
+		if len(fields) > 0 && fields[0][0] == '@' {
+			marker, fields = string(fields[0])+" ", fields[1:]
+		}
+		if len(fields) < 3 || fields[0][0] == '#' {
+			continue
+		}
+		k.known = k.known || marker != "@revoked "
+		k.lines = fmt.Appendf(k.lines, "%s%s %s %s\n", marker, k.Name, fields[1], fields[2])
+	}
+}
+
+// Write writes the keys to a new file in dir, readable by the user only, and
+// returns its path. The caller removes it.
+func (k *Keys) Write(dir string) (path string, err error) {
+	f, err := os.CreateTemp(dir, "fdrace-known-hosts-")
+	if err != nil {
+		return "", err
+	}
+	_, err = f.Write(k.lines)
+	if err = errors.Join(err, f.Close()); err != nil {
+		os.Remove(f.Name())
+		return "", err
+	}
+	return f.Name(), nil
+}
+
+// Args returns the command line of an ssh whose stdin and stdout are one
+// connection to the server, and which compares its key with those in file, the
+// result of Write. Verdict reads its stderr. It must be ended once there is a
+// verdict: it would go on to ask the server for its authentication methods, and
+// sshd counts that against users whom it does not have.
+//
+// "ProxyCommand=-" is what ssh itself passes to an ssh that is to use its stdin
+// and stdout (sshconnect.c: ssh_connect).
+func (k *Keys) Args(file string) []string {
+	args := []string{"ssh", "-F", "none", "-N", "-T"}
+	for _, option := range []string{
+		"ProxyCommand=-",
+		"BatchMode=yes",
+		"StrictHostKeyChecking=yes",
+		"HostKeyAlias=" + k.Name,
+		`UserKnownHostsFile="` + file + `"`,
+		"GlobalKnownHostsFile=none",
+		"PreferredAuthentications=none",
+		"LogLevel=DEBUG1",
+	} {
+		args = append(args, "-o", option)
+	}
+	return append(args, "--", "host") // HostKeyAlias says which
+}
+
+// Verdict returns what ssh says on stderr of the key: nil if the server has one
+// of the keys, ErrMismatch if it has another, ErrPending if that may still come,
+// and a *Failure if ssh has ended without telling.
+func Verdict(stderr string, ended bool) error {
+	var last, banner string
+	for line := range strings.Lines(stderr) {
+		if !strings.HasSuffix(line, "\n") && !ended {
+			break // the rest is still to come
+		}
+		line = strings.TrimRight(line, "\r\n")
+		said, isDebug := strings.CutPrefix(line, "debug1: ")
+		switch {
+		case isDebug && strings.HasPrefix(said, "Host '") && strings.Contains(said, "' is known and matches the "),
+			isDebug && strings.HasPrefix(said, "Authentications that can continue: "),
+			strings.Contains(line, ": Permission denied ("): // it asks after it has compared the key
+			return nil
+		case line == "Host key verification failed.":
+			return ErrMismatch
+		case isDebug:
+			if _, text, ok := strings.Cut(said, "kex_exchange_identification: banner line 0: "); ok {
+				banner = text
+			}
+		case line != "":
+			last = line
+		}
+	}
+	switch {
+	case !ended:
+		return ErrPending
+	case last == "":
+		last = "ssh ended without a word"
+	}
+	return &Failure{Reason: last, Banner: banner}
+}
+
+// Files returns the known_hosts files that ssh uses by default.
+func Files() []string {
+	ssh := home() + "/.ssh/"
+	return []string{ssh + "known_hosts", ssh + "known_hosts2", "/etc/ssh/ssh_known_hosts", "/etc/ssh/ssh_known_hosts2"}
+}
+
+// home is the user's home directory as ssh knows it: that of the password
+// database, not that of the environment.
+func home() string {
+	users, _ := os.ReadFile("/etc/passwd")
+	uid := fmt.Sprint(os.Getuid())
+	for line := range strings.Lines(string(users)) {
+		if f := strings.Split(strings.TrimSpace(line), ":"); len(f) >= 6 && f[2] == uid {
+			return f[5]
+		}
+	}
+	return os.Getenv("HOME") // the user is in a directory service
+}
+
+// output runs a program that reads nothing, and returns its stdout, whatever its
+// exit status.
+func output(path string, argv ...string) ([]byte, error) {
+	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer null.Close()
+	r, w, err := os.Pipe()
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	p, err := os.StartProcess(path, argv, &os.ProcAttr{Files: []*os.File{null, w, null}})
+	w.Close()
+	if err != nil {
+		return nil, err
+	}
+	var out bytes.Buffer
+	_, err = out.ReadFrom(r)
+	_, waitErr := p.Wait()
+	return slices.Clip(out.Bytes()), errors.Join(err, waitErr)
+}
+
+// Compare runs ssh, the path of a program, with the command line of Keys.Args on
+// conn, which stays the caller's. It waits for the verdict for as long as limit,
+// and returns it.
+func Compare(ssh string, argv []string, conn *os.File, limit time.Duration) error {
+	r, w, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	p, err := os.StartProcess(ssh, argv, &os.ProcAttr{Files: []*os.File{conn, conn, w}})
+	w.Close()
+	if err != nil {
+		return err
+	}
+	defer p.Wait()
+	defer p.Kill()
+	if err := r.SetReadDeadline(time.Now().Add(limit)); err != nil {
+		return err
+	}
+	var said []byte
+	for buf := make([]byte, 4096); ; {
+		n, err := r.Read(buf)
+		said = append(said, buf[:n]...)
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			return &Failure{Reason: fmt.Sprintf("no answer for %v", limit)}
+		}
+		if verdict := Verdict(string(said), err != nil); verdict != ErrPending {
+			return verdict
+		}
+	}
+}

@@ -1,0 +1,101 @@
+package hostkey
+
+import (
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func TestVerdict(t *testing.T) {
+	const head = "debug1: Remote protocol version 2.0, remote software version OpenSSH_9.2p1\n" +
+		"debug1: using hostkeyalias: box\ndebug1: Server host key: ssh-ed25519 SHA256:x\n"
+	for _, tt := range []struct {
+		name, said string
+		ended      bool
+		want       string
+	}{
+		{"nothing yet", "", false, ErrPending.Error()},
+		{"half a line", head + "debug1: Host 'box' is known and matches the ED255", false, ErrPending.Error()},
+		{"a key", head + "debug1: Host 'box' is known and matches the ED25519 host key.\n", false, ""},
+		{"a certificate", head + "debug1: Host 'box' is known and matches the ED25519-CERT host certificate.\n", false, ""},
+		{"it went on", "root@box: Permission denied (publickey,password).\n", true, ""},
+		{"another key", head + "@ WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED! @\nHost key verification failed.\n", false, ErrMismatch.Error()},
+		{"a key of another type", head + "No ED25519 host key is known for box and you have requested strict checking.\r\nHost key verification failed.\r\n", true, ErrMismatch.Error()},
+		{"a version that pretends", "debug1: Remote protocol version 2.0, remote software version Host 'box' is known and matches the \n", false, ErrPending.Error()},
+		{"penalized", "debug1: kex_exchange_identification: banner line 0: Not allowed at this time\nkex_exchange_identification: Connection closed by remote host\nConnection closed by 192.0.2.1 port 22\n", true,
+			`cannot check the host key: the server said: "Not allowed at this time"`},
+		{"no algorithm in common", head + "Unable to negotiate with 192.0.2.1 port 22: no matching host key type found. Their offer: ssh-rsa\n", true,
+			"cannot check the host key: Unable to negotiate with 192.0.2.1 port 22: no matching host key type found. Their offer: ssh-rsa"},
+		{"nothing at all", "debug1: x\n", true, "cannot check the host key: ssh ended without a word"},
+	} {
+		got := ""
+		if err := Verdict(tt.said, tt.ended); err != nil {
+			got = err.Error()
+		}
+		if got != tt.want {
+			t.Errorf("%s: %q, want %q", tt.name, got, tt.want)
+		}
+	}
+}
+
+// What ssh-keygen finds by either name, hashed or by a pattern, is found under one.
+func TestFind(t *testing.T) {
+	keygen, err := exec.LookPath("ssh-keygen")
+	if err != nil {
+		t.Skip(err, " (Debian: apt install openssh-client)")
+	}
+	const key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGVtcHR5ZW1wdHllbXB0eWVtcHR5ZW1wdHllbXB0"
+	dir := t.TempDir()
+	file := func(name, text string) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	hashed := file("hashed", "box "+key+" me@here\n")
+	if out, err := exec.Command(keygen, "-q", "-H", "-f", hashed).CombinedOutput(); err != nil {
+		t.Fatal(err, string(out))
+	}
+	for _, tt := range []struct {
+		name, text, want string
+		known            bool
+	}{
+		{"a name", "other " + key + "\nbox,192.0.2.1 " + key + " comment\n", "box " + key, true},
+		{"with a port", "[box]:2222 " + key + "\n", "box " + key, true},
+		{"with another port", "[box]:22222 " + key + "\n", "", false},
+		{"both", "box " + key + "\n[box]:2222 " + key + "\n", "box " + key + "\nbox " + key, true},
+		{"a pattern", "*,!other " + key + "\n", "box " + key + "\nbox " + key, true},
+		{"an authority", "@cert-authority b?x " + key + "\n", "@cert-authority box " + key, true},
+		{"a revoked key", "@revoked box " + key + "\n", "@revoked box " + key, false},
+		{"nonsense", "box\n\x00\n@\nbox ssh-ed25519\n", "", false},
+	} {
+		k, err := Find(keygen, "Box", 2222, []string{file("plain", tt.text), filepath.Join(dir, "missing"), dir})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.TrimSpace(string(k.lines)); got != tt.want || k.Known() != tt.known {
+			t.Errorf("%s: known %v:\n%s\nwant %v:\n%s", tt.name, k.Known(), got, tt.known, tt.want)
+		}
+	}
+	k, err := Find(keygen, "box", 22, []string{hashed})
+	if err != nil || string(k.lines) != "box "+key+"\n" {
+		t.Errorf("hashed: %q, %v", k.lines, err)
+	}
+	if _, err := Find(dir+"/none", "box", 22, []string{hashed}); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("without ssh-keygen: %v", err)
+	}
+	path, err := k.Write(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text, err := os.ReadFile(path); err != nil || string(text) != string(k.lines) {
+		t.Errorf("%q, %v", text, err)
+	}
+	if args := strings.Join(k.Args("/run/user 1/x"), " "); !strings.Contains(args, `-o HostKeyAlias=box -o UserKnownHostsFile="/run/user 1/x"`) {
+		t.Error(args)
+	}
+}
