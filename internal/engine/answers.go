@@ -6,7 +6,6 @@ import (
 	"net"
 	"net/netip"
 	"slices"
-	"strconv"
 	"time"
 
 	"fdrace/internal/resolve"
@@ -278,14 +277,12 @@ func (r *running) add(l *lane, addrs []netip.Addr, together bool) {
 		if bare && r.Interface != "" {
 			a, bare = a.WithZone(r.Interface), false
 		}
-		if r.isElsewhere(a) && r.sys.SameInterface(a.Zone(), r.Interface) {
-			a = a.WithZone(r.Interface) // it has several names
-		}
+		a = r.withCommonZone(a)
 		ap := l.addr(a)
 		switch {
 		case r.family != AnyFamily && r.family != familyOf(a):
 			r.refuse(l, ap, fmt.Errorf("not an %s address", r.family))
-		case r.isElsewhere(a):
+		case r.zoneMismatch(a):
 			r.refuse(l, ap, fmt.Errorf("not on %s", r.Interface))
 		case bare:
 			r.ask(l, askLinks, a.String())
@@ -317,14 +314,25 @@ func (r *running) isBegun(l *lane, a netip.Addr) bool {
 	return ok
 }
 
-// isElsewhere reports whether a has the name of another interface for a zone than
-// that of all sockets: the kernel would call it invalid.
-func (r *running) isElsewhere(a netip.Addr) bool {
-	if r.Interface == "" || a.Zone() == "" || a.Zone() == r.Interface {
-		return false
+// withCommonZone returns a with the name by which the race calls the interface of its
+// zone: fe80::1%2, fe80::1%eth0 and the address with an alternative name of eth0 are one
+// candidate.
+func (r *running) withCommonZone(a netip.Addr) netip.Addr {
+	zone := a.Zone()
+	if zone == "" || zone == r.Interface {
+		return a
 	}
-	_, err := strconv.Atoi(a.Zone())
-	return err != nil
+	zone = r.sys.InterfaceName(zone)
+	if r.Interface != "" && zone == r.sys.InterfaceName(r.Interface) {
+		zone = r.Interface
+	}
+	return a.WithZone(zone)
+}
+
+// zoneMismatch reports whether the zone of a is another interface than the one that
+// all sockets are bound to: the kernel would call a invalid.
+func (r *running) zoneMismatch(a netip.Addr) bool {
+	return r.Interface != "" && a.Zone() != "" && a.Zone() != r.Interface
 }
 
 // refuse notes, once, an address that this race cannot use.

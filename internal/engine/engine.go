@@ -319,8 +319,8 @@ func (d *Dialer) Continue(ctx context.Context, started *Started, targets ...Targ
 		return nil, fmt.Errorf("race: %w", err)
 	}
 	defer sys.shut()
-	if len(targets)+len(d.Proxies)+len(d.Commands) == 0 {
-		return nil, errors.New("race: no target")
+	if err := d.validate(started, targets); err != nil {
+		return nil, fmt.Errorf("race: %w", err)
 	}
 	w, err := d.run(sys, started, targets)
 	if err != nil || d.RunAll {

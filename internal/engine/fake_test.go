@@ -77,7 +77,7 @@ type peer struct {
 	reply  time.Duration // a proxy's, after it was asked
 	refuse error         // in its reply
 	deaf   bool          // it has none, nor has a command a banner
-	half   bool          // a command has a banner in two parts
+	half   bool          // its banner comes in two parts
 }
 
 // A conn is up at some time, and from some time on its server sees it: when it
@@ -94,6 +94,7 @@ type conn struct {
 	looked bool
 	proxy  bool
 	asked  bool
+	half   bool
 }
 
 type event struct {
@@ -184,8 +185,16 @@ func (f *fake) Route(family Family) bool {
 	return !(family == IPv6 && f.noRoute6)
 }
 
-// SameInterface has eth1 be wired, too.
-func (f *fake) SameInterface(a, b string) bool { return a == "wired" && b == "eth1" }
+// InterfaceName has eth0 be number 2, and eth1 be wired, too.
+func (f *fake) InterfaceName(zone string) string {
+	switch zone {
+	case "2":
+		return "eth0"
+	case "wired":
+		return "eth1"
+	}
+	return zone
+}
 
 // Sort has IPv6 first, but for the addresses in worse.
 func (f *fake) Sort(addrs []netip.Addr) {
@@ -344,6 +353,11 @@ func (f *fake) Look(t *Transport, fd int) error {
 			f.after(p.banner, event{ended: &ended{fd, nil}})
 		}
 		return errNotYet
+	}
+	if p.half && !c.half {
+		c.half = true
+		f.say("half %s", c.name)
+		return errHalf
 	}
 	if p.said != "" {
 		return &Refusal{p.said}

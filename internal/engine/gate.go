@@ -119,8 +119,11 @@ func (r *running) admit(a *attempt) (over bool) {
 	case nil:
 		r.win(a)
 		return !r.RunAll
-	case errNotYet:
+	case errNotYet, errHalf:
 		r.show(a)
+		if err == errHalf {
+			r.peekLater(a)
+		}
 		return false
 	}
 	r.reportConnected(a)

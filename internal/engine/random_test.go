@@ -115,6 +115,7 @@ func drawPeer(r *rand.Rand) peer {
 		inside: r.IntN(8) == 0,
 		banner: time.Duration(r.IntN(400)) * ms,
 		mute:   r.IntN(4) == 0,
+		half:   r.IntN(8) == 0,
 		lost:   max(0, r.IntN(6)-3),
 	}
 	if r.IntN(16) == 0 {

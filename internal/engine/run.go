@@ -29,8 +29,9 @@ type system interface {
 	// Sort puts the addresses of one name into the order of RFC 6724.
 	Sort(addrs []netip.Addr)
 
-	// SameInterface reports whether two names are of one interface.
-	SameInterface(a, b string) bool
+	// InterfaceName returns the name of the interface that zone names: by its
+	// name, an alternative name or its index. Where there is none it returns zone.
+	InterfaceName(zone string) string
 
 	// Connect begins a connection, from the interface via if that is not
 	// empty. done says that it is complete; if it is
@@ -50,7 +51,8 @@ type system interface {
 	Hold(fd int)
 
 	// Look completes fd's handshake and looks for the banner. After errNotYet
-	// it may come later: Wait says when to look again.
+	// it may come later: Wait says when to look again. After errHalf a part has
+	// come, and Wait tells only of the end of the connection.
 	Look(t *Transport, fd int) error
 
 	// Converse sends and reads what there is of h, on fd. It returns errNotYet
@@ -106,7 +108,8 @@ type running struct {
 	byFD     map[int]*attempt // by their connections under way
 	gate     gate
 	proxies  proxies
-	commands commands
+	commands []*attempt      // those that have started
+	peeks    []*attempt      // those of which a part of the banner has come
 	ageing   bool            // some transport has a MaxAge ...
 	ages     []time.Duration // ... which are these; 0: not asked for yet
 	waits    *attempt        // has its turn, but there was no descriptor left ...
@@ -231,7 +234,8 @@ func (r *running) loop() (cause error) {
 			}
 		}
 		r.startNAT64(now)
-		if over := r.admitHeld(now) || r.tendCommands(now) || r.start(now) || r.askProxies(now); over || r.schedule.over() {
+		r.expireCommands(now)
+		if over := r.admitHeld(now) || r.peek(now) || r.start(now) || r.askProxies(now); over || r.schedule.over() {
 			return nil
 		}
 		if now >= tick {
@@ -240,7 +244,7 @@ func (r *running) loop() (cause error) {
 				tick = now + tickEvery
 			}
 		}
-		until := min(r.timeout, tick, r.gateDue(), r.expireDue(now), r.nat64.due(), r.askDue(), r.commandsDue())
+		until := min(r.timeout, tick, r.gateDue(), r.expireDue(now), r.nat64.due(), r.askDue(), r.commandsDue(), r.peekDue())
 		switch {
 		case r.gate.closed(now):
 			until = min(until, r.gate.quiet)
@@ -325,7 +329,7 @@ func (r *running) connect(a *attempt) (over bool) {
 	a.err = nil
 	r.addTry(a, fd)
 	if a.addr.Command != nil {
-		r.commands.open = append(r.commands.open, a)
+		r.commands = append(r.commands, a)
 	}
 	r.awaitNAT64(a)
 	return done && r.ended(fd, nil)

@@ -10,6 +10,8 @@ import (
 	"syscall"
 	"time"
 
+	"fdrace/internal/stub"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -112,12 +114,8 @@ func (k *kernel) shut() {
 		delete(k.started.Sockets, to)
 	}
 	for name, x := range k.started.Lookups {
-		for _, fds := range x.FDs {
-			for _, fd := range fds {
-				if fd > 0 {
-					unix.Close(fd)
-				}
-			}
+		if x != nil {
+			closeExchange(x)
 		}
 		delete(k.started.Lookups, name)
 	}
@@ -132,6 +130,16 @@ func (k *kernel) shut() {
 	for i, fd := range k.wake {
 		unix.Close(fd)
 		k.wake[i] = -1
+	}
+}
+
+func closeExchange(x *stub.Exchange) {
+	for _, fds := range x.FDs {
+		for _, fd := range fds {
+			if fd > 0 {
+				unix.Close(fd)
+			}
+		}
 	}
 }
 
