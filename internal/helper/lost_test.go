@@ -35,7 +35,7 @@ var (
 
 // failed is a failure of addr, to which each of names leads.
 func failed(at int, address, transport string, err error, names ...string) engine.Failure {
-	f := engine.Failure{Addr: addr(address), Transport: transport, Err: err, At: time.Duration(at) * ms}
+	f := engine.Failure{Candidate: engine.Candidate{Addr: addr(address), Transport: transport}, Err: err, At: time.Duration(at) * ms}
 	if len(names) == 0 {
 		names = []string{f.Addr.Addr().String()}
 	}
@@ -103,7 +103,7 @@ var lostCases = []lostCase{
 	{name: "a server that says something else: no hint", words: "192.0.2.5", dialer: engine.Dialer{Banner: "SSH-"}, lost: fails(
 		failed(20, "192.0.2.5:22", "tcp", &engine.Refusal{Said: "220 mail"}))},
 	{name: "several attempts", words: "192.0.2.5", lost: timesOut(engine.Failure{
-		Target: engine.Target{Host: "192.0.2.5", Port: 22}, Addr: addr("192.0.2.5:22"), Transport: "tcp", Attempts: 6, Err: context.DeadlineExceeded})},
+		Candidate: engine.Candidate{Target: engine.Target{Host: "192.0.2.5", Port: 22}, Addr: addr("192.0.2.5:22"), Transport: "tcp"}, Attempts: 6, Err: context.DeadlineExceeded})},
 	{name: "plain TCP where MPTCP is required", words: "192.0.2.5", dialer: engine.Dialer{Transports: mptcps},
 		lost: fails(failed(20, "192.0.2.5:22", "mptcp", errNoMPTCP))},
 	{name: "MPTCP dropped, or nobody there", words: "192.0.2.5", dialer: engine.Dialer{Transports: mptcps},
@@ -111,22 +111,22 @@ var lostCases = []lostCase{
 	{name: "MPTCP dropped, and plain TCP is not", words: "192.0.2.5 192.0.2.6", dialer: engine.Dialer{Transports: mptcps}, plain: netip.MustParseAddr("192.0.2.5"),
 		lost: timesOut(failed(3000, "192.0.2.5:22", "mptcp", context.DeadlineExceeded), failed(3000, "192.0.2.6:22", "mptcp", context.DeadlineExceeded))},
 	{name: "a socket without room", words: "unix:/run/box", lost: timesOut(
-		engine.Failure{Target: engine.Target{Host: "unix:/run/box"}, Addr: engine.Addr{Socket: resolve.Socket{Path: "/run/box"}}, Transport: "unix",
+		engine.Failure{Candidate: engine.Candidate{Target: engine.Target{Host: "unix:/run/box"}, Addr: engine.Addr{Socket: resolve.Socket{Path: "/run/box"}}, Transport: "unix"},
 			Err: fmt.Errorf("%w: %w", local{unix.EAGAIN}, context.DeadlineExceeded)})},
 	{name: "no name server", words: "box", lost: timesOut(
-		engine.Failure{Target: engine.Target{Host: "box", Port: 22}, Family: engine.IPv6, Err: context.DeadlineExceeded},
-		engine.Failure{Target: engine.Target{Host: "box", Port: 22}, Family: engine.IPv4, Err: context.DeadlineExceeded})},
+		engine.Failure{Candidate: engine.Candidate{Target: engine.Target{Host: "box", Port: 22}}, Family: engine.IPv6, Err: context.DeadlineExceeded},
+		engine.Failure{Candidate: engine.Candidate{Target: engine.Target{Host: "box", Port: 22}}, Family: engine.IPv4, Err: context.DeadlineExceeded})},
 	{name: "no name server, by its address", words: "box", lost: timesOut(
-		engine.Failure{Target: engine.Target{Host: "box", Port: 22}, Family: engine.IPv6, Err: fmt.Errorf("%w: %w", dnsSilent, context.DeadlineExceeded)},
-		engine.Failure{Target: engine.Target{Host: "box", Port: 22}, Family: engine.IPv4, Err: fmt.Errorf("%w: %w", dnsSilent, context.DeadlineExceeded)})},
+		engine.Failure{Candidate: engine.Candidate{Target: engine.Target{Host: "box", Port: 22}}, Family: engine.IPv6, Err: fmt.Errorf("%w: %w", dnsSilent, context.DeadlineExceeded)},
+		engine.Failure{Candidate: engine.Candidate{Target: engine.Target{Host: "box", Port: 22}}, Family: engine.IPv4, Err: fmt.Errorf("%w: %w", dnsSilent, context.DeadlineExceeded)})},
 	{name: "name servers that fail", words: "box.example.org", lost: fails(
-		engine.Failure{Target: engine.Target{Host: "box.example.org", Port: 22}, Err: dnsFails, At: 5 * ms})},
+		engine.Failure{Candidate: engine.Candidate{Target: engine.Target{Host: "box.example.org", Port: 22}}, Err: dnsFails, At: 5 * ms})},
 	{name: "a name server that gives up", words: "box", lost: fails(
-		engine.Failure{Target: engine.Target{Host: "box", Port: 22}, Err: dnsDead, At: 5000 * ms})},
+		engine.Failure{Candidate: engine.Candidate{Target: engine.Target{Host: "box", Port: 22}}, Err: dnsDead, At: 5000 * ms})},
 	{name: "no such name", words: "box", lost: fails(
-		engine.Failure{Target: engine.Target{Host: "box", Port: 22}, Err: nowhere, At: 5 * ms})},
+		engine.Failure{Candidate: engine.Candidate{Target: engine.Target{Host: "box", Port: 22}}, Err: nowhere, At: 5 * ms})},
 	{name: "a socket that may not be used", words: "unix:/run/box", lost: fails(
-		engine.Failure{Target: engine.Target{Host: "unix:/run/box"}, Addr: engine.Addr{Socket: resolve.Socket{Path: "/run/box"}}, Transport: "unix", Err: local{unix.EACCES}})},
+		engine.Failure{Candidate: engine.Candidate{Target: engine.Target{Host: "unix:/run/box"}, Addr: engine.Addr{Socket: resolve.Socket{Path: "/run/box"}}, Transport: "unix"}, Err: local{unix.EACCES}})},
 }
 
 func TestLost(t *testing.T) {
@@ -157,13 +157,13 @@ func TestWhoFailed(t *testing.T) {
 		f    engine.Failure
 		want string
 	}{
-		{engine.Failure{Target: server, Addr: engine.Addr{AddrPort: netip.MustParseAddrPort("192.0.2.3:1080"), Proxy: &d.Proxies[0]}, Err: unix.ECONNREFUSED},
+		{engine.Failure{Candidate: engine.Candidate{Target: server, Addr: engine.Addr{AddrPort: netip.MustParseAddrPort("192.0.2.3:1080"), Proxy: &d.Proxies[0]}}, Err: unix.ECONNREFUSED},
 			"socks5://192.0.2.3:1080: connection refused"},
-		{engine.Failure{Target: server, Addr: engine.Addr{AddrPort: netip.MustParseAddrPort("192.0.2.3:1080"), Proxy: &d.Proxies[0]}, Err: &engine.ProxyError{Said: "no"}},
+		{engine.Failure{Candidate: engine.Candidate{Target: server, Addr: engine.Addr{AddrPort: netip.MustParseAddrPort("192.0.2.3:1080"), Proxy: &d.Proxies[0]}}, Err: &engine.ProxyError{Said: "no"}},
 			"the proxy said: no"},
-		{engine.Failure{Target: server, Err: nowhere}, "proxy: no such host"},
-		{engine.Failure{Target: box, Err: nowhere}, "no such host"},
-		{engine.Failure{Target: box, Addr: engine.Addr{Command: &d.Commands[0]}, Err: engine.ErrCommandTimeout}, "--jump bastion: no SSH banner within 2 minutes"},
+		{engine.Failure{Candidate: engine.Candidate{Target: server}, Err: nowhere}, "proxy: no such host"},
+		{engine.Failure{Candidate: engine.Candidate{Target: box}, Err: nowhere}, "no such host"},
+		{engine.Failure{Candidate: engine.Candidate{Target: box, Addr: engine.Addr{Command: &d.Commands[0]}}, Err: engine.ErrCommandTimeout}, "--jump bastion: no SSH banner within 2 minutes"},
 	} {
 		lost := fails(tt.f)
 		what, _ := Lost(&lost, nil, d)
