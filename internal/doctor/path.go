@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"strings"
 	"time"
 
 	"fdrace/internal/engine"
@@ -73,8 +74,12 @@ func abort(fd int) {
 
 // lost puts a race that nobody won into words.
 func (l *login) lost(err error, targets []engine.Target, d *engine.Dialer) Finding {
-	what, hint := helper.Explain(err, targets, d)
-	f := Finding{Check: "path", Status: Fail, Found: what, Remedy: hint, Where: ByHand}
+	loss := helper.DescribeLoss(err, targets, d)
+	if len(loss.Each) > 1 {
+		loss.What += "; " + strings.Join(loss.Each, "; ")
+	}
+	hint := loss.Hint
+	f := Finding{Check: "path", Status: Fail, Found: loss.What, Remedy: hint, Where: ByHand}
 	var dns *net.DNSError
 	switch {
 	case errors.Is(err, unix.ECONNREFUSED):

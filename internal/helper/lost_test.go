@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -18,11 +19,12 @@ import (
 
 // A lostCase is a race that nobody won, and who was in it.
 type lostCase struct {
-	name   string
-	words  string // the targets
-	dialer engine.Dialer
-	lost   engine.Error
-	plain  netip.Addr
+	name    string
+	words   string // the targets
+	dialer  engine.Dialer
+	lost    engine.Error
+	plain   netip.Addr
+	offline bool
 }
 
 var (
@@ -74,6 +76,18 @@ var lostCases = []lostCase{
 		failed(3, "192.0.2.3:22", "tcp", unix.ECONNREFUSED), failed(4, "192.0.2.4:22", "tcp", unix.ECONNREFUSED))},
 	{name: "offline", words: "box", lost: fails(
 		failed(2, "[2001:db8::5]:22", "tcp", local{unix.ENETUNREACH}, "box"), failed(2, "192.0.2.5:22", "tcp", local{unix.ENETUNREACH}, "box"))},
+	{name: "offline, and a name", words: "box 192.0.2.5", offline: true, lost: fails(
+		engine.Failure{Candidate: engine.Candidate{Target: engine.Target{Host: "box", Port: 22}}, Err: dnsFails, At: 5 * ms}, failed(0, "192.0.2.5:22", "tcp", local{unix.ENETUNREACH}))},
+	{name: "offline, and a host on the link that refuses", words: "192.0.2.5", offline: true, lost: fails(
+		failed(1, "192.0.2.5:22", "tcp", unix.ECONNREFUSED))},
+	{name: "no IPv6", words: "2001:db8::5", lost: fails(failed(0, "[2001:db8::5]:22", "tcp", local{unix.EADDRNOTAVAIL}))},
+	{name: "no IPv6 in this kernel", words: "2001:db8::5", lost: fails(failed(0, "[2001:db8::5]:22", "tcp", os.NewSyscallError("socket", unix.EAFNOSUPPORT)))},
+	{name: "a firewall that prohibits IPv4, or a host that is off", words: "192.0.2.5", lost: fails(failed(9, "192.0.2.5:22", "tcp", unix.EHOSTUNREACH))},
+	{name: "text from elsewhere", words: "box", lost: fails(
+		engine.Failure{Candidate: engine.Candidate{Target: engine.Target{Host: "box", Port: 22}}, Err: &net.DNSError{Err: "x\x1b[2J\nfdrace: \u202e\u009b" + strings.Repeat("y", 1000)}},
+		failed(1, "192.0.2.5:22", "tcp", &engine.ProxyError{Said: "\x1b]0;title\a"}, "box\n\x1b[m"))},
+	{name: "one host that refuses on both addresses", words: "box", lost: fails(
+		failed(2, "[2001:db8::5]:22", "tcp", unix.ECONNREFUSED, "box"), failed(2, "192.0.2.5:22", "tcp", unix.ECONNREFUSED, "box"))},
 	{name: "IPv6 only", words: "192.0.2.5", lost: fails(failed(0, "192.0.2.5:22", "tcp", local{unix.ENETUNREACH}))},
 	{name: "IPv6 only, and -4", words: "box", dialer: engine.Dialer{Family: engine.IPv4},
 		lost: fails(failed(0, "192.0.2.5:22", "tcp", local{unix.ENETUNREACH}, "box"))},
@@ -141,7 +155,7 @@ func TestLost(t *testing.T) {
 			targets = append(targets, target)
 		}
 		tt.dialer.Timeout = 3 * time.Second
-		fmt.Fprintf(&all, "# %s\n%s\n\n", tt.name, explain(&raceError{&tt.lost, targets, &tt.dialer, tt.plain}))
+		fmt.Fprintf(&all, "# %s\n%s\n\n", tt.name, strings.Join(lossLines(&raceError{&tt.lost, targets, &tt.dialer, tt.plain, tt.offline}), "\n"))
 	}
 	golden.Compare(t, "lost", all.String())
 }
@@ -166,9 +180,9 @@ func TestWhoFailed(t *testing.T) {
 		{engine.Failure{Candidate: engine.Candidate{Target: box, Addr: engine.Addr{Command: &d.Commands[0]}}, Err: engine.ErrCommandTimeout}, "--jump bastion: no SSH banner within 2 minutes"},
 	} {
 		lost := fails(tt.f)
-		what, _ := Lost(&lost, nil, d)
-		if want := "no connection to box:22: " + tt.want; what != want {
-			t.Errorf("%s, want %s", what, want)
+		got := DescribeLoss(&lost, nil, d).What
+		if want := "no connection to box:22: " + tt.want; got != want {
+			t.Errorf("%s, want %s", got, want)
 		}
 	}
 }

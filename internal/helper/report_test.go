@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -26,7 +27,7 @@ func (e local) Is(target error) bool { return target == engine.ErrLocal }
 
 func addr(s string) engine.Addr { return engine.Addr{AddrPort: netip.MustParseAddrPort(s)} }
 
-func TestExplain(t *testing.T) {
+func TestLossLines(t *testing.T) {
 	box, other := engine.Target{Host: "box", Port: 22}, engine.Target{Host: "192.0.2.9", Port: 2222}
 	v6, v4 := addr("[2001:db8::5]:22"), addr("192.0.2.5:22")
 	nowhere := &net.DNSError{Err: "no such host", Name: "box", IsNotFound: true}
@@ -43,16 +44,18 @@ func TestExplain(t *testing.T) {
 		{"two addresses", []engine.Target{box}, engine.Error{Failures: []engine.Failure{
 			{Candidate: engine.Candidate{Target: box, Addr: v6, Transport: "mptcp"}, Err: local{unix.ENETUNREACH}},
 			{Candidate: engine.Candidate{Target: box, Addr: v4, Transport: "tcp"}, Err: unix.ECONNREFUSED, At: 21 * ms},
-		}}, `fdrace: no connection to box:22: all 2 candidates failed
+		}}, `fdrace: no connection to box:22: all 2 attempts failed
   [2001:db8::5]:22 over MPTCP: network is unreachable (no IPv6 route) (0.0 ms)
   192.0.2.5:22 over TCP: connection refused (21.0 ms)`},
 		{"no such host", []engine.Target{box}, engine.Error{Failures: []engine.Failure{{Candidate: engine.Candidate{Target: box}, Err: nowhere, At: 5 * ms}}},
 			`fdrace: no connection to box:22: no such host
-  box: no such host (5.0 ms)`},
+  box: no such host (5.0 ms)
+fdrace: hint: the name does not exist in DNS or /etc/hosts: check the spelling`},
 		{"a name server that fails", []engine.Target{box}, engine.Error{Failures: []engine.Failure{
 			{Candidate: engine.Candidate{Target: box}, Err: &net.DNSError{Err: "server misbehaving", Name: "box"}, At: 5 * ms}}},
 			`fdrace: no connection to box:22: name lookup failed: server misbehaving
-  box: name lookup failed: server misbehaving (5.0 ms)`},
+  box: name lookup failed: server misbehaving (5.0 ms)
+fdrace: hint: the name servers (/etc/resolv.conf lists them) do not work: try the IP address instead of the name`},
 		{"timeout", []engine.Target{box, other}, engine.Error{Cause: context.DeadlineExceeded, Failures: []engine.Failure{
 			{Candidate: engine.Candidate{Target: box, Addr: v6, Transport: "tcp"}, Err: context.DeadlineExceeded, At: 3000 * ms},
 			{Candidate: engine.Candidate{Target: box}, Family: engine.IPv4, Err: context.DeadlineExceeded, At: 3000 * ms},
@@ -62,7 +65,7 @@ func TestExplain(t *testing.T) {
 		{"one address by several targets, and a socket", []engine.Target{box, other}, engine.Error{Failures: []engine.Failure{
 			{Candidate: engine.Candidate{Target: other, Addr: addr("192.0.2.9:2222"), Transport: "tcp"}, Also: []engine.Target{box}, Err: unix.ECONNREFUSED},
 			{Candidate: engine.Candidate{Target: engine.Target{Host: "unix:/run/box"}, Addr: engine.Addr{Socket: resolve.Socket{Path: "/run/box"}}, Transport: "unix"}, Err: unix.ENOENT},
-		}}, `fdrace: no connection to any of 2 targets: all 2 candidates failed
+		}}, `fdrace: no connection to any of 2 targets: all 2 attempts failed
   192.0.2.9:2222 (box) over TCP: connection refused (0.0 ms)
   unix:/run/box: no such file or directory (0.0 ms)`},
 		{"an errno that needs words", []engine.Target{box}, engine.Error{Failures: []engine.Failure{
@@ -73,7 +76,8 @@ func TestExplain(t *testing.T) {
 			`fdrace: no connection to box:22: poll: cannot allocate memory`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			got := explain(&raceError{error: fmt.Errorf("wrapped: %w", &tt.lost), targets: tt.targets, dialer: &engine.Dialer{Timeout: 3 * time.Second}})
+			got := strings.Join(lossLines(&raceError{error: fmt.Errorf("wrapped: %w", &tt.lost), targets: tt.targets, dialer: &engine.Dialer{Timeout: 3 * time.Second}}), "\n")
+			tt.want += "\n" + seeDoctor
 			if got != tt.want {
 				t.Errorf("got:\n%s\nwant:\n%s", got, tt.want)
 			}
@@ -101,7 +105,7 @@ func TestEvent(t *testing.T) {
 		"fdrace: 3000.0 ms  cancelled box, IPv4: timed out":                                          {At: 3000 * ms, Kind: engine.Cancelled, Candidate: engine.Candidate{Target: box}, Family: engine.IPv4, Err: context.DeadlineExceeded},
 		"fdrace:   0.1 ms  failed [2001:db8::5]:22 over TCP: network is unreachable (no IPv6 route)": {At: 100000, Kind: engine.Failed, Candidate: engine.Candidate{Target: box, Addr: v6, Transport: "tcp"}, Err: local{unix.ENETUNREACH}},
 	} {
-		if got := event(e); got != want {
+		if got := eventLine(e); got != want {
 			t.Errorf("%q, want %q", got, want)
 		}
 	}
@@ -123,7 +127,7 @@ func TestWinnerOfPlainTCP(t *testing.T) {
 		if tt.before != nil {
 			w.Before = []engine.Failure{{Candidate: engine.Candidate{Addr: w.Addr, Transport: "mptcp"}, Err: tt.before}}
 		}
-		if got, want := winner(w), "fdrace: 192.0.2.5:22 "+tt.want+" 270.0 ms, 1 of 2 tried"; got != want {
+		if got, want := winnerLine(w), "fdrace: 192.0.2.5:22 "+tt.want+" 270.0 ms, 1 of 2 tried"; got != want {
 			t.Errorf("%q, want %q", got, want)
 		}
 	}
@@ -142,7 +146,7 @@ func TestWinnerOfSeveralAttempts(t *testing.T) {
 		{2, 4, true, ", 4 attempts: a packet was lost"},
 	} {
 		w := &engine.Winner{Candidate: engine.Candidate{Addr: addr("192.0.2.5:22"), Transport: "tcp"}, Elapsed: 270 * ms, Tried: 1, Of: 1, Attempt: tt.attempt, Attempts: tt.attempts, Lost: tt.lost}
-		if got, want := winner(w), "fdrace: 192.0.2.5:22 over TCP in 270.0 ms, 1 of 1 tried"+tt.want; got != want {
+		if got, want := winnerLine(w), "fdrace: 192.0.2.5:22 over TCP in 270.0 ms, 1 of 1 tried"+tt.want; got != want {
 			t.Errorf("%q, want %q", got, want)
 		}
 	}
