@@ -42,8 +42,11 @@ func parseAvahi(line, network string) ([]netip.Addr, error) {
 	}
 	index, err := strconv.ParseInt(f[1], 10, 32)
 	addr, addrErr := netip.ParseAddr(f[4])
-	if err != nil || addrErr != nil || addr.Zone() != "" || !inFamily(network, addr) {
+	if err != nil || addrErr != nil || addr.Zone() != "" {
 		return nil, fmt.Errorf("%w: %q", errMalformed, clip(line))
+	}
+	if !inFamily(network, addr) {
+		return nil, fmt.Errorf("an address of the other family: %v", addr)
 	}
 	return []netip.Addr{scoped(addr, int(index))}, nil
 }

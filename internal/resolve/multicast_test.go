@@ -67,7 +67,7 @@ func TestParseMulticast(t *testing.T) {
 		{"goodbye", true, dnsmessage.Header{Response: true}, dnsmessage.Message{Answers: []dnsmessage.Resource{record("box.local.", flush, 0, "2001:db8::1")}}, ""},
 		{"another class", true, dnsmessage.Header{Response: true}, dnsmessage.Message{Answers: []dnsmessage.Resource{record("box.local.", dnsmessage.ClassCHAOS, 120, "2001:db8::1")}}, ""},
 		{"this host's own", true, dnsmessage.Header{Response: true}, dnsmessage.Message{Answers: []dnsmessage.Resource{
-			record("box.local.", flush, 120, "::1"), record("box.local.", flush, 120, "::"), record("box.local.", flush, 120, "ff02::1"), good}}, "2001:db8::1"},
+			record("box.local.", flush, 120, "::1"), record("box.local.", flush, 120, "::"), record("box.local.", flush, 120, "ff02::1"), record("box.local.", flush, 120, "::ffff:192.0.2.1"), good}}, "2001:db8::1"},
 	} {
 		c.m.Header = c.head
 		wire, err := c.m.Pack()

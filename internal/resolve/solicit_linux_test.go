@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -188,9 +189,27 @@ func shortTimes(t *testing.T) solicitTimes {
 	return solicitDefaults
 }
 
+// echoRequests returns how many the place has received.
+func echoRequests(t *testing.T, p place) (n int) {
+	t.Helper()
+	err := p.do(func() error {
+		counters, err := os.ReadFile("/proc/thread-self/net/snmp6")
+		for line := range strings.Lines(string(counters)) {
+			if name, value, _ := strings.Cut(line, " "); name == "Icmp6InEchos" {
+				n, err = strconv.Atoi(strings.TrimSpace(value))
+			}
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
 func TestSolicitNobody(t *testing.T) {
 	noLeak(t)
-	meet(t)
+	far := meet(t)
 	nobody := net.HardwareAddr{2, 0, 0, 0, 0, 0x77}
 	ctx := context.Background()
 	times := shortTimes(t)
@@ -223,6 +242,10 @@ func TestSolicitNobody(t *testing.T) {
 		if took := time.Since(began); took < c.after {
 			t.Errorf("%s took only %v", c.network, took)
 		}
+	}
+	// Twice two pings on both links, and one for the host that answers.
+	if n := echoRequests(t, far); n < 2 || n > 10 {
+		t.Errorf("%d echo requests", n)
 	}
 	canceled, cancel := context.WithCancel(ctx)
 	cancel()
