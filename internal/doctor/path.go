@@ -56,7 +56,7 @@ func (l *login) checkPath(targets []engine.Target, d *engine.Dialer) []Finding {
 		winner := engine.Target{Host: w.Addr.Addr().String(), Port: w.Addr.Port()}
 		found = append(found, l.checkMPTCPPath(d, []engine.Target{winner}))
 		ended = time.Now()
-		log = helper.ServerLog(&engine.Winner{Transport: "mptcp"}, nil, d)
+		log = helper.ServerLog(&engine.Winner{Candidate: engine.Candidate{Transport: "mptcp"}}, nil, d)
 	}
 	l.pardon = func() { helper.AwaitPardon(log, ended) }
 	if l.seen > 0 {

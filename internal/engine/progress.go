@@ -25,7 +25,7 @@ func (r *running) progress(now time.Duration) Progress {
 	}
 	for _, q := range r.asked {
 		if began, ok := r.lookups[q]; ok && began != provisional {
-			p.Trying = append(p.Trying, Event{At: began, Kind: Resolve, Target: r.schedule.lanes[q.lane].target, Family: q.kind.family()})
+			p.Trying = append(p.Trying, Event{At: began, Kind: Resolve, Candidate: Candidate{Target: r.schedule.lanes[q.lane].target}, Family: q.kind.family()})
 		}
 	}
 	for _, a := range r.attempts {

@@ -420,14 +420,14 @@ func (r *running) clear(cause error, commands bool) {
 	if r.waits != nil && r.waits.tries == 0 && (r.waits.addr.Command == nil || commands) {
 		why = fmt.Errorf("not tried: %w", r.full)
 		r.noteAttempt(r.waits, why)
-		r.report(Event{Kind: Failed, Target: r.waits.lanes[0].target, Addr: r.waits.addr, Err: why})
+		r.report(Event{Kind: Failed, Candidate: Candidate{Target: r.waits.lanes[0].target, Addr: r.waits.addr}, Err: why})
 	}
 	for l, addr := range r.schedule.left(commands) {
-		r.note(Failure{Target: l.target, Addr: addr, Err: why})
+		r.note(Failure{Candidate: Candidate{Target: l.target, Addr: addr}, Err: why})
 	}
 	for _, l := range r.schedule.lanes {
 		if !notFound(l.err) { // which waits for another answer that is too late
-			r.note(Failure{Target: l.target, Err: l.err})
+			r.note(Failure{Candidate: Candidate{Target: l.target}, Err: l.err})
 		}
 	}
 	for _, q := range r.asked {
@@ -436,7 +436,7 @@ func (r *running) clear(cause error, commands bool) {
 			if known := r.sys.Abandon(q); known != nil {
 				err = fmt.Errorf("%w: %w", known, cause)
 			}
-			r.note(Failure{Target: r.schedule.lanes[q.lane].target, Family: q.kind.family(), Err: err})
+			r.note(Failure{Candidate: Candidate{Target: r.schedule.lanes[q.lane].target}, Family: q.kind.family(), Err: err})
 		}
 	}
 }

@@ -53,6 +53,6 @@ func (r *running) skip(a *attempt) {
 	a.ended = true
 	r.schedule.failed(a, r.sys.Now(), true)
 	if a.dead {
-		r.report(Event{Kind: Failed, Target: a.lanes[0].target, Addr: a.addr, Err: ErrNotTried})
+		r.report(Event{Kind: Failed, Candidate: Candidate{Target: a.lanes[0].target, Addr: a.addr}, Err: ErrNotTried})
 	}
 }
