@@ -109,17 +109,19 @@ SHARE = $(DESTDIR)$(PREFIX)/share
 
 install: bin/fdrace
 	install -d "$(DESTDIR)$(PREFIX)/bin" "$(SHARE)/man/man1" "$(SHARE)/bash-completion/completions" \
-		"$(SHARE)/zsh/site-functions" "$(SHARE)/fish/vendor_completions.d"
+		"$(SHARE)/zsh/site-functions" "$(SHARE)/fish/vendor_completions.d" "$(SHARE)/doc/fdrace"
 	install -m 755 bin/fdrace "$(DESTDIR)$(PREFIX)/bin/fdrace"
 	install -m 644 cmd/fdrace/fdrace.1 "$(SHARE)/man/man1/fdrace.1"
 	install -m 644 cmd/fdrace/completions/fdrace.bash "$(SHARE)/bash-completion/completions/fdrace"
 	install -m 644 cmd/fdrace/completions/_fdrace "$(SHARE)/zsh/site-functions/_fdrace"
 	install -m 644 cmd/fdrace/completions/fdrace.fish "$(SHARE)/fish/vendor_completions.d/fdrace.fish"
+	install -m 644 cmd/fdrace/schema/*.json "$(SHARE)/doc/fdrace"
 
 uninstall:
 	rm -f "$(DESTDIR)$(PREFIX)/bin/fdrace" "$(SHARE)/man/man1/fdrace.1" \
 		"$(SHARE)/bash-completion/completions/fdrace" "$(SHARE)/zsh/site-functions/_fdrace" \
-		"$(SHARE)/fish/vendor_completions.d/fdrace.fish"
+		"$(SHARE)/fish/vendor_completions.d/fdrace.fish" \
+		"$(SHARE)/doc/fdrace/explain.schema.json" "$(SHARE)/doc/fdrace/doctor.schema.json"
 
 dist:
 	VERSION="$(VERSION)" ARCHS="$(ARCHS)" NFPM="$(NFPM)" sh .ci/dist

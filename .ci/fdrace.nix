@@ -1,26 +1,28 @@
-# fdrace for Nix, built from this tree: nix-build .ci/fdrace.nix
+# The expression for Nix: nix-build fdrace.nix. "make release" fills in @URL@, @HASH@
+# and @VERSION@, and puts it into dist/. The source has the modules in vendor/.
 {
   pkgs ? import <nixpkgs> { },
-  version ? "dev",
 }:
 
 # The Go that go.mod asks for.
 (pkgs.buildGoModule.override { go = pkgs.go_1_26; }) {
   pname = "fdrace";
-  inherit version;
-  src = pkgs.lib.cleanSource ../.;
-  # Of what "go mod vendor" makes. .ci/check-packages compares it, and prints the new one.
-  vendorHash = "sha256-d2rYqrqr7024SjEsUiKTt8Cgq8hjg6nGzuPqkfFncDs=";
+  version = "@VERSION@";
+  src = pkgs.fetchurl {
+    url = "@URL@";
+    hash = "sha256-@HASH@";
+  };
+  vendorHash = null;
 
   buildPhase = ''
     runHook preBuild
-    make VERSION=${version}
+    make VERSION=v@VERSION@
     runHook postBuild
   '';
   doCheck = false; # the tests make network namespaces
   installPhase = ''
     runHook preInstall
-    make install VERSION=${version} PREFIX=$out
+    make install VERSION=v@VERSION@ PREFIX=$out
     runHook postInstall
   '';
 

@@ -1,5 +1,5 @@
-# The formula of Homebrew, on macOS and Linux. "make release" fills in @URL@ and
-# @SHA256@, and puts it into dist/.
+# The formula for Homebrew, on macOS and Linux. "make release" fills in @URL@ and
+# @SHA256@, and puts it into dist/. The source has the modules in vendor/.
 class Fdrace < Formula
   desc "ProxyCommand for ssh that tries all addresses of a host at once"
   url "@URL@"

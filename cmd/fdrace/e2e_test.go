@@ -142,6 +142,7 @@ func commands() map[string]func(*testscript.TestScript, bool, []string) {
 	maps.Copy(all, doctorVerbs())
 	maps.Copy(all, proxyVerbs())
 	maps.Copy(all, muxVerbs())
+	maps.Copy(all, schemaVerbs())
 	maps.Copy(all, hostKeyVerbs())
 	return all
 }

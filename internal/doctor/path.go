@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"strings"
 	"time"
 
 	"fdrace/internal/engine"
@@ -18,7 +19,7 @@ import (
 // winner keeps MPTCP.
 func (l *login) checkPath(targets []engine.Target, d *engine.Dialer) []Finding {
 	const most = 30 * time.Second // where --timeout is more
-	d.Report, d.Tick, d.Timeout, d.Probe = nil, nil, min(d.Timeout, most), true
+	d.Report, d.OnProgress, d.Timeout, d.Probe = nil, nil, min(d.Timeout, most), true
 	commands := d.Commands
 	d.Commands = nil // which log in, and may ask for a passphrase
 	if len(targets)+len(d.Proxies) == 0 {
@@ -55,7 +56,7 @@ func (l *login) checkPath(targets []engine.Target, d *engine.Dialer) []Finding {
 		winner := engine.Target{Host: w.Addr.Addr().String(), Port: w.Addr.Port()}
 		found = append(found, l.checkMPTCPPath(d, []engine.Target{winner}))
 		ended = time.Now()
-		log = helper.ServerLog(&engine.Winner{Transport: "mptcp"}, nil, d)
+		log = helper.ServerLog(&engine.Winner{Candidate: engine.Candidate{Transport: "mptcp"}}, nil, d)
 	}
 	l.pardon = func() { helper.AwaitPardon(log, ended) }
 	if l.seen > 0 {
@@ -73,8 +74,12 @@ func abort(fd int) {
 
 // lost puts a race that nobody won into words.
 func (l *login) lost(err error, targets []engine.Target, d *engine.Dialer) Finding {
-	what, hint := helper.Explain(err, targets, d)
-	f := Finding{Check: "path", Status: Fail, Found: what, Remedy: hint, Where: ByHand}
+	loss := helper.DescribeLoss(err, targets, d)
+	if len(loss.Each) > 1 {
+		loss.What += "; " + strings.Join(loss.Each, "; ")
+	}
+	hint := loss.Hint
+	f := Finding{Check: "path", Status: Fail, Found: loss.What, Remedy: hint, Where: ByHand}
 	var dns *net.DNSError
 	switch {
 	case errors.Is(err, unix.ECONNREFUSED):

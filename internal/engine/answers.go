@@ -6,7 +6,6 @@ import (
 	"net"
 	"net/netip"
 	"slices"
-	"strconv"
 	"time"
 
 	"fdrace/internal/resolve"
@@ -124,7 +123,7 @@ func (r *running) ask(l *lane, k kind, host string) {
 		l.waitsFor6 = true
 	}
 	l.asked4 = l.asked4 || k == askA
-	r.report(Event{Kind: Resolve, Target: l.target, Family: k.family()})
+	r.report(Event{Kind: Resolve, Candidate: Candidate{Target: l.target}, Family: k.family()})
 	r.lookup(q)
 }
 
@@ -170,7 +169,7 @@ func (r *running) answered(a answer) {
 		l.asked4, l.waitsFor4 = a.more && len(a.addrs) == 0, false
 	}
 	if settled := a.kind.isName() && a.err == nil && len(a.addrs)+len(a.replaces) == 0; !settled {
-		r.report(Event{Kind: Resolved, Target: l.target, Family: a.kind.family(), Addrs: a.addrs, Replaces: len(a.replaces) > 0, Err: a.err})
+		r.report(Event{Kind: Resolved, Candidate: Candidate{Target: l.target}, Family: a.kind.family(), Addrs: a.addrs, Replaces: len(a.replaces) > 0, Err: a.err})
 	}
 	l.remove(a.replaces)
 	if l.answers && len(a.replaces) > 0 && !l.started && len(l.queue[0])+len(l.queue[1]) == 0 {
@@ -269,7 +268,7 @@ func (r *running) settle(l *lane) {
 		return
 	}
 	if !(l.answers && notFound(l.err)) {
-		r.note(Failure{Target: l.target, Err: l.err})
+		r.note(Failure{Candidate: Candidate{Target: l.target}, Err: l.err})
 		r.askLater(l)
 	}
 	l.err = nil
@@ -284,14 +283,12 @@ func (r *running) add(l *lane, addrs []netip.Addr, together bool) {
 		if bare && r.Interface != "" {
 			a, bare = a.WithZone(r.Interface), false
 		}
-		if r.isElsewhere(a) && r.sys.SameInterface(a.Zone(), r.Interface) {
-			a = a.WithZone(r.Interface) // it has several names
-		}
+		a = r.withCommonZone(a)
 		ap := l.addr(a)
 		switch {
 		case r.family != AnyFamily && r.family != familyOf(a):
 			r.refuse(l, ap, fmt.Errorf("not an %s address", r.family))
-		case r.isElsewhere(a):
+		case r.zoneMismatch(a):
 			r.refuse(l, ap, fmt.Errorf("not on %s", r.Interface))
 		case bare:
 			r.ask(l, askLinks, a.String())
@@ -319,18 +316,29 @@ func (r *running) add(l *lane, addrs []netip.Addr, together bool) {
 
 // isBegun reports whether a connection to a was begun before the race.
 func (r *running) isBegun(l *lane, a netip.Addr) bool {
-	_, ok := r.Begun[netip.AddrPortFrom(a, l.target.Port)]
+	_, ok := r.started.Sockets[netip.AddrPortFrom(a, l.target.Port)]
 	return ok
 }
 
-// isElsewhere reports whether a has the name of another interface for a zone than
-// that of all sockets: the kernel would call it invalid.
-func (r *running) isElsewhere(a netip.Addr) bool {
-	if r.Interface == "" || a.Zone() == "" || a.Zone() == r.Interface {
-		return false
+// withCommonZone returns a with the name by which the race calls the interface of its
+// zone: fe80::1%2, fe80::1%eth0 and the address with an alternative name of eth0 are one
+// candidate.
+func (r *running) withCommonZone(a netip.Addr) netip.Addr {
+	zone := a.Zone()
+	if zone == "" || zone == r.Interface {
+		return a
 	}
-	_, err := strconv.Atoi(a.Zone())
-	return err != nil
+	zone = r.sys.InterfaceName(zone)
+	if r.Interface != "" && zone == r.sys.InterfaceName(r.Interface) {
+		zone = r.Interface
+	}
+	return a.WithZone(zone)
+}
+
+// zoneMismatch reports whether the zone of a is another interface than the one that
+// all sockets are bound to: the kernel would call a invalid.
+func (r *running) zoneMismatch(a netip.Addr) bool {
+	return r.Interface != "" && a.Zone() != "" && a.Zone() != r.Interface
 }
 
 // refuse notes, once, an address that this race cannot use.
@@ -342,7 +350,7 @@ func (r *running) refuse(l *lane, addr Addr, why error) {
 		r.unusable = map[Addr]bool{}
 	}
 	r.unusable[addr] = true
-	r.note(Failure{Target: l.target, Addr: addr, Err: why})
+	r.note(Failure{Candidate: Candidate{Target: l.target, Addr: addr}, Err: why})
 }
 
 // standFor makes l stand for services, which come in the order of RFC 2782:

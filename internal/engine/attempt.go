@@ -29,6 +29,8 @@ type attempt struct {
 	talk  *handshake // with a proxy that was asked for the target
 	check hostCheck
 
+	peekAt time.Duration // when to look for the rest of its banner, if in running.peeks
+
 	connected bool  // this was reported
 	shown     bool  // its handshake is complete: the server sees it
 	ended     bool  // it has failed, or won, or was cancelled

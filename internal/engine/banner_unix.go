@@ -14,7 +14,7 @@ import (
 const maxBanner = 16 << 10
 
 // banner looks for dialer.Banner in what fd has received, and leaves it there.
-// It returns errNotYet while it may still come.
+// It returns errNotYet while it may still come, and errHalf if poll(2) cannot tell when.
 func (k *kernel) banner(fd int) error {
 	buf := make([]byte, maxBanner)
 	n, _, err := unix.Recvfrom(fd, buf, unix.MSG_PEEK|unix.MSG_DONTWAIT)
@@ -26,13 +26,16 @@ func (k *kernel) banner(fd int) error {
 		return fmt.Errorf("%w: %w", ErrNoBanner, err)
 	case hasLine(buf[:n], k.dialer.Banner):
 		return nil
-	case n == 0 || again && n == before:
+	case n == 0 || again && n == before && isClosed(fd):
 		if err := refusal(buf[:n]); err != nil {
 			return err
 		}
 		return fmt.Errorf("%w: closed by the server", ErrNoBanner)
 	case n == len(buf):
 		return fmt.Errorf("%w: %d bytes of something else", ErrNoBanner, n)
+	case again && n == before:
+		k.polls[k.index[fd]].Events = pollClosed
+		return errHalf
 	}
 	if n > 0 {
 		// What is there would make poll return at once: ask for more.

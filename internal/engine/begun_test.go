@@ -11,12 +11,12 @@ import (
 // 200 ms, is the first of its target, and all that follows keeps the time it has from
 // there.
 func TestBegunNames(t *testing.T) {
-	at := func(addr string, at time.Duration) map[netip.AddrPort]Begun {
-		return map[netip.AddrPort]Begun{netip.AddrPortFrom(netip.MustParseAddr(addr), 22): {At: at}}
+	at := func(addr string, at time.Duration) map[netip.AddrPort]StartedSocket {
+		return map[netip.AddrPort]StartedSocket{netip.AddrPortFrom(netip.MustParseAddr(addr), 22): {At: at}}
 	}
 	for _, tt := range []struct {
 		name  string
-		begun map[netip.AddrPort]Begun
+		begun map[netip.AddrPort]StartedSocket
 		dns   zone
 		hosts hosts
 		want  string
@@ -31,8 +31,8 @@ func TestBegunNames(t *testing.T) {
 			"200 syn 10.0.0.1; 310 syn 64:ff9b::a00:1; 330 close 10.0.0.1; 330 wins 64:ff9b::a00:1; 330 2 of 2 tried, by box:22"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			f := &fake{now: 200 * ms, dns: tt.dns, hosts: tt.hosts}
-			got := f.race(t, Dialer{Begun: tt.begun}, "box")
+			f := &fake{now: 200 * ms, started: Started{Sockets: tt.begun}, dns: tt.dns, hosts: tt.hosts}
+			got := f.race(t, Dialer{}, "box")
 			if want := strings.ReplaceAll(tt.want, "; ", "\n"); got != want {
 				t.Errorf("got:\n%s\nwant:\n%s", got, want)
 			}

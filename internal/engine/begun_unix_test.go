@@ -13,7 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// begin begins an attempt as whoever sets Dialer.Begun does.
+// begin begins an attempt as whoever calls Continue does.
 func begin(t *testing.T, to Target) (fd int) {
 	t.Helper()
 	fd, err := streamSocket(unix.AF_INET)
@@ -24,6 +24,11 @@ func begin(t *testing.T, to Target) (fd int) {
 		t.Fatal(err)
 	}
 	return fd
+}
+
+func begun(t *testing.T, to Target) *Started {
+	t.Helper()
+	return &Started{Sockets: map[netip.AddrPort]StartedSocket{at(to): {FD: begin(t, to)}}}
 }
 
 func at(to Target) netip.AddrPort {
@@ -37,8 +42,8 @@ func TestBegun(t *testing.T) {
 	live, ended := listener(t, "127.0.0.1")
 	dead, refused := silent(t), refusing(t)
 	fd := begin(t, live)
-	d := &Dialer{Begun: map[netip.AddrPort]Begun{at(live): {FD: fd}, at(dead): {FD: begin(t, dead)}}, Age: time.Hour, Timeout: 2 * time.Hour}
-	w, err := d.Dial(context.Background(), dead, refused, live)
+	sockets := map[netip.AddrPort]StartedSocket{at(live): {FD: fd}, at(dead): {FD: begin(t, dead)}}
+	w, err := (&Dialer{Timeout: 2 * time.Hour}).Continue(context.Background(), &Started{Sockets: sockets, Age: time.Hour}, dead, refused, live)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -64,20 +69,26 @@ func TestBegunFails(t *testing.T) {
 	noLeak(t)
 	refused := refusing(t)
 	live, _ := listener(t, "127.0.0.1")
-	_, err := (&Dialer{Begun: map[netip.AddrPort]Begun{at(refused): {FD: begin(t, refused)}}}).Dial(context.Background(), refused)
+	_, err := new(Dialer).Continue(context.Background(), begun(t, refused), refused)
 	if !errors.Is(err, unix.ECONNREFUSED) || errors.Is(err, ErrLocal) {
 		t.Errorf("refused, but not by this machine: %v", err)
 	}
 	dead := silent(t)
-	_, err = (&Dialer{Begun: map[netip.AddrPort]Begun{at(dead): {FD: begin(t, dead)}}, Age: DefaultTimeout}).Dial(context.Background(), dead)
+	old := begun(t, dead)
+	old.Age = DefaultTimeout
+	_, err = new(Dialer).Continue(context.Background(), old, dead)
 	if !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("a race whose time is over: %v", err)
 	}
 	// A race that ends before their turn closes them.
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	_, err = (&Dialer{Begun: map[netip.AddrPort]Begun{at(live): {FD: begin(t, live)}}, Family: IPv6}).Dial(ctx, live)
+	_, err = (&Dialer{Family: IPv6}).Continue(ctx, begun(t, live), live)
 	if err == nil {
 		t.Error("an IPv4 address won a race of IPv6")
+	}
+	// So does one that has nothing to race.
+	if _, err = new(Dialer).Continue(context.Background(), begun(t, live)); err == nil {
+		t.Error("a race without targets was won")
 	}
 }

@@ -34,18 +34,11 @@ const (
 	// commandTimeout is how long a command may take, whatever the Timeout: long
 	// enough to type a passphrase, or a second factor.
 	commandTimeout = 2 * time.Minute
-
-	// halfWait is when to look again for the rest of a banner of which a part has
-	// come: poll(2) tells of what is there already.
-	halfWait = 10 * time.Millisecond
 )
 
 // ErrCommandTimeout is why a command failed that ran, and had no banner for two
 // minutes.
 var ErrCommandTimeout = errors.New("no SSH banner within 2 minutes")
-
-// errHalf is Heard's answer where a part of the banner is there.
-var errHalf = errors.New("half a banner")
 
 // An exitError is how a command ended that did not win.
 type exitError struct{ status, signal int }
@@ -57,13 +50,6 @@ func (e exitError) Error() string {
 	return fmt.Sprintf("exited with status %d without a connection", e.status)
 }
 
-// commands is what a race knows of those that have started.
-type commands struct {
-	open []*attempt
-	look time.Duration // when to look again at all of them, if half
-	half bool
-}
-
 // spoke takes that a, a command, has said something, or has ended.
 func (r *running) spoke(a *attempt) (over bool) {
 	fd := a.open[0].fd
@@ -71,11 +57,11 @@ func (r *running) spoke(a *attempt) (over bool) {
 	case nil:
 		a.answer(fd, r.sys.Now())
 		r.win(a)
-		return !r.Exhaust
+		return !r.RunAll
 	case errNotYet:
 		return false
 	case errHalf:
-		r.commands.half, r.commands.look = true, r.sys.Now()+halfWait
+		r.peekLater(a)
 		return false
 	default:
 		r.failed(a, err)
@@ -83,38 +69,24 @@ func (r *running) spoke(a *attempt) (over bool) {
 	}
 }
 
-// commandsDue is when one of those that run is to be looked at, or ended.
+// commandsDue is when the next command has had its time.
 func (r *running) commandsDue() time.Duration {
 	due := never
-	for _, a := range r.commands.open {
+	for _, a := range r.commands {
 		if a.pending() {
 			due = min(due, a.began+commandTimeout)
 		}
 	}
-	if r.commands.half {
-		due = min(due, r.commands.look)
-	}
 	return due
 }
 
-// tendCommands looks at those that have said a part of a banner, and ends those
-// that have had their time.
-func (r *running) tendCommands(now time.Duration) (over bool) {
-	look := r.commands.half && r.commands.look <= now
-	if look {
-		r.commands.half = false
-	}
-	for _, a := range r.commands.open {
-		if look && a.pending() {
-			if over := r.spoke(a); over {
-				return true
-			}
-		}
+// expireCommands ends the commands that have had their time.
+func (r *running) expireCommands(now time.Duration) {
+	for _, a := range r.commands {
 		if a.pending() && now >= a.began+commandTimeout {
 			r.failed(a, ErrCommandTimeout)
 		}
 	}
-	return false
 }
 
 // onlyCommands reports whether the race goes on, now that its time is out, with
@@ -153,6 +125,12 @@ func (s *schedule) commandDue() time.Duration {
 		return never
 	}
 	return s.root.last + s.commands.gap
+}
+
+// commandOpen reports whether a command's turn has come, but it has not started: the
+// gate is closed.
+func (s *schedule) commandOpen() bool {
+	return slices.ContainsFunc(s.open, func(l *lane) bool { return l.runs != nil && !l.started })
 }
 
 // onlyCommands forgets all lanes but those of commands.

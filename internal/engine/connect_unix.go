@@ -22,10 +22,10 @@ func (k *kernel) Connect(t *Transport, to Addr, via string) (fd int, done bool, 
 	if k.isNoWayOut(to) {
 		return -1, false, localErrno{unix.ENETUNREACH}
 	}
-	begun, ok := k.dialer.Begun[to.AddrPort]
+	begun, ok := k.started.Sockets[to.AddrPort]
 	fd = begun.FD
 	if ok && to.Proxy == nil {
-		delete(k.dialer.Begun, to.AddrPort)
+		delete(k.started.Sockets, to.AddrPort)
 		holdAck(fd)
 		err = underWay(fd)
 		if _, e := unix.Getpeername(fd); e == nil {
@@ -138,28 +138,25 @@ func zoneID(zone string) (uint32, error) {
 	if zone == "" {
 		return 0, nil
 	}
-	number, err := strconv.ParseUint(zone, 10, 32)
-	if err == nil {
-		_, err = net.InterfaceByIndex(int(number))
-	} else {
-		var i *net.Interface
-		if i, err = resolve.InterfaceByName(zone); err == nil {
-			number = uint64(i.Index)
-		}
-	}
+	i, err := interfaceOf(zone)
 	if err != nil {
 		errno := unix.ENODEV
 		errors.As(err, &errno) // the list could not be read
 		return 0, fmt.Errorf("interface %s: %w", zone, errno)
 	}
-	return uint32(number), nil
+	return uint32(i.Index), nil
 }
 
-func (k *kernel) SameInterface(a, b string) bool {
-	one, err := zoneID(a)
-	if err != nil {
-		return false
+func interfaceOf(zone string) (*net.Interface, error) {
+	if number, err := strconv.ParseUint(zone, 10, 32); err == nil {
+		return net.InterfaceByIndex(int(number))
 	}
-	other, err := zoneID(b)
-	return err == nil && one == other
+	return resolve.InterfaceByName(zone)
+}
+
+func (k *kernel) InterfaceName(zone string) string {
+	if i, err := interfaceOf(zone); err == nil {
+		return i.Name
+	}
+	return zone
 }

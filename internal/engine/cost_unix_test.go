@@ -21,7 +21,7 @@ func BenchmarkWait(b *testing.B) {
 				b.Fatal(err)
 			}
 			defer func() { unix.Close(pair[0]); unix.Close(pair[1]) }()
-			k, err := newKernel(b.Context(), &Dialer{})
+			k, err := newKernel(b.Context(), &Dialer{}, &Started{})
 			if err != nil {
 				b.Fatal(err)
 			}

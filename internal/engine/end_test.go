@@ -88,7 +88,7 @@ func TestNoDescriptorLeft(t *testing.T) {
 
 func TestErrorIs(t *testing.T) {
 	f := &fake{open: map[int]*conn{}, given: map[int]*conn{}, syns: map[string]int{}, t: t, hosts: hosts{"10.0.0.1": {rtt: ms, err: refused}}}
-	_, err := (&Dialer{Timeout: 20 * ms}).run(f, []Target{{"10.0.0.1", 22}, {"10.0.0.2", 22}})
+	_, err := (&Dialer{Timeout: 20 * ms}).run(f, &Started{}, []Target{{"10.0.0.1", 22}, {"10.0.0.2", 22}})
 	for _, target := range []error{unix.ECONNREFUSED, context.DeadlineExceeded} {
 		if !errors.Is(err, target) {
 			t.Errorf("%v is not %v", err, target)
@@ -139,7 +139,7 @@ func TestEveryWay(t *testing.T) {
 		hosts: hosts{"10.0.0.1": {rtt: 20 * ms, err: refused}},
 		open:  map[int]*conn{}, given: map[int]*conn{}, syns: map[string]int{}, t: t,
 	}
-	_, err := (&Dialer{Timeout: 100 * ms}).run(f, []Target{{"10.0.0.1", 22}, {"box", 22}, {"alias", 22}})
+	_, err := (&Dialer{Timeout: 100 * ms}).run(f, &Started{}, []Target{{"10.0.0.1", 22}, {"box", 22}, {"alias", 22}})
 	var lost *Error
 	if !errors.As(err, &lost) || len(lost.Failures) != 2 {
 		t.Fatal(err)

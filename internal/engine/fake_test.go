@@ -18,10 +18,11 @@ import (
 // fake is a system whose clock moves in Wait alone, and there at once: a queue
 // of what the network will do. What it was told to do, and when, is its log.
 type fake struct {
-	t    *testing.T
-	now  time.Duration
-	end  error // what ends the race ...
-	ends time.Duration
+	t       *testing.T
+	now     time.Duration
+	started Started
+	end     error // what ends the race ...
+	ends    time.Duration
 
 	// dns has answers by "name A" and "name AAAA", hosts has peers by "addr"
 	// or "addr transport". What is in neither is silent.
@@ -79,7 +80,7 @@ type peer struct {
 	reply  time.Duration // a proxy's, after it was asked
 	refuse error         // in its reply
 	deaf   bool          // it has none, nor has a command a banner
-	half   bool          // a command has a banner in two parts
+	half   bool          // its banner comes in two parts
 
 	key     string        // what a check of its host key says, see fake.hostKeys
 	verdict time.Duration // how long that takes
@@ -103,6 +104,7 @@ type conn struct {
 	proxy  bool
 	asked  bool
 	checks bool // it is a program's, which checks the host key
+	half   bool
 }
 
 type event struct {
@@ -198,8 +200,16 @@ func (f *fake) Route(family Family) bool {
 	return !(family == IPv6 && f.noRoute6)
 }
 
-// SameInterface has eth1 be wired, too.
-func (f *fake) SameInterface(a, b string) bool { return a == "wired" && b == "eth1" }
+// InterfaceName has eth0 be number 2, and eth1 be wired, too.
+func (f *fake) InterfaceName(zone string) string {
+	switch zone {
+	case "2":
+		return "eth0"
+	case "wired":
+		return "eth1"
+	}
+	return zone
+}
 
 // Sort has IPv6 first, but for the addresses in worse.
 func (f *fake) Sort(addrs []netip.Addr) {
@@ -371,6 +381,11 @@ func (f *fake) Look(t *Transport, fd int) error {
 		}
 		return errNotYet
 	}
+	if p.half && !c.half {
+		c.half = true
+		f.say("half %s", c.name)
+		return errHalf
+	}
 	if p.said != "" {
 		return &Refusal{p.said}
 	}
@@ -455,8 +470,8 @@ func (f *fake) start(t *testing.T, d *Dialer) {
 // winner's.
 func (f *fake) run(t *testing.T, d *Dialer, targets []Target) (*Winner, error) {
 	f.start(t, d)
-	w, err := d.run(f, targets)
-	if w != nil && !d.Exhaust {
+	w, err := d.run(f, &f.started, targets)
+	if w != nil && !d.RunAll {
 		if f.given[w.FD] == nil {
 			t.Errorf("the winner's descriptor, %d, is not what was released", w.FD)
 		}

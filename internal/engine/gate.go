@@ -122,10 +122,13 @@ func (r *running) admit(a *attempt) (over bool) {
 	switch err {
 	case nil:
 		r.win(a)
-		return !r.Exhaust
-	case errNotYet:
+		return !r.RunAll
+	case errNotYet, errHalf:
 		if !a.check.waits {
 			r.show(a)
+		}
+		if err == errHalf {
+			r.peekLater(a)
 		}
 		return false
 	}
@@ -137,8 +140,8 @@ func (r *running) admit(a *attempt) (over bool) {
 // win takes a as the winner. The others are closed before anything else: those
 // that have connected meanwhile are not to be acknowledged.
 func (r *running) win(a *attempt) {
-	if r.Exhaust {
-		r.winExhaust(a)
+	if r.RunAll {
+		r.winRunAll(a)
 		return
 	}
 	for _, b := range r.attempts {

@@ -165,7 +165,7 @@ func TestHostKeys(t *testing.T) {
 			want:  "0 syn R mptcp; 10 check R mptcp; 70 end check R mptcp; 70 syn R mptcp; 80 wins R mptcp; 80 1 of 1 tried, by R:22; 80 attempt 2 of 2",
 		},
 		{
-			name: "a race to the end", targets: wrong + " " + right, dialer: Dialer{Exhaust: true, Timeout: 500 * ms},
+			name: "a race to the end", targets: wrong + " " + right, dialer: Dialer{RunAll: true, Timeout: 500 * ms},
 			hosts: hosts{wrong: {rtt: 30 * ms, key: "silent"}, right: {rtt: 10 * ms, key: "right", verdict: 10 * ms}},
 			want:  "0 syn W; 0 syn R; 10 check R; 20 end check R; 20 syn R; 30 reset R; 30 reset W; 30 2 of 2 tried, by R:22; 30 attempt 2 of 2",
 		},

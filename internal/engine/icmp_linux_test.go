@@ -39,7 +39,7 @@ func queueError(t *testing.T, to Target) (fd int) {
 // itself: a connection that has nothing else to say is given up.
 func TestKernelErrorQueueAlone(t *testing.T) {
 	noLeak(t)
-	k, err := newKernel(context.Background(), &Dialer{})
+	k, err := newKernel(context.Background(), &Dialer{}, &Started{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -63,7 +63,7 @@ func TestKernelHint(t *testing.T) {
 		t.Skipf("raw socket: %v; remedy: run as root", err)
 	}
 	defer unix.Close(raw)
-	k, err := newKernel(context.Background(), &Dialer{})
+	k, err := newKernel(context.Background(), &Dialer{}, &Started{})
 	if err != nil {
 		t.Fatal(err)
 	}

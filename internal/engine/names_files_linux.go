@@ -82,7 +82,7 @@ func (s *names) buffer() []byte {
 }
 
 func (s *names) readConfig(k *kernel) {
-	for _, x := range k.dialer.Asked {
+	for _, x := range k.started.Lookups {
 		s.conf, s.health = x.Config, x.Health
 		return
 	}

@@ -157,8 +157,8 @@ func (s *names) start(k *kernel, l *lookup) {
 	if s.conf == nil {
 		s.readConfig(k)
 	}
-	if x := k.dialer.Asked[q.host]; x != nil {
-		delete(k.dialer.Asked, q.host)
+	if x := k.started.Lookups[q.host]; x != nil {
+		delete(k.started.Lookups, q.host)
 		s.adopt(k, l, x)
 		return
 	}

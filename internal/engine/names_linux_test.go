@@ -216,7 +216,7 @@ func TestNames(t *testing.T) {
 			noLeak(t)
 			serveNames(t, tt.conf, tt.hosts, tt.zones...)
 			routines := runtime.NumGoroutine()
-			k, err := newKernel(context.Background(), &Dialer{})
+			k, err := newKernel(context.Background(), &Dialer{}, &Started{})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -6,6 +6,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// pollClosed is what poll(2) is asked for to tell of the end of what a peer sends.
+const pollClosed = unix.POLLRDHUP
+
+// isClosed reports whether fd's peer has sent all that it will send, read or not.
+func isClosed(fd int) bool {
+	p := []unix.PollFd{{Fd: int32(fd), Events: pollClosed}}
+	n, err := unix.Poll(p, 0)
+	return err == nil && n > 0
+}
+
 func poll(fds []unix.PollFd, timeout time.Duration) error {
 	ts := unix.NsecToTimespec(int64(timeout))
 	_, err := unix.Ppoll(fds, &ts, nil)

@@ -9,6 +9,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// pollClosed: there is no POLLRDHUP.
+const pollClosed = 0
+
+// isClosed takes it that poll(2) has waited for more than what was there
+// (SO_RCVLOWAT), and so has returned for the end.
+func isClosed(int) bool { return true }
+
 // poll rounds up to the milliseconds of poll(2): an attempt is never early.
 // Its longest is 24 days; the loop waits again.
 func poll(fds []unix.PollFd, timeout time.Duration) error {

@@ -15,17 +15,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// tryPrestart races before the runtime, as far as a test can, and returns a Dialer that
-// goes on with what is left.
-func tryPrestart(args ...string) (*Dialer, map[string]netip.Addr) {
+// tryPrestart races before the runtime, as far as a test can, and returns what is left
+// to continue.
+func tryPrestart(args ...string) (*Started, map[string]netip.Addr) {
 	begun := prestart.Try(args)
-	d := &Dialer{Begun: map[netip.AddrPort]Begun{}}
 	conns, lookups, age := prestart.Taken()
-	d.Asked, d.Age = lookups, age
+	s := &Started{Age: age, Sockets: map[netip.AddrPort]StartedSocket{}, Lookups: lookups}
 	for _, c := range conns {
-		d.Begun[c.Peer] = Begun{c.FD, c.At}
+		s.Sockets[c.Peer] = StartedSocket{c.FD, c.At}
 	}
-	return d, begun
+	return s, begun
 }
 
 // FuzzPrestart: what begins before the runtime is what the race would begin with, for
@@ -71,7 +70,8 @@ func FuzzPrestart(f *testing.F) {
 		if begun == nil {
 			t.Skip() // not for it
 		}
-		for _, d := range []*Dialer{taken, {}} {
+		for _, started := range []*Started{taken, {}} {
+			var d Dialer
 			first := map[string]netip.Addr{}
 			d.Family = family
 			d.Report = func(e Event) {
@@ -79,7 +79,7 @@ func FuzzPrestart(f *testing.F) {
 					first[e.Target.Host] = e.Addr.Addr()
 				}
 			}
-			if w, err := d.Dial(context.Background(), Target{name, port}); err == nil {
+			if w, err := d.Continue(context.Background(), started, Target{name, port}); err == nil {
 				t.Fatalf("connected to %v", w.Addr)
 			}
 			for host, addr := range begun {
@@ -138,14 +138,14 @@ func TestTakeOver(t *testing.T) {
 			live, _ := listener(t, "127.0.0.1")
 			zone := map[string]string{"box A": tt.a, "box AAAA": tt.aaaa}
 			servers := serveNames(t, "", "", zone)
-			d, begun := tryPrestart(append(strings.Fields(tt.args), fmt.Sprint(live.Port))...)
+			started, begun := tryPrestart(append(strings.Fields(tt.args), fmt.Sprint(live.Port))...)
 			if tt.begun != "" && fmt.Sprint(begun) != tt.begun {
 				t.Errorf("begun: %v, want %s", begun, tt.begun)
 			}
-			if len(d.Asked) != 1 {
-				t.Errorf("asked: %v", d.Asked)
+			if len(started.Lookups) != 1 {
+				t.Errorf("asked: %v", started.Lookups)
 			}
-			w, err := d.Dial(context.Background(), Target{"127.0.0.5", live.Port}, Target{"box", live.Port})
+			w, err := new(Dialer).Continue(context.Background(), started, Target{"127.0.0.5", live.Port}, Target{"box", live.Port})
 			if err != nil {
 				t.Fatal(err)
 			}

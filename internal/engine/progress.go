@@ -2,7 +2,7 @@ package engine
 
 import "time"
 
-// When Dialer.Tick is called.
+// When Dialer.OnProgress is called.
 const (
 	tickAfter = 500 * time.Millisecond
 	tickEvery = 100 * time.Millisecond
@@ -28,7 +28,7 @@ func (r *running) progress(now time.Duration) Progress {
 	}
 	for _, q := range r.asked {
 		if began, ok := r.lookups[q]; ok && began != provisional {
-			p.Trying = append(p.Trying, Event{At: began, Kind: Resolve, Target: r.schedule.lanes[q.lane].target, Family: q.kind.family()})
+			p.Trying = append(p.Trying, Event{At: began, Kind: Resolve, Candidate: Candidate{Target: r.schedule.lanes[q.lane].target}, Family: q.kind.family()})
 		}
 	}
 	for _, a := range r.attempts {
@@ -43,7 +43,7 @@ func (r *running) progress(now time.Duration) Progress {
 	}
 	for _, f := range r.failures {
 		if f.attempt == nil && len(r.wait.lanes) > 0 {
-			p.Waiting = append(p.Waiting, Event{Kind: Failed, Target: f.Target, Addr: f.Addr, Err: f.Err})
+			p.Waiting = append(p.Waiting, Event{Kind: Failed, Candidate: f.Candidate, Err: f.Err})
 		}
 	}
 	return p

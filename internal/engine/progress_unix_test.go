@@ -10,13 +10,13 @@ import (
 
 // A race that goes on when it is won resets what it has connected, the winner
 // too, before a server sees it, and keeps nothing.
-func TestKernelExhaust(t *testing.T) {
+func TestKernelRunAll(t *testing.T) {
 	first, firstEnd := listener(t, "127.0.0.1")
 	second, secondEnd := listener(t, "127.0.0.1")
 	nobody := refusing(t)
 	noLeak(t)
 	var ends []EventKind
-	d := Dialer{Exhaust: true, Report: func(e Event) {
+	d := Dialer{RunAll: true, Report: func(e Event) {
 		if e.Kind >= Failed {
 			ends = append(ends, e.Kind)
 		}

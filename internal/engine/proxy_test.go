@@ -215,7 +215,7 @@ func TestHandshakes(t *testing.T) {
 			{"CONNECT [2001:db8::1]:2222 HTTP/1.1\r\nHost: [2001:db8::1]:2222\r\nProxy-Authorization: Basic bWU6cDp3\r\n\r\n",
 				"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\n\n"}}, ""},
 		{"CONNECT, forbidden", Proxy{Kind: HTTP, Target: name}, []script{
-			{"CONNECT box:22 HTTP/1.1\r\nHost: box:22\r\n\r\n", "HTTP/1.1 403 Filt\x1bered\r\nA: b\r\n\r\n"}}, "the proxy said: HTTP/1.1 403 Filtered"},
+			{"CONNECT box:22 HTTP/1.1\r\nHost: box:22\r\n\r\n", "HTTP/1.1 403 Filt\x1bered\r\nA: b\r\n\r\n"}}, "the proxy said: HTTP/1.1 403 Filt?ered"},
 		{"CONNECT, a login is missing", Proxy{Kind: HTTP, Target: name}, []script{
 			{"CONNECT box:22 HTTP/1.1\r\nHost: box:22\r\n\r\n", "HTTP/1.1 407 Log in\r\nproxy-authenticate: Basic realm=\"x\"\r\nProxy-Authenticate:Negotiate\r\n\r\n"}},
 			`the proxy said: HTTP/1.1 407 Log in: it asks for Basic realm="x", or Negotiate`},

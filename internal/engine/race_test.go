@@ -253,8 +253,13 @@ var races = []raceCase{
 	},
 	{
 		name: "a link-local address of another link than the one given", targets: "fe80::1%eth0 fe80::1%2", dialer: Dialer{Interface: "eth1", Timeout: 20 * ms},
-		want: "0 syn fe80::1%2 via eth1; 20 close fe80::1%2 via eth1; 20 race: context deadline exceeded; " +
-			"  [fe80::1%eth0]:22: not on eth1 at 0;   connect tcp [fe80::1%2]:22 from eth1: context deadline exceeded at 20",
+		want: "0 race: [fe80::1%eth0]:22: not on eth1;   [fe80::1%eth0]:22: not on eth1 at 0",
+	},
+	{
+		name: "a link-local address with a zone by index and by name is one", targets: "fe80::1%2 fe80::1%eth0 fe80::1%eth1",
+		hosts: hosts{"fe80::1%eth0": {rtt: 1 * ms}},
+		want: "0 syn fe80::1%eth0; 0 syn fe80::1%eth1; 1 close fe80::1%eth1; 1 wins fe80::1%eth0; " +
+			"1 2 of 2 tried, by [fe80::1%2]:22",
 	},
 	{
 		name: "a link-local address of the link given, by another name of that", targets: "fe80::1%wired fe80::1%eth1", dialer: Dialer{Interface: "eth1"},
@@ -306,7 +311,7 @@ var races = []raceCase{
 }
 
 func TestRaces(t *testing.T) {
-	for _, tt := range slices.Concat(races, bannerRaces, interfaceRaces, targetRaces, exhaustRaces, retryRaces) {
+	for _, tt := range slices.Concat(races, bannerRaces, interfaceRaces, targetRaces, runAllRaces, retryRaces) {
 		t.Run(tt.name, func(t *testing.T) {
 			f := &fake{dns: tt.zone, hosts: tt.hosts}
 			got := f.race(t, tt.dialer, tt.targets)

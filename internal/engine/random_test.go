@@ -123,6 +123,7 @@ func drawPeer(r *rand.Rand) peer {
 		inside: r.IntN(8) == 0,
 		banner: time.Duration(r.IntN(400)) * ms,
 		mute:   r.IntN(4) == 0,
+		half:   r.IntN(8) == 0,
 		lost:   max(0, r.IntN(6)-3),
 	}
 	if r.IntN(16) == 0 {
@@ -183,12 +184,12 @@ func (w *world) check(t *testing.T) (events []Event, winner *Winner, err error) 
 	return events, winner, err
 }
 
-// checkExhausted holds the race that goes on to what the same race was that
+// checkRunAll holds the race that goes on to what the same race was that
 // did not: it is the same until the win, and after it gives an account of
 // everything.
-func (w *world) checkExhausted(t *testing.T, events []Event, winner *Winner, err error) {
-	w.dialer.Exhaust = true
-	w.dialer.Tick = w.checkProgress(t)
+func (w *world) checkRunAll(t *testing.T, events []Event, winner *Winner, err error) {
+	w.dialer.RunAll = true
+	w.dialer.OnProgress = w.checkProgress(t)
 	all, again, lost := w.check(t)
 	if winner == nil {
 		if fmt.Sprint(lost) != fmt.Sprint(err) || fmt.Sprint(all) != fmt.Sprint(events) {
@@ -433,7 +434,7 @@ func checkSeed(t *testing.T, seed uint64) {
 	events, winner, err := w.check(t)
 	if !t.Failed() {
 		w = draw()
-		w.checkExhausted(t, events, winner, err)
+		w.checkRunAll(t, events, winner, err)
 	}
 	if t.Failed() {
 		t.Fatalf("seed %d: %v by %+v\n%s", seed, w.targets, w.dialer, strings.Join(w.log, "\n"))

@@ -33,8 +33,9 @@ type system interface {
 	// Sort puts the addresses of one name into the order of RFC 6724.
 	Sort(addrs []netip.Addr)
 
-	// SameInterface reports whether two names are of one interface.
-	SameInterface(a, b string) bool
+	// InterfaceName returns the name of the interface that zone names: by its
+	// name, an alternative name or its index. Where there is none it returns zone.
+	InterfaceName(zone string) string
 
 	// Connect begins a connection, from the interface via if that is not
 	// empty. done says that it is complete; if it is
@@ -54,7 +55,8 @@ type system interface {
 	Hold(fd int)
 
 	// Look completes fd's handshake and looks for the banner. After errNotYet
-	// it may come later: Wait says when to look again.
+	// it may come later: Wait says when to look again. After errHalf a part has
+	// come, and Wait tells only of the end of the connection.
 	Look(t *Transport, fd int) error
 
 	// Converse sends and reads what there is of h, on fd. It returns errNotYet
@@ -108,6 +110,7 @@ var errNotYet = errors.New("nothing yet")
 // running is one race under way.
 type running struct {
 	*Dialer
+	started    *Started
 	sys        system
 	schedule   *schedule
 	transports []Transport
@@ -118,7 +121,8 @@ type running struct {
 	byFD     map[int]*attempt // by their connections under way
 	gate     gate
 	proxies  proxies
-	commands commands
+	commands []*attempt      // those that have started
+	peeks    []*attempt      // those of which a part of the banner has come
 	ageing   bool            // some transport has a MaxAge ...
 	ages     []time.Duration // ... which are these; 0: not asked for yet
 	waits    *attempt        // has its turn, but there was no descriptor left ...
@@ -133,9 +137,10 @@ type running struct {
 	wait     waiting
 }
 
-func (d *Dialer) run(sys system, targets []Target) (*Winner, error) {
+func (d *Dialer) run(sys system, started *Started, targets []Target) (*Winner, error) {
 	r := &running{
 		Dialer:     d,
+		started:    started,
 		sys:        sys,
 		transports: d.Transports,
 		family:     d.family(),
@@ -158,7 +163,7 @@ func (d *Dialer) run(sys system, targets []Target) (*Winner, error) {
 	r.schedule.interfaces = r.otherWays
 	r.schedule.noRetry = r.NoRetry
 	r.schedule.banner = r.Banner != ""
-	r.schedule.begun = d.Begun
+	r.schedule.startedSockets = started.Sockets
 	for i := range r.transports {
 		if r.transports[i].EagerACK {
 			r.schedule.setEager(i)
@@ -241,7 +246,7 @@ func (r *running) otherWays(to Addr) (names []string) {
 // it early. News goes before the clock: what is ready at the deadline has won.
 func (r *running) loop() (cause error) {
 	tick := never
-	if r.Tick != nil {
+	if r.OnProgress != nil {
 		tick = tickAfter
 	}
 	for now := time.Duration(0); ; now = r.sys.Now() { // the first attempts are of the beginning
@@ -255,16 +260,17 @@ func (r *running) loop() (cause error) {
 		}
 		r.retryFailed(now)
 		r.startNAT64(now)
-		if over := r.admitHeld(now) || r.tendChecks(now) || r.tendCommands(now) || r.start(now) || r.askProxies(now); over || r.schedule.over() && !r.isWaiting() {
+		r.expireCommands(now)
+		if over := r.admitHeld(now) || r.tendChecks(now) || r.peek(now) || r.start(now) || r.askProxies(now); over || r.schedule.over() && !r.isWaiting() {
 			return nil
 		}
 		if now >= tick {
 			tick = never
-			if r.Tick(r.progress(now)) {
+			if r.OnProgress(r.progress(now)) {
 				tick = now + tickEvery
 			}
 		}
-		until := min(r.timeout, tick, r.gateDue(), r.expireDue(now), r.nat64.due(), r.askDue(), r.commandsDue(), r.checksDue(), r.waitDue())
+		until := min(r.timeout, tick, r.gateDue(), r.expireDue(now), r.nat64.due(), r.askDue(), r.commandsDue(), r.peekDue(), r.checksDue(), r.waitDue())
 		switch {
 		case r.gate.closed(now):
 			until = min(until, r.gate.quiet)
@@ -350,7 +356,7 @@ func (r *running) connect(a *attempt) (over bool) {
 	a.err = nil
 	r.addTry(a, fd)
 	if a.addr.Command != nil {
-		r.commands.open = append(r.commands.open, a)
+		r.commands = append(r.commands, a)
 	}
 	r.awaitNAT64(a)
 	return done && r.ended(fd, nil)
@@ -420,7 +426,7 @@ func (r *running) clear(cause error, commands bool) {
 			continue
 		}
 		held := a.fd >= 0 && !a.shown && a.addr.Proxy == nil
-		if r.won == nil || r.Exhaust {
+		if r.won == nil || r.RunAll {
 			r.closeTries(a)
 		}
 		why := cause
@@ -453,14 +459,14 @@ func (r *running) clear(cause error, commands bool) {
 	if r.waits != nil && r.waits.tries == 0 && (r.waits.addr.Command == nil || commands) {
 		why = fmt.Errorf("not tried: %w", r.full)
 		r.noteAttempt(r.waits, why)
-		r.report(Event{Kind: Failed, Target: r.waits.lanes[0].target, Addr: r.waits.addr, Err: why})
+		r.report(Event{Kind: Failed, Candidate: Candidate{Target: r.waits.lanes[0].target, Addr: r.waits.addr}, Err: why})
 	}
 	for l, addr := range r.schedule.left(commands) {
-		r.note(Failure{Target: l.target, Addr: addr, Err: why})
+		r.note(Failure{Candidate: Candidate{Target: l.target, Addr: addr}, Err: why})
 	}
 	for _, l := range r.schedule.lanes {
 		if !notFound(l.err) { // which waits for another answer that is too late
-			r.note(Failure{Target: l.target, Err: l.err})
+			r.note(Failure{Candidate: Candidate{Target: l.target}, Err: l.err})
 		}
 	}
 	for _, q := range r.asked {
@@ -469,7 +475,7 @@ func (r *running) clear(cause error, commands bool) {
 			if known := r.sys.Abandon(q); known != nil {
 				err = fmt.Errorf("%w: %w", known, cause)
 			}
-			r.note(Failure{Target: r.schedule.lanes[q.lane].target, Family: q.kind.family(), Err: err})
+			r.note(Failure{Candidate: Candidate{Target: r.schedule.lanes[q.lane].target}, Family: q.kind.family(), Err: err})
 		}
 	}
 }

@@ -35,7 +35,7 @@ func BenchmarkTargets(b *testing.B) {
 				c.dialer.Timeout = time.Minute
 				for b.Loop() {
 					f := &fake{hosts: peers, open: map[int]*conn{}, given: map[int]*conn{}, syns: map[string]int{}}
-					if _, err := c.dialer.run(f, targets); err != nil {
+					if _, err := c.dialer.run(f, &Started{}, targets); err != nil {
 						b.Fatal(err)
 					}
 				}

@@ -19,7 +19,7 @@ type schedule struct {
 	noRetry    bool // see Dialer.NoRetry
 	banner     bool // see repeatBefore
 
-	begun map[netip.AddrPort]Begun // Dialer.Begun
+	startedSockets map[netip.AddrPort]StartedSocket
 
 	root     order   // the targets' lanes
 	proxies  order   // start at once
@@ -149,7 +149,7 @@ func (s *schedule) starts(now time.Duration) iter.Seq[*attempt] {
 				g := l.take()
 				for i, a := range g {
 					at := now
-					if b, ok := s.begun[a.AddrPort]; ok {
+					if b, ok := s.startedSockets[a.AddrPort]; ok {
 						at = b.At
 					}
 					c := s.enter(l, a, at)
@@ -238,7 +238,7 @@ func (s *schedule) tooSoon(c *candidate, now time.Duration) bool {
 func (s *schedule) openLanes(now time.Duration) {
 	s.open = append(s.open, s.root.start(now)...)
 	s.open = append(s.open, s.proxies.start(now)...)
-	if s.commandDue() <= now {
+	if s.commandDue() <= now && !s.commandOpen() {
 		s.open = append(s.open, s.commands.start(now)...)
 	}
 	for i := 0; i < len(s.open); i++ { // which grows meanwhile
@@ -252,6 +252,9 @@ func (s *schedule) openLanes(now time.Duration) {
 // came to a first: l then shares its fate, and waits for it as for its own.
 func (s *schedule) enter(l *lane, a Addr, now time.Duration) *candidate {
 	l.started = true
+	if l.runs != nil {
+		s.commands.next = max(s.commands.next, now+s.commands.gap)
+	}
 	c, known := s.known[a]
 	if !known {
 		c = &candidate{addr: a, started: now}

@@ -10,13 +10,16 @@ import (
 	"syscall"
 	"time"
 
+	"fdrace/internal/stub"
+
 	"golang.org/x/sys/unix"
 )
 
 // kernel is the system that is really there.
 type kernel struct {
-	dialer *Dialer
-	began  time.Time
+	dialer  *Dialer
+	started *Started
+	began   time.Time
 
 	// polls has the descriptors to hear of: the waker, dialer.Hangup, and
 	// from base on the attempts in the order in which they began. A closed
@@ -52,8 +55,8 @@ type kernel struct {
 const maxLookups = 256
 
 // newKernel is ready for a race. shut must follow.
-func newKernel(ctx context.Context, d *Dialer) (*kernel, error) {
-	k := &kernel{dialer: d, began: time.Now().Add(-d.Age), caller: ctx, ctx: ctx, wake: [2]int{-1, -1}, index: map[int]int{}}
+func newKernel(ctx context.Context, d *Dialer, started *Started) (*kernel, error) {
+	k := &kernel{dialer: d, started: started, began: time.Now().Add(-started.Age), caller: ctx, ctx: ctx, wake: [2]int{-1, -1}, index: map[int]int{}}
 	k.polls = make([]unix.PollFd, 1, 8)
 	k.polls[0] = unix.PollFd{Fd: -1, Events: unix.POLLIN}
 	for _, fd := range d.Hangup {
@@ -103,23 +106,19 @@ func (k *kernel) tell(answers ...answer) {
 // shut ends the lookups, without waiting for them, and closes the waker and what
 // has not had its turn.
 func (k *kernel) shut() {
-	for to, begun := range k.dialer.Begun {
+	for to, begun := range k.started.Sockets {
 		first := &Transport{}
 		if len(k.dialer.Transports) > 0 {
 			first = &k.dialer.Transports[0]
 		}
 		k.Close(first, begun.FD)
-		delete(k.dialer.Begun, to)
+		delete(k.started.Sockets, to)
 	}
-	for name, x := range k.dialer.Asked {
-		for _, fds := range x.FDs {
-			for _, fd := range fds {
-				if fd > 0 {
-					unix.Close(fd)
-				}
-			}
+	for name, x := range k.started.Lookups {
+		if x != nil {
+			closeExchange(x)
 		}
-		delete(k.dialer.Asked, name)
+		delete(k.started.Lookups, name)
 	}
 	k.names.close(k)
 	if k.cancel == nil {
@@ -132,6 +131,16 @@ func (k *kernel) shut() {
 	for i, fd := range k.wake {
 		unix.Close(fd)
 		k.wake[i] = -1
+	}
+}
+
+func closeExchange(x *stub.Exchange) {
+	for _, fds := range x.FDs {
+		for _, fd := range fds {
+			if fd > 0 {
+				unix.Close(fd)
+			}
+		}
 	}
 }
 

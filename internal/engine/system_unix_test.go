@@ -306,7 +306,7 @@ func TestKernelName(t *testing.T) {
 // Polls of closed sockets are swept, and those that live keep their order.
 func TestKernelSweep(t *testing.T) {
 	noLeak(t)
-	k, err := newKernel(context.Background(), &Dialer{})
+	k, err := newKernel(context.Background(), &Dialer{}, &Started{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -355,7 +355,7 @@ func TestKernelSweep(t *testing.T) {
 // However many names there are, only so many are looked up at a time, and all
 // of them in the end.
 func TestLookupsAreBounded(t *testing.T) {
-	k, err := newKernel(t.Context(), &Dialer{})
+	k, err := newKernel(t.Context(), &Dialer{}, &Started{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -28,8 +28,8 @@ func TestKernelSelfConnect(t *testing.T) {
 		unix.Close(fd)
 		t.Skipf("this system does not connect a socket to itself: %v; remedy: run on Linux", err)
 	}
-	d := Dialer{Begun: map[netip.AddrPort]Begun{at(to): {FD: fd}}}
-	w, err := d.Dial(context.Background(), to)
+	started := &Started{Sockets: map[netip.AddrPort]StartedSocket{at(to): {FD: fd}}}
+	w, err := new(Dialer).Continue(context.Background(), started, to)
 	if !errors.Is(err, unix.ECONNREFUSED) || !strings.Contains(err.Error(), "itself") {
 		t.Errorf("%+v, %v", w, err)
 	}

@@ -46,7 +46,7 @@ type laterLane struct {
 
 // wait makes the time of the whole race Wait, and that of a round what it was.
 func (r *running) startWaiting() {
-	if r.Wait > 0 && !r.Exhaust {
+	if r.Wait > 0 && !r.RunAll {
 		r.wait = waiting{on: true, timeout: r.timeout, round: r.timeout}
 		r.timeout = r.Wait
 	}
@@ -149,7 +149,7 @@ func (r *running) startOver(now time.Duration) {
 	if r.waits != nil && !isCommand(r.waits) {
 		r.waits = nil
 	}
-	r.asked, r.lookups, r.unusable = nil, nil, nil
+	r.asked, r.lookups, r.unusable, r.peeks = nil, nil, nil, nil
 	r.gate, r.proxies, r.nat64 = gate{}, proxies{}, nat64{}
 	r.wait.attempts, r.wait.lanes, r.wait.round = nil, nil, now+r.wait.timeout
 	r.schedule.onlyCommands()

@@ -106,7 +106,7 @@ func TestWait(t *testing.T) {
 func TestWaitProgress(t *testing.T) {
 	f := &fake{hosts: hosts{"10.0.0.5": {rtt: 20 * ms, err: refused}}, dns: zone{"box A": {err: nxdomain}, "box AAAA": {err: nxdomain}}}
 	var waiting []string
-	d := Dialer{Wait: 600 * ms, Tick: func(p Progress) bool {
+	d := Dialer{Wait: 600 * ms, OnProgress: func(p Progress) bool {
 		for _, e := range p.Waiting {
 			waiting = append(waiting, e.Target.Host+": "+e.Err.Error())
 		}
@@ -126,7 +126,7 @@ func TestRandomWaits(t *testing.T) {
 		w := drawWorld(r)
 		w.dialer.Wait = time.Duration(r.IntN(30000)+1) * ms
 		if r.IntN(2) == 0 {
-			w.dialer.Tick = func(Progress) bool { return true }
+			w.dialer.OnProgress = func(Progress) bool { return true }
 		}
 		for name, p := range w.hosts {
 			if p.up = time.Duration(r.IntN(20000)) * ms; r.IntN(2) == 0 {

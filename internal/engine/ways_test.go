@@ -54,6 +54,11 @@ var bannerRaces = []raceCase{
 			"60 2 of 2 tried, by 10.0.0.2:22",
 	},
 	{
+		name: "banner: one of which a part has come is looked at again", targets: "unix:/run/box", dialer: Dialer{Banner: "SSH-"},
+		hosts: hosts{"unix:/run/box": {inside: true, banner: 20 * ms, half: true}},
+		want:  "0 syn unix:/run/box; 0 ack unix:/run/box; 20 half unix:/run/box; 30 wins unix:/run/box; 30 1 of 1 tried, by unix:/run/box",
+	},
+	{
 		name: "banner: nobody says it", targets: "10.0.0.1 10.0.0.2", dialer: Dialer{Banner: "SSH-", Timeout: 300 * ms},
 		hosts: hosts{"10.0.0.1": {rtt: 20 * ms, mute: true}},
 		want: "0 syn 10.0.0.1; 0 syn 10.0.0.2; 20 ack 10.0.0.1; 270 syn 10.0.0.2; 300 reset 10.0.0.1; 300 close 10.0.0.2; " +

@@ -26,12 +26,12 @@ func Run(o *helper.Options) error {
 	if err != nil {
 		return err
 	}
-	d.Exhaust = true
+	d.RunAll = true
 	t := newReport(targets)
 	note := t.note
 	if o.JSON {
 		note = t.json(os.Stdout)
-		d.Tick = nil // its line is no place for another
+		d.OnProgress = nil // its line is no place for another
 	}
 	before := d.Report
 	d.Report = func(e engine.Event) {
@@ -206,7 +206,8 @@ func (t *report) ask(tr *engine.Transport) {
 func (t *report) tell(w *engine.Winner, lost *engine.Error, d *engine.Dialer) {
 	t.log = helper.ServerLog(w, lost, d)
 	if w == nil {
-		t.verdict, t.hint = helper.Lost(lost, t.asked, d)
+		l := helper.DescribeLoss(lost, t.asked, d)
+		t.verdict, t.hint = l.What, l.Hint
 		return
 	}
 	var speaks *entry
@@ -219,7 +220,7 @@ func (t *report) tell(w *engine.Winner, lost *engine.Error, d *engine.Dialer) {
 	if w.Interface != "" {
 		by += " from " + w.Interface
 	}
-	t.verdict = fmt.Sprintf("ssh would get %s%s, after %s and %d of %d tried", w.Addr, by, helper.Took(w.Elapsed), w.Tried, w.Of)
+	t.verdict = fmt.Sprintf("ssh would get %s%s, after %s and %d of %d tried", term.Sanitize(w.Addr.String()), by, helper.FormatMS(w.Elapsed), w.Tried, w.Of)
 }
 
 // what says what became of r.
@@ -257,7 +258,7 @@ func (r *entry) outcome() string {
 	case errors.Is(r.err, engine.ErrNotTried):
 		return "not tried"
 	}
-	return helper.Words(r.err, r.addr)
+	return helper.Reason(r.err, r.addr)
 }
 
 func plural(n int, one, many string) string {

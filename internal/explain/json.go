@@ -66,7 +66,7 @@ func (t *report) object(e engine.Event) object {
 		o.Addrs = append(o.Addrs, a.String())
 	}
 	if e.Err != nil {
-		o.Error = helper.Words(e.Err, e.Addr)
+		o.Error = helper.Reason(e.Err, e.Addr)
 	}
 	return o
 }

@@ -15,7 +15,6 @@ import (
 	"fdrace/internal/engine"
 	"fdrace/internal/prestart"
 	"fdrace/internal/resolve"
-	_ "fdrace/internal/stackgrow"
 	"fdrace/mptcp"
 )
 
@@ -27,7 +26,7 @@ const (
 )
 
 // Options is the command line, tagged for kong. The zero value of a field is its
-// default: a common line needs no kong (see Quick). The texts of the help are
+// default: a common line needs no kong (see FastParse). The texts of the help are
 // where the help is.
 type Options struct {
 	Words []string `arg:"" optional:"" name:"TARGET"`
@@ -112,7 +111,7 @@ type passError struct{ error }
 // Main does what the command line says, and exits. fastParse reads a common line; the
 // others are for readArgs, which may return something to do in place of a race.
 func Main(readArgs func(*Options, []string) (instead func(*Options) error, err error)) {
-	if o, ok := Quick(os.Args[1:]); ok {
+	if o, ok := FastParse(os.Args[1:]); ok {
 		exit(run(context.Background(), o))
 	}
 	var o Options
@@ -139,21 +138,21 @@ func exit(err error) {
 	case errors.As(err, &code):
 		os.Exit(int(code))
 	case errors.As(err, &usage):
-		record(err.Error())
-		say("fdrace: %v\nfdrace: try \"fdrace --help\"", err)
-		os.Exit(exitUsage)
+		report(exitUsage, "fdrace: "+err.Error(), `fdrace: try "fdrace --help"`)
 	case errors.As(err, &pass):
-		record(err.Error())
-		say("fdrace: %v", err)
-		os.Exit(exitNotPassed)
+		report(exitNotPassed, "fdrace: "+err.Error())
 	case errors.Is(err, engine.ErrHangup):
-		record(engine.ErrHangup.Error())
+		logLine(engine.ErrHangup.Error())
 		os.Exit(exitNotPassed) // nobody is left to read a word
 	}
-	words := explain(err)
-	record(words)
-	say("%s", words)
-	os.Exit(exitNothingReachable)
+	report(exitNothingReachable, lossLines(err)...)
+}
+
+// report ends the process with words for people.
+func report(code int, lines ...string) {
+	logLine(lines...)
+	printErr(lines...)
+	os.Exit(code)
 }
 
 // Race returns what the command line says of a race.
@@ -180,9 +179,8 @@ func run(ctx context.Context, o *Options) error {
 		return passError{errors.New(`stdout is no Unix stream socket to pass a connection over: run fdrace from ssh as ProxyCommand, and set "ProxyUseFdpass yes"; it never relays ("fdrace --explain" shows a race to a person)`)}
 	}
 	d.Hangup = []int{ssh}
-	takeOver(d)
 
-	w, err := d.Dial(ctx, targets...)
+	w, err := d.Continue(ctx, started(), targets...)
 	statusLine.erase()
 	if err != nil {
 		return newRaceError(ctx, err, targets, d)
@@ -194,26 +192,27 @@ func run(ctx context.Context, o *Options) error {
 		return passError{fmt.Errorf("connected to %s, but the socket could not be passed: %w", w.Addr, err)}
 	}
 	if o.Verbose > 0 || logFile >= 0 {
-		words := winner(w)
-		record(words)
+		words := winnerLine(w)
+		logLine(words)
 		if o.Verbose > 0 {
-			say("%s", words)
+			printErr(words)
 		}
 	}
-	sayPaths(o, w)
+	printPaths(o, w)
 	return nil
 }
 
-// takeOver gives d what was begun before the runtime.
-func takeOver(d *engine.Dialer) {
+// started returns what was done of the race before the runtime.
+func started() *engine.Started {
 	conns, lookups, age := prestart.Taken()
-	d.Asked, d.Age = lookups, age
+	s := &engine.Started{Age: age, Lookups: lookups}
 	for _, c := range conns {
-		if d.Begun == nil {
-			d.Begun = map[netip.AddrPort]engine.Begun{}
+		if s.Sockets == nil {
+			s.Sockets = map[netip.AddrPort]engine.StartedSocket{}
 		}
-		d.Begun[c.Peer] = engine.Begun{FD: c.FD, At: c.At}
+		s.Sockets[c.Peer] = engine.StartedSocket{FD: c.FD, At: c.At}
 	}
+	return s
 }
 
 // Targets reads the words: the one bare number, first or last, is the port.
@@ -319,19 +318,19 @@ func (o *Options) Dialer() (*engine.Dialer, error) {
 	case o.MPTCP:
 		d.Transports = []engine.Transport{MPTCP, {}}
 	}
-	d.Report = o.report()
+	d.Report = o.onEvent()
 	if o.Verbose == 0 {
-		d.Tick = statusLine.draw
+		d.OnProgress = statusLine.draw
 	}
 	return d, nil
 }
 
-// report is what is done with each event, if anything.
-func (o *Options) report() func(engine.Event) {
+// onEvent is what is done with each event, if anything.
+func (o *Options) onEvent() func(engine.Event) {
 	show := func(engine.Event) {}
 	switch {
 	case o.Verbose > 1:
-		show = func(e engine.Event) { say("%s", event(e)) }
+		show = func(e engine.Event) { printErr(eventLine(e)) }
 	case o.EveryInterface:
 		show = warnUnbound()
 	case logFile < 0:
@@ -339,7 +338,7 @@ func (o *Options) report() func(engine.Event) {
 	}
 	return func(e engine.Event) {
 		if logFile >= 0 {
-			record(event(e))
+			logLine(eventLine(e))
 		}
 		show(e)
 	}

@@ -25,10 +25,16 @@ func (e *raceError) hint(lost *engine.Error) string {
 		}
 	}
 	switch addr := sameForAll(lost.Failures); {
+	case e.offline && all(lost.Failures, func(f engine.Failure) bool { return noRoute(f) || lookupFailed(f) }):
+		return "this machine is offline: it has no route to any network but its own links"
 	case all(attempts, noRoute):
 		return e.hintNoRoute(lost, attempts)
 	case has(attempts, func(f engine.Failure) bool { return isErrno(f, unix.EPERM) && errors.Is(f.Err, engine.ErrLocal) }):
-		return `the firewall is this machine's own: "nft list ruleset" shows it`
+		return `"nft list ruleset" shows this machine's firewall`
+	case all(attempts, func(f engine.Failure) bool {
+		return isErrno(f, unix.EHOSTUNREACH) && !errors.Is(f.Err, engine.ErrLocal)
+	}):
+		return "the host is off, or a firewall rejects the connection" // ICMP codes 1, 10 and 13, RFC 1812 section 5.2.7.1
 	case has(attempts, wantsLogin):
 		return "--proxy-auth FILE has the line USER:PASSWORD for a proxy"
 	case has(attempts, isAnotherMachine):
@@ -48,9 +54,25 @@ func (e *raceError) hint(lost *engine.Error) string {
 	case e.onlyMPTCP() && has(attempts, timedOut):
 		return "if something on the way drops Multipath TCP, --mptcp in place of --require-mptcp gets through by plain TCP"
 	case all(lost.Failures, noNameServer):
-		return "no name server answers: try the IP address instead of the name"
+		return "no name server answers (/etc/resolv.conf lists them): try the IP address instead of the name"
+	case all(lost.Failures, lookupFailed):
+		return "the name servers (/etc/resolv.conf lists them) do not work: try the IP address instead of the name"
+	case all(lost.Failures, notFound) && !resolve.IsMDNS(lost.Failures[0].Target.Host):
+		return "the name does not exist in DNS or /etc/hosts: check the spelling"
 	}
 	return ""
+}
+
+// lookupFailed reports whether the name servers gave no answer, which is not to say that
+// there is no such name.
+func lookupFailed(f engine.Failure) bool {
+	var dns *net.DNSError
+	return f.Transport == "" && !resolve.IsMDNS(f.Target.Host) && (errors.As(f.Err, &dns) && !dns.IsNotFound || f.Family != engine.AnyFamily && timedOut(f))
+}
+
+func notFound(f engine.Failure) bool {
+	var dns *net.DNSError
+	return f.Transport == "" && errors.As(f.Err, &dns) && dns.IsNotFound
 }
 
 // hintNoRoute is for a machine that had no route for any attempt.
@@ -61,7 +83,7 @@ func (e *raceError) hintNoRoute(lost *engine.Error, attempts []engine.Failure) s
 	case e.dialer.Interface != "":
 		return fmt.Sprintf(`"ip route show dev %s" lists the routes there are`, e.dialer.Interface)
 	case four && six:
-		return "this machine has no route for IPv4 nor IPv6: it seems to be offline"
+		return "this machine has a route neither for IPv4 nor for IPv6: it seems to be offline"
 	case e.dialer.Family != engine.AnyFamily || e.dialer.Bind.IsValid():
 		return fmt.Sprintf("the flags leave only %s, for which there is no route", familyOf(attempts[0].Addr))
 	case four && lost.Cause == nil:

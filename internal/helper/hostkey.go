@@ -99,7 +99,7 @@ func (c *checker) known(p engine.Peer, targets []engine.Target, fd int) error {
 	case !keys.Known():
 		if !c.warned {
 			c.warned = true
-			say("fdrace: no host key is known for %s: going on without a check", c.name)
+			printErr(fmt.Sprintf("fdrace: no host key is known for %s: going on without a check", c.name))
 		}
 		return nil
 	case peer.key == "" || peer.ours:

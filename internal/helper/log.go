@@ -6,6 +6,8 @@ import (
 	"strings"
 	"time"
 
+	"fdrace/internal/term"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -31,21 +33,21 @@ func (o *Options) openLog() {
 	// O_NONBLOCK: a FIFO that nobody reads is an error, and not waited for.
 	fd, err := unix.Open(name, unix.O_WRONLY|unix.O_APPEND|unix.O_CREAT|unix.O_NONBLOCK|unix.O_NOCTTY|unix.O_CLOEXEC, 0o600)
 	if err != nil {
-		say("fdrace: %s %s: %v: going on without a log", by, name, err)
+		printErr(fmt.Sprintf("fdrace: %s %s: %v: continuing without a log", by, name, err))
 		return
 	}
 	logFile = fd
 }
 
-// record appends text to the log, each line with the time and the process. One
-// write a line: those of several processes do not mix.
-func record(text string) {
+// logLine appends lines to the log, each with the time and the process. One write a
+// line: those of several processes do not mix. It waits for nobody, and cannot fail.
+func logLine(lines ...string) {
 	if logFile < 0 {
 		return
 	}
 	head := time.Now().Format("2006-01-02T15:04:05.000Z07:00")
-	for line := range strings.SplitSeq(text, "\n") {
-		line = strings.TrimPrefix(line, "fdrace: ")
-		_, _ = unix.Write(logFile, fmt.Appendf(nil, "%s fdrace[%d]: %s\n", head, os.Getpid(), line)) // nobody is to wait for the log, nor to fail
+	for _, line := range lines {
+		line = term.Printable(strings.TrimPrefix(line, "fdrace: "))
+		_, _ = unix.Write(logFile, fmt.Appendf(nil, "%s fdrace[%d]: %s\n", head, os.Getpid(), line))
 	}
 }

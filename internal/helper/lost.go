@@ -11,11 +11,35 @@ import (
 	"time"
 
 	"fdrace/internal/engine"
+	"fdrace/internal/term"
 
 	"golang.org/x/sys/unix"
 )
 
-// What people read of a race that nobody won.
+// What people read about a race that nobody won.
+
+// A Loss describes such a race: what happened, in one line; what became of each
+// candidate, similar ones together; and what to do about it, "" if that is not known.
+// Text from elsewhere is sanitized (see package term).
+type Loss struct {
+	What string
+	Each []string
+	Hint string
+}
+
+// DescribeLoss describes the race of d to targets that ended with err, which has an
+// *engine.Error.
+func DescribeLoss(err error, targets []engine.Target, d *engine.Dialer) Loss {
+	var lost *engine.Error
+	if !errors.As(err, &lost) {
+		return Loss{What: term.Sanitize(err.Error())}
+	}
+	return newRaceError(context.Background(), err, targets, d).loss(lost)
+}
+
+func (e *raceError) loss(lost *engine.Error) Loss {
+	return Loss{What: e.headline(lost), Each: e.fold(lost.Failures), Hint: e.hint(lost)}
+}
 
 // raceError is a lost race with what a report of it needs to know.
 type raceError struct {
@@ -23,6 +47,7 @@ type raceError struct {
 	targets []engine.Target
 	dialer  *engine.Dialer
 	plain   netip.Addr // answers plain TCP, and was silent to MPTCP
+	offline bool       // this machine has no route to anywhere
 }
 
 // plainTimeout bounds the question whether plain TCP is answered.
@@ -32,7 +57,7 @@ const plainTimeout = time.Second
 // and was not answered, it asks by plain TCP whether somebody is there: a kernel
 // that is let to fall back would say so, and then pause MPTCP. No server sees that.
 func newRaceError(ctx context.Context, err error, targets []engine.Target, d *engine.Dialer) *raceError {
-	e := &raceError{error: err, targets: targets, dialer: d}
+	e := &raceError{error: err, targets: targets, dialer: d, offline: isOffline()}
 	for _, p := range d.Proxies {
 		if len(e.targets) == 0 {
 			e.targets = []engine.Target{p.Target}
@@ -48,8 +73,8 @@ func newRaceError(ctx context.Context, err error, targets []engine.Target, d *en
 		return e
 	}
 	plain := *d
-	plain.Transports, plain.Probe, plain.Exhaust, plain.Banner = nil, true, false, ""
-	plain.Report, plain.Tick, plain.Begun, plain.Age, plain.HostKey = nil, nil, nil, 0, nil
+	plain.Transports, plain.Probe, plain.RunAll, plain.Banner = nil, true, false, ""
+	plain.Report, plain.OnProgress, plain.HostKey, plain.Wait = nil, nil, nil, 0
 	plain.Timeout = plainTimeout
 	w, err := plain.Dial(ctx, targets...)
 	if err != nil {
@@ -72,32 +97,29 @@ func unanswered(f engine.Failure) bool {
 
 func (e *raceError) Unwrap() error { return e.error }
 
-// explain puts err into words.
-func explain(err error) string {
+// lossLines returns the lines about err for stderr and the log.
+func lossLines(err error) (lines []string) {
 	var e *raceError
 	var lost *engine.Error
 	if !errors.As(err, &e) || !errors.As(err, &lost) {
-		return fmt.Sprintf("fdrace: %v", err)
+		return []string{"fdrace: " + term.Sanitize(err.Error())}
 	}
-	words := "fdrace: " + e.headline(lost)
-	for _, line := range e.fold(lost.Failures) {
-		words += "\n  " + line
+	l := e.loss(lost)
+	lines = append(lines, "fdrace: "+l.What)
+	for _, line := range l.Each {
+		lines = append(lines, "  "+line)
 	}
-	if hint := e.hint(lost); hint != "" {
-		words += "\nfdrace: hint: " + hint
+	if l.Hint != "" {
+		lines = append(lines, "fdrace: hint: "+l.Hint)
 	}
-	return words
+	return append(lines, seeDoctor)
 }
 
-// Lost says of a race that ended with err, in one line each, what happened, and
-// what a person might do about it: "" where nothing of that is known.
-func Lost(err *engine.Error, targets []engine.Target, d *engine.Dialer) (what, hint string) {
-	e := newRaceError(context.Background(), err, targets, d)
-	return e.headline(err), e.hint(err)
-}
+// seeDoctor is the last line about a race that nobody won.
+const seeDoctor = "fdrace: to find the cause, run: fdrace --doctor ALIAS"
 
 func (e *raceError) headline(lost *engine.Error) string {
-	to := e.targets[0].String()
+	to := term.Sanitize(e.targets[0].String())
 	if len(e.targets) > 1 {
 		to = fmt.Sprintf("any of %d targets", len(e.targets))
 	}
@@ -105,18 +127,40 @@ func (e *raceError) headline(lost *engine.Error) string {
 }
 
 func (e *raceError) why(lost *engine.Error) string {
-	switch n := len(lost.Failures); {
+	switch {
 	case errors.Is(lost.Cause, context.DeadlineExceeded) && e.plain.IsValid():
 		return fmt.Sprintf("%s: %s", errDropped, e.timedOut())
 	case errors.Is(lost.Cause, context.DeadlineExceeded):
 		return e.timedOut()
 	case lost.Cause != nil:
-		return lost.Cause.Error()
-	case n == 1:
-		return e.by(lost.Failures[0]) + e.reason(lost.Failures[0])
+		return term.Sanitize(lost.Cause.Error())
+	case len(lost.Failures) == 0:
+		return "there is nothing to try"
 	default:
-		return fmt.Sprintf("all %d candidates failed", n)
+		return e.whyAll(joinFamilies(lost.Failures))
 	}
+}
+
+// whyAll gives the one reason for which all have failed, if there is one.
+func (e *raceError) whyAll(failures []engine.Failure) string {
+	n, reason := len(failures), e.reason(failures[0])
+	if n == 1 {
+		return e.by(failures[0]) + reason
+	}
+	other := func(f engine.Failure) bool { return e.reason(f) != reason }
+	isAddress := func(f engine.Failure) bool {
+		var errno unix.Errno
+		return f.Addr.AddrPort.IsValid() && f.Addr.Proxy == nil && errors.As(f.Err, &errno)
+	}
+	switch {
+	case has(failures, other):
+		return fmt.Sprintf("all %d attempts failed", n)
+	case all(failures, isAddress) && n == 2:
+		return reason + " on both addresses"
+	case all(failures, isAddress):
+		return fmt.Sprintf("%s on all %d addresses", reason, n)
+	}
+	return reason
 }
 
 // by names the proxy or the command whose failure f is, if it is not the target's.
@@ -126,9 +170,9 @@ func (e *raceError) by(f engine.Failure) string {
 	switch {
 	case errors.As(f.Err, &said): // which says so itself
 	case f.Addr.Proxy != nil, f.Addr.Command != nil:
-		return f.Addr.String() + ": "
+		return term.Sanitize(f.Addr.String()) + ": "
 	case !slices.Contains(e.targets, f.Target) && slices.ContainsFunc(e.dialer.Proxies, isServer):
-		return f.Target.Host + ": "
+		return term.Sanitize(f.Target.Host) + ": "
 	}
 	return ""
 }
@@ -185,26 +229,26 @@ func (e *raceError) others(failures []engine.Failure, reason string) string {
 	line := fmt.Sprintf("and %d more: %s", len(failures), reason)
 	first, last := failures[0], failures[len(failures)-1]
 	if hasTime(first) {
-		line += fmt.Sprintf(" (%s to %s)", Took(first.At), Took(last.At))
+		line += fmt.Sprintf(" (%s to %s)", FormatMS(first.At), FormatMS(last.At))
 	}
 	return line
 }
 
 // failure is one candidate's line: address, protocol, reason and time.
 func (e *raceError) failure(f engine.Failure) string {
-	name := f.Target.Host
+	name := term.Sanitize(f.Target.Host)
 	if f.Addr.IsValid() {
-		name = f.Addr.String() + e.ways(f)
+		name = term.Sanitize(f.Addr.String()) + e.sources(f)
 	}
 	if f.Transport != "" {
-		name += over(f.Transport) + from(f.Interface)
+		name += overProtocol(f.Transport) + fromInterface(f.Interface)
 	}
 	if f.Attempts > 1 {
 		name += ", " + attempts(f.Attempts)
 	}
 	line := fmt.Sprintf("%s: %s", name, e.reason(f))
 	if hasTime(f) {
-		line += fmt.Sprintf(" (%s)", Took(f.At))
+		line += fmt.Sprintf(" (%s)", FormatMS(f.At))
 	}
 	return line
 }
@@ -212,15 +256,15 @@ func (e *raceError) failure(f engine.Failure) string {
 // hasTime is false where the reason has the time in it.
 func hasTime(f engine.Failure) bool { return !errors.Is(f.Err, context.DeadlineExceeded) }
 
-// ways names the targets that led to f's address, where that is a question.
-func (e *raceError) ways(f engine.Failure) string {
+// sources names the targets that led to f's address, where that is a question.
+func (e *raceError) sources(f engine.Failure) string {
 	if f.Addr.Command != nil {
 		return ""
 	}
 	var names []string
 	for _, t := range append([]engine.Target{f.Target}, f.Also...) {
 		if name := t.String(); name != f.Addr.String() && name != f.Addr.AddrPort.String() {
-			names = append(names, t.Host)
+			names = append(names, term.Sanitize(t.Host))
 		}
 	}
 	if len(names) == 0 || len(e.targets) == 1 && len(names) == 1 && f.Addr.Proxy == nil {
@@ -234,11 +278,11 @@ func (e *raceError) reason(f engine.Failure) string {
 	isDNS := errors.As(f.Err, &dns)
 	switch {
 	case f.Family != engine.AnyFamily && isDNS:
-		return fmt.Sprintf("its %s addresses: %s: %s", f.Family, Words(dns, f.Addr), e.timedOut())
+		return fmt.Sprintf("its %s addresses: %s: %s", f.Family, Reason(dns, f.Addr), e.timedOut())
 	case f.Family != engine.AnyFamily:
 		return fmt.Sprintf("no answer for its %s addresses: %s", f.Family, e.timedOut())
 	case isDNS && errors.Is(f.Err, context.DeadlineExceeded):
-		return Words(dns, f.Addr) + ": " + e.timedOut()
+		return Reason(dns, f.Addr) + ": " + e.timedOut()
 	}
 	if errors.Is(f.Err, context.DeadlineExceeded) {
 		switch {
@@ -255,70 +299,5 @@ func (e *raceError) reason(f engine.Failure) string {
 		}
 		return e.timedOut()
 	}
-	return Words(f.Err, f.Addr)
-}
-
-// Words says why an attempt to connect to addr, or a lookup, ended with err.
-func Words(err error, addr engine.Addr) string {
-	var dns *net.DNSError
-	if errors.As(err, &dns) {
-		switch {
-		case dns.IsNotFound:
-			return dns.Err
-		case dns.IsTimeout && dns.Server != "":
-			return dns.Err
-		case dns.IsTimeout:
-			return "no answer from the name server"
-		}
-		return "name lookup failed: " + dns.Err
-	}
-	switch {
-	case errors.Is(err, context.DeadlineExceeded) && errors.Is(err, engine.ErrNoBanner):
-		return engine.ErrNoBanner.Error()
-	case errors.Is(err, engine.ErrNoReply):
-		return engine.ErrNoReply.Error()
-	case errors.Is(err, context.DeadlineExceeded) && errors.Is(err, engine.ErrNotAsked):
-		return engine.ErrNotAsked.Error()
-	case errors.Is(err, unix.EAGAIN) && addr.Socket.Path != "":
-		return "its backlog is full"
-	case errors.Is(err, context.DeadlineExceeded):
-		return "timed out"
-	case errors.Is(err, unix.EMFILE):
-		return err.Error() + " (ulimit -n raises the limit)"
-	}
-	if more := meaning(err, addr); more != "" {
-		return fmt.Sprintf("%v (%s)", err, more)
-	}
-	return err.Error()
-}
-
-// meaning says what the errno of a connect means where strerror does not.
-func meaning(err error, addr engine.Addr) string {
-	local := errors.Is(err, engine.ErrLocal)
-	errno, ok := err.(unix.Errno) // and not that of a bind, which means something else
-	if local {
-		ok = errors.As(err, &errno)
-	}
-	switch {
-	case !ok || !addr.AddrPort.IsValid():
-		return ""
-	case local && errno == unix.ENETUNREACH:
-		return "no " + familyOf(addr) + " route"
-	case local && errno == unix.EPERM:
-		return "a firewall on this machine forbids it"
-	case local && errno == unix.EACCES:
-		return "a route or a security policy of this machine forbids it"
-	case local && errno == unix.EINVAL:
-		return "a blackhole route drops it, or what it is bound to does not lead there"
-	case !local && errno == unix.EACCES:
-		return "a firewall on the way rejects it" // ICMPv6 code 1, RFC 4443 section 3.1
-	}
-	return ""
-}
-
-func familyOf(addr engine.Addr) string {
-	if addr.Addr().Is4() {
-		return engine.IPv4.String()
-	}
-	return engine.IPv6.String()
+	return Reason(f.Err, f.Addr)
 }

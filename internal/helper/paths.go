@@ -10,10 +10,10 @@ import (
 	"fdrace/mptcp"
 )
 
-// sayPaths says what the kernel will do with a winner that speaks MPTCP: at -vv
+// printPaths says what the kernel will do with a winner that speaks MPTCP: at -vv
 // by each path; at -v only if it has no more than one, and could have. Of one that
 // was to speak it, it says what this machine has against it.
-func sayPaths(o *Options, w *engine.Winner) {
+func printPaths(o *Options, w *engine.Winner) {
 	if o.Verbose == 0 || w.Transport != "mptcp" {
 		return
 	}
@@ -21,7 +21,7 @@ func sayPaths(o *Options, w *engine.Winner) {
 		return
 	} else if !yes {
 		if whyTCP() == errPaused {
-			say("fdrace: %s: %q ends that", whyPaused, "sudo "+Resume)
+			printErr(fmt.Sprintf("fdrace: %s: %q ends that", whyPaused, "sudo "+Resume))
 		}
 		return
 	}
@@ -33,15 +33,15 @@ func sayPaths(o *Options, w *engine.Winner) {
 	}
 	switch {
 	case err != nil && o.Verbose > 1:
-		say("fdrace: which paths it will use is not known: %v", err)
+		printErr(fmt.Sprintf("fdrace: which paths it will use is not known: %v", err))
 	case err != nil:
 	case o.Verbose > 1:
 		for _, line := range eachPath(all, limits, local) {
-			say("fdrace: %s", line)
+			printErr("fdrace: " + line)
 		}
 	default:
 		if line := onlyPath(all, local); line != "" {
-			say("fdrace: %s", line)
+			printErr("fdrace: " + line)
 		}
 	}
 }
@@ -68,7 +68,7 @@ func eachPath(all []paths.Path, limits mptcp.Limits, local netip.Addr) (lines []
 // onlyPath returns a line if no path but the one that local is on has an
 // endpoint, and one could have.
 func onlyPath(all []paths.Path, local netip.Addr) string {
-	var first, second string
+	var first, second, command string
 	for _, p := range ofFamily(all, local) {
 		switch {
 		case slices.Contains(p.Addrs, local):
@@ -76,13 +76,13 @@ func onlyPath(all []paths.Path, local netip.Addr) string {
 		case p.Endpoint:
 			return ""
 		case p.Gateway && second == "":
-			second = fmt.Sprintf("%s has no endpoint: %s", p.Interface, p.Command())
+			second, command = p.Interface, p.Command()
 		}
 	}
 	if first == "" || second == "" {
 		return ""
 	}
-	return fmt.Sprintf("the session has no path but %s: %s", first, second)
+	return fmt.Sprintf("only %s is used; to use %s too, run: %s", first, second, command)
 }
 
 func ofFamily(all []paths.Path, local netip.Addr) []paths.Path {

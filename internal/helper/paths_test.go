@@ -34,14 +34,14 @@ func TestPaths(t *testing.T) {
 		{"one of IPv6, in use by a temporary address", []paths.Path{wlan, wlan6, lte}, "2001:db8::aaaa", "", []string{
 			"path wlan0 (2001:db8::9): no endpoint, in use: ip mptcp endpoint add 2001:db8::9 dev wlan0 subflow"}},
 		{"three, and no endpoint", []paths.Path{bridge, lte, wlan, eth}, "192.0.2.9",
-			"the session has no path but wlan0: wwan0 has no endpoint: ip mptcp endpoint add 198.51.100.9 dev wwan0 subflow", []string{
+			"only wlan0 is used; to use wwan0 too, run: ip mptcp endpoint add 198.51.100.9 dev wwan0 subflow", []string{
 				"path docker0 (172.17.0.1): no endpoint, no default route",
 				"path wwan0 (198.51.100.9): no endpoint: ip mptcp endpoint add 198.51.100.9 dev wwan0 subflow",
 				"path wlan0 (192.0.2.9): no endpoint, in use: ip mptcp endpoint add 192.0.2.9 dev wlan0 subflow",
 				"path eth0 (203.0.113.9): no endpoint: ip mptcp endpoint add 203.0.113.9 dev eth0 subflow",
 				"subflows beside the first are limited to 1: ip mptcp limits set subflows 2"}},
 		{"the one in use has the only endpoint", []paths.Path{joins(wlan), lte}, "192.0.2.9",
-			"the session has no path but wlan0: wwan0 has no endpoint: ip mptcp endpoint add 198.51.100.9 dev wwan0 subflow", []string{
+			"only wlan0 is used; to use wwan0 too, run: ip mptcp endpoint add 198.51.100.9 dev wwan0 subflow", []string{
 				"path wlan0 (192.0.2.9): endpoint, in use",
 				"path wwan0 (198.51.100.9): no endpoint: ip mptcp endpoint add 198.51.100.9 dev wwan0 subflow"}},
 		{"a second path", []paths.Path{wlan, joins(lte)}, "192.0.2.9", "", []string{

@@ -76,7 +76,7 @@ func same(t *testing.T, args []string) {
 	if !ok {
 		return
 	}
-	o, ok := helper.Quick(args)
+	o, ok := helper.FastParse(args)
 	if !ok {
 		t.Fatalf("fdrace %q: read, but not by Quick", args)
 	}

@@ -7,28 +7,38 @@ import (
 	"time"
 
 	"fdrace/internal/engine"
+	"fdrace/internal/term"
 	"fdrace/mptcp"
 
 	"golang.org/x/sys/unix"
 )
 
-// What people read. One line "fdrace: what happened: why", lower case, no full
-// stop; after a race that nobody won, one indented line for each candidate.
+// What people read: lines "fdrace: what happened: why", lower case, no full stop; after
+// a race that nobody won, one indented line for each candidate.
 
-// deaf says that stderr's reader took nothing for 100 ms.
-var deaf bool
+// stderrStalled is set once stderr was not writable for 100 ms; later output is
+// dropped.
+var stderrStalled bool
 
-// say writes one line, or several, to stderr, and waits for nobody: ssh waits
-// for us. It goes around os.Stderr, whose Write blocks where the reader is slow,
-// and where there is none kills the process by SIGPIPE.
-func say(format string, args ...any) {
-	for b := fmt.Appendf(nil, format+"\n", args...); len(b) > 0 && !deaf; {
+// maxLine is the longest line that is printed, in bytes. Only a command line as long can
+// make one that is longer.
+const maxLine = 1000
+
+// printErr writes lines to stderr, and waits for nobody: ssh waits for us. It goes
+// around os.Stderr, whose Write blocks where the reader is slow, and where there is none
+// kills the process by SIGPIPE.
+func printErr(lines ...string) {
+	var b []byte
+	for _, line := range lines {
+		b = append(append(b, term.Printable(line[:min(len(line), maxLine)])...), '\n')
+	}
+	for len(b) > 0 && !stderrStalled {
 		p := []unix.PollFd{{Fd: 2, Events: unix.POLLOUT}}
 		ready, err := unix.Poll(p, 100)
 		if err == unix.EINTR {
 			continue
 		}
-		if deaf = ready == 0; deaf || err != nil {
+		if stderrStalled = ready == 0; stderrStalled || err != nil {
 			return
 		}
 		n, err := unix.Write(2, b[:min(len(b), 512)]) // PIPE_BUF: for as much as that POLLOUT is good
@@ -39,31 +49,31 @@ func say(format string, args ...any) {
 	}
 }
 
-// over says what protocol is spoken, where that is a question: not of a socket, of
+// overProtocol says what protocol is spoken, where that is a question: not of a socket, of
 // a proxy, whose name has it, or of what was not tried.
-func over(transport string) string {
+func overProtocol(transport string) string {
 	if transport != "tcp" && transport != "mptcp" {
 		return ""
 	}
 	return " over " + strings.ToUpper(transport)
 }
 
-// from says what interface something is bound to.
-func from(name string) string {
+// fromInterface says what interface something is bound to.
+func fromInterface(name string) string {
 	if name == "" {
 		return ""
 	}
 	return " from " + name
 }
 
-// Took writes a time to a tenth of a millisecond.
-func Took(d time.Duration) string {
+// FormatMS writes a time to a tenth of a millisecond.
+func FormatMS(d time.Duration) string {
 	return fmt.Sprintf("%.1f ms", float64(d)/float64(time.Millisecond))
 }
 
-// winner is the line of -v.
-func winner(w *engine.Winner) string {
-	line := fmt.Sprintf("fdrace: %s%s%s in %s, %d of %d tried", w.Addr, Protocol(w, mptcp.InUseFD), from(w.Interface), Took(w.Elapsed), w.Tried, w.Of)
+// winnerLine is the line of -v.
+func winnerLine(w *engine.Winner) string {
+	line := fmt.Sprintf("fdrace: %s%s%s in %s, %d of %d tried", term.Sanitize(w.Addr.String()), Protocol(w, mptcp.InUseFD), fromInterface(w.Interface), FormatMS(w.Elapsed), w.Tried, w.Of)
 	if w.Attempts > 1 {
 		line += ", " + attempts(w.Attempts)
 	}
@@ -87,10 +97,10 @@ func Protocol(w *engine.Winner, inUse func(fd int) (bool, error)) string {
 	}
 	for _, b := range w.Before {
 		if b.Transport == "mptcp" {
-			return fmt.Sprintf("%s (%s)", over(w.Transport), noMPTCP(b.Err))
+			return fmt.Sprintf("%s (%s)", overProtocol(w.Transport), noMPTCP(b.Err))
 		}
 	}
-	return over(w.Transport)
+	return overProtocol(w.Transport)
 }
 
 // noMPTCP says why the twin of an MPTCP attempt has won, which ended so.
@@ -103,16 +113,16 @@ func noMPTCP(err error) string {
 	case errors.Is(err, unix.ECONNREFUSED), errors.Is(err, unix.ECONNRESET):
 		return "MPTCP is reset on the way"
 	}
-	return Words(err, engine.Addr{})
+	return Reason(err, engine.Addr{})
 }
 
-// event is a line of -vv.
-func event(e engine.Event) string {
+// eventLine is a line of -vv.
+func eventLine(e engine.Event) string {
 	what := e.Kind.String() + " "
 	if e.Addr.IsValid() {
-		what += e.Addr.String() + over(e.Transport) + from(e.Interface)
+		what += term.Sanitize(e.Addr.String()) + overProtocol(e.Transport) + fromInterface(e.Interface)
 	} else {
-		what += e.Target.Host + family(e)
+		what += term.Sanitize(e.Target.Host) + family(e)
 	}
 	for _, a := range e.Addrs {
 		what += " " + a.String()
@@ -127,9 +137,9 @@ func event(e engine.Event) string {
 		what += ", " + attempts(e.Attempt)
 	}
 	if e.Err != nil {
-		what += ": " + Words(e.Err, e.Addr)
+		what += ": " + Reason(e.Err, e.Addr)
 	}
-	return fmt.Sprintf("fdrace: %8s  %s", Took(e.At), what)
+	return fmt.Sprintf("fdrace: %8s  %s", FormatMS(e.At), what)
 }
 
 func attempts(n int) string { return fmt.Sprintf("%d attempts", n) }
@@ -148,7 +158,7 @@ func warnUnbound() func(engine.Event) {
 	return func(e engine.Event) {
 		if e.Kind == engine.Failed && e.Interface != "" && errors.Is(e.Err, unix.EPERM) && !said {
 			said = true
-			say("fdrace: --every-interface has no effect: %v (before Linux 5.7 it needs CAP_NET_RAW)", e.Err)
+			printErr(fmt.Sprintf("fdrace: --every-interface has no effect: %v (before Linux 5.7 it needs CAP_NET_RAW)", e.Err))
 		}
 	}
 }

@@ -119,7 +119,7 @@ func trying(p engine.Progress) (names []string) {
 	for _, e := range p.Trying {
 		name := e.Target.Host
 		if e.Kind == engine.Start {
-			name = e.Addr.String() + from(e.Interface)
+			name = e.Addr.String() + fromInterface(e.Interface)
 		}
 		if seen[name] {
 			continue // by the other family, or transport

@@ -8,14 +8,15 @@ import (
 	"fdrace/internal/netlink"
 )
 
-// Of rtnetlink, which package syscall does not have (Linux 5.5).
+// Attributes of a link that package syscall does not have (Linux 5.5).
 const (
 	iflaPropList  = 52
 	iflaAltIfname = 53
 )
 
-// InterfaceByName finds an interface by its name, or an alternative one (see
-// ip-link(8), property). Name is the first in either case.
+// InterfaceByName returns the interface with that name or that alternative name
+// (ip-link(8), property). The Name of the result is never the alternative one. An
+// error is that of [net.InterfaceByName].
 func InterfaceByName(name string) (*net.Interface, error) {
 	i, err := net.InterfaceByName(name)
 	if err == nil || name == "" {
@@ -25,37 +26,39 @@ func InterfaceByName(name string) (*net.Interface, error) {
 	if tableErr != nil {
 		return nil, err
 	}
-	messages, tableErr := syscall.ParseNetlinkMessage(table)
-	if tableErr != nil {
-		return nil, err
-	}
-	for _, m := range messages {
-		if m.Header.Type != syscall.RTM_NEWLINK || len(m.Data) < syscall.SizeofIfInfomsg {
-			continue
-		}
-		found := false
-		_ = netlink.Attributes(m.Data[syscall.SizeofIfInfomsg:], func(kind uint16, value []byte) bool {
-			found = found || kind == iflaPropList && hasAltName(value, name)
-			return true
-		})
-		if found {
-			return net.InterfaceByIndex(ifIndex(m.Data))
-		}
+	if index, ok := indexByAltName(table, name); ok {
+		return net.InterfaceByIndex(index)
 	}
 	return nil, err
 }
 
-// ifIndex is ifi_index of struct ifinfomsg.
-func ifIndex(b []byte) int {
-	return int(binary.NativeEndian.Uint32(b[4:8]))
+// indexByAltName returns the index of the interface that has the alternative name
+// in the messages of a dump of all links.
+func indexByAltName(messages []byte, name string) (index int, ok bool) {
+	all, err := syscall.ParseNetlinkMessage(messages)
+	if err != nil {
+		return 0, false
+	}
+	for _, m := range all {
+		if m.Header.Type != syscall.RTM_NEWLINK || len(m.Data) < syscall.SizeofIfInfomsg {
+			continue
+		}
+		_ = netlink.Attributes(m.Data[syscall.SizeofIfInfomsg:], func(kind uint16, value []byte) bool {
+			ok = kind == iflaPropList && hasAltName(value, name)
+			return !ok
+		})
+		if ok {
+			return int(int32(binary.NativeEndian.Uint32(m.Data[4:]))), true // ifi_index
+		}
+	}
+	return 0, false
 }
 
-// hasAltName looks for name in a list of attributes whose values are texts that end in
-// NUL.
-func hasAltName(list []byte, name string) (found bool) {
+// hasAltName reports whether name is in a list of properties. Its texts end in NUL.
+func hasAltName(list []byte, name string) (ok bool) {
 	_ = netlink.Attributes(list, func(kind uint16, value []byte) bool {
-		found = found || kind == iflaAltIfname && string(value) == name+"\x00"
-		return true
+		ok = kind == iflaAltIfname && string(value) == name+"\x00"
+		return !ok
 	})
-	return found
+	return ok
 }

@@ -1,5 +1,12 @@
-// Package resolve finds out what a target means: the addresses behind what a
-// person has written.
+// Package resolve turns targets that are not plain host names into addresses: names
+// of Multicast DNS, MAC addresses, link-local addresses, SRV records, machines,
+// Unix-domain and vsock sockets. It also learns the prefix of a NAT64. Names of DNS
+// are package stub's task on Linux; Addrs is for other systems, and for what package
+// stub does not do.
+//
+// Whatever a daemon, a responder or a name server sends is untrusted: replies are
+// read up to a limit, and errors quote at most 200 bytes of them. Printing those
+// without control characters is up to the caller.
 package resolve
 
 import (
@@ -9,15 +16,15 @@ import (
 	"net/netip"
 )
 
-// resolver is Go's own, never libc's, whether or not cgo is there: a lookup by
-// libc cannot be cancelled, and keeps a thread.
+// resolver is Go's own even with cgo: a lookup by libc cannot be canceled, and keeps
+// a thread.
 var resolver = net.Resolver{PreferGo: true, Dial: dialUntil}
 
-// dial is how a name server is reached.
+// dial connects to a name server.
 var dial = new(net.Dialer).DialContext
 
-// dialUntil closes the connection when ctx ends. The resolver waits for an
-// answer without a look at its context, for up to 5 s.
+// dialUntil dials, and closes the connection when ctx ends: while the resolver waits
+// for an answer, up to 5 s, it does not look at its context.
 func dialUntil(ctx context.Context, network, address string) (net.Conn, error) {
 	conn, err := dial(ctx, network, address)
 	if err == nil {
@@ -26,10 +33,10 @@ func dialUntil(ctx context.Context, network, address string) (net.Conn, error) {
 	return conn, err
 }
 
-// Addrs returns the addresses of host in one family: network is "ip4" or
-// "ip6". It reads /etc/hosts and asks the servers of /etc/resolv.conf, and
-// sorts by RFC 6724. There is at least one address, or an error: a
-// *net.DNSError, with IsNotFound where host has none.
+// Addrs returns the addresses of host in one family: network is "ip4" or "ip6". It
+// reads /etc/hosts and asks the servers of /etc/resolv.conf, and sorts by RFC 6724.
+// There is at least one address, or an error: a *net.DNSError, with IsNotFound if
+// host has none.
 func Addrs(ctx context.Context, network, host string) ([]netip.Addr, error) {
 	addrs, err := resolver.LookupNetIP(ctx, network, host)
 	var none *net.AddrError // /etc/hosts has host, but not in this family

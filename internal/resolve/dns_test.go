@@ -16,7 +16,7 @@ import (
 
 // nameServer is where the package's resolver asks in tests; nowhere if nil. It
 // is not changed with every test: Go's resolver goes on for a while in the
-// background when it is cancelled.
+// background when it is canceled.
 var nameServer atomic.Pointer[net.UDPAddr]
 
 func init() {
@@ -125,7 +125,41 @@ func TestSRV(t *testing.T) {
 	}
 }
 
-func TestSRVIsCancelled(t *testing.T) {
+// TestOrderServices has the random numbers given: the sum of the weights of equal
+// priority plus one is what they are taken modulo.
+func TestOrderServices(t *testing.T) {
+	all := []Service{
+		{"low", 22, 20, 100}, {"a", 22, 10, 60}, {"b", 22, 10, 40}, {"zero", 22, 10, 0}, {"", 0, 10, 1000}, {"lowest", 22, 65535, 65535},
+	}
+	for _, c := range []struct {
+		random []uint64
+		want   string
+	}{
+		{[]uint64{0, 0, 0, 0, 0}, "zero a b low lowest"},
+		{[]uint64{1, 0, 0, 0, 0}, "a zero b low lowest"},
+		{[]uint64{60, 0, 0, 0, 0}, "a zero b low lowest"},
+		{[]uint64{61, 0, 0, 0, 0}, "b zero a low lowest"},
+		{[]uint64{100, 1, 0, 0, 0}, "b a zero low lowest"},
+		{[]uint64{101, 0, 0, 0, 0}, "zero a b low lowest"}, // modulo 101
+		{[]uint64{0, 100, 0, 0, 0}, "zero b a low lowest"},
+	} {
+		n := 0
+		got, err := OrderServices("_ssh._tcp.example.org", slices.Clone(all), func() uint64 { n++; return c.random[n-1] })
+		var hosts []string
+		for _, s := range got {
+			hosts = append(hosts, s.Host)
+		}
+		if order := strings.Join(hosts, " "); err != nil || order != c.want {
+			t.Errorf("%v: %s, %v; want %s", c.random, order, err, c.want)
+		}
+	}
+	got, err := OrderServices("_ssh._tcp.example.org", []Service{{}}, func() uint64 { return 0 })
+	if want := `lookup _ssh._tcp.example.org: example.org offers no ssh (SRV target ".")`; len(got) != 0 || err == nil || err.Error() != want {
+		t.Errorf("%v, %v; want %s", got, err, want)
+	}
+}
+
+func TestSRVIsCanceled(t *testing.T) {
 	noLeak(t)
 	silent, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(netip.MustParseAddrPort("127.0.0.1:0")))
 	if err != nil {
@@ -185,8 +219,8 @@ func TestNAT64Prefixes(t *testing.T) {
 	for _, bits := range nat64Lengths {
 		a := netip.MustParseAddr("2001:db8:122:344::")
 		p, _ := a.Prefix(bits)
-		first, _ := NAT64Addr(p, wellKnown[0])
-		second, _ := NAT64Addr(p, wellKnown[1])
+		first, _ := NAT64Addr(p, ipv4onlyAddrs[0])
+		second, _ := NAT64Addr(p, ipv4onlyAddrs[1])
 		if got := NAT64PrefixesFrom([]netip.Addr{second, first}); !slices.Equal(got, []netip.Prefix{p}) {
 			t.Errorf("%s of %v", got, p)
 		}

@@ -7,7 +7,7 @@ import (
 	"net/netip"
 )
 
-// files is a resolver that has no name server to ask: /etc/hosts is left.
+// files is a resolver that reads /etc/hosts and reaches no name server.
 var files = net.Resolver{
 	PreferGo: true,
 	Dial: func(context.Context, string, string) (net.Conn, error) {
@@ -15,8 +15,8 @@ var files = net.Resolver{
 	},
 }
 
-// hostsFile returns the addresses that /etc/hosts has for host. known says that
-// it has some, be it in the other family.
+// hostsFile returns the addresses that /etc/hosts has for host in one family. known
+// reports whether it has any in either family.
 func hostsFile(ctx context.Context, network, host string) (addrs []netip.Addr, known bool) {
 	addrs, err := files.LookupNetIP(ctx, network, host)
 	var other *net.AddrError

@@ -5,14 +5,14 @@ import (
 	"net/netip"
 )
 
-// An Interface is a network interface that connections may go out by.
+// An Interface is a network interface for outgoing connections.
 type Interface struct {
 	Name       string
-	IPv4, IPv6 bool // it has an address of that family that reaches beyond its link
+	IPv4, IPv6 bool // has an address of that family that is not link-local
 }
 
 // Interfaces returns every interface that is up, is not loopback, and has an
-// address that reaches beyond its link.
+// address that is not link-local.
 func Interfaces() ([]Interface, error) {
 	all, err := net.Interfaces()
 	if err != nil {

@@ -22,17 +22,24 @@ func noLeak(t *testing.T) {
 	w.Close()
 	goroutines, fds := runtime.NumGoroutine(), openFDs()
 	t.Cleanup(func() {
-		// Nothing announces the end of the goroutine that a context runs a
-		// function in.
-		for end := time.Now().Add(2 * time.Second); runtime.NumGoroutine() > goroutines; time.Sleep(time.Millisecond) {
-			if time.Now().After(end) {
-				var all [1 << 16]byte
-				t.Fatalf("goroutine left: %s", all[:runtime.Stack(all[:], true)])
+		// Nothing announces the end of a goroutine that a context runs a function in,
+		// or that a fake daemon serves a connection in.
+		for end := time.Now().Add(5 * time.Second); ; time.Sleep(time.Millisecond) {
+			left := ""
+			if runtime.NumGoroutine() > goroutines {
+				all := make([]byte, 1<<16)
+				left = "goroutines: " + string(all[:runtime.Stack(all, true)])
 			}
-		}
-		for fd, to := range openFDs() {
-			if fds[fd] != to {
-				t.Errorf("left open: %s: %s", fd, to)
+			for fd, to := range openFDs() {
+				if fds[fd] != to {
+					left += " " + fd + ": " + to
+				}
+			}
+			if left == "" {
+				return
+			}
+			if time.Now().After(end) {
+				t.Fatal("left open:", left)
 			}
 		}
 	})

@@ -8,8 +8,8 @@ import (
 	"strconv"
 )
 
-// A link is a network interface that is up, has a carrier, and is not
-// loopback, with its addresses.
+// A link is a network interface that is up, has a carrier and is not loopback, with
+// its addresses.
 type link struct {
 	net.Interface
 	addrs []netip.Prefix
@@ -40,7 +40,7 @@ func links() ([]link, error) {
 	return up, nil
 }
 
-// hasIPv6 says whether any host can be reached over l by a link-local address.
+// hasIPv6 reports whether l can reach link-local addresses.
 func (l *link) hasIPv6() bool {
 	for _, p := range l.addrs {
 		if p.Addr().Is6() {
@@ -50,7 +50,7 @@ func (l *link) hasIPv6() bool {
 	return false
 }
 
-// linkLocal is l's own fe80 address, with l as its zone.
+// linkLocal returns l's own link-local IPv6 address with l as its zone.
 func (l *link) linkLocal() (netip.Addr, bool) {
 	for _, p := range l.addrs {
 		if a := p.Addr(); a.Is6() && a.IsLinkLocalUnicast() {
@@ -60,7 +60,7 @@ func (l *link) linkLocal() (netip.Addr, bool) {
 	return netip.Addr{}, false
 }
 
-// ipv4 is l's first IPv4 address and its net.
+// ipv4 returns l's first IPv4 address and the length of its prefix.
 func (l *link) ipv4() (netip.Prefix, bool) {
 	for _, p := range l.addrs {
 		if p.Addr().Is4() {
@@ -70,19 +70,35 @@ func (l *link) ipv4() (netip.Prefix, bool) {
 	return netip.Prefix{}, false
 }
 
-// hasMACs says whether l's hosts have MAC addresses: a tunnel's have not.
+// contains reports whether a is an address on l rather than behind a router: it is
+// link-local or under a prefix of l.
+func (l *link) contains(a netip.Addr) bool {
+	a = a.Unmap().WithZone("")
+	if a.IsLinkLocalUnicast() {
+		return true
+	}
+	for _, p := range l.addrs {
+		if p.Contains(a) {
+			return true
+		}
+	}
+	return false
+}
+
+// hasMACs reports whether l's hosts have MAC addresses. Those behind a tunnel have
+// none.
 func (l *link) hasMACs() bool {
 	return len(l.HardwareAddr) == 6 && l.Flags&net.FlagPointToPoint == 0
 }
 
-// hears says whether l's hosts are those of a link that a multicast reaches.
-func (l *link) hears() bool {
+// isMulticast reports whether a multicast on l reaches several hosts.
+func (l *link) isMulticast() bool {
 	return l.Flags&net.FlagMulticast != 0 && l.Flags&net.FlagPointToPoint == 0
 }
 
-// EveryLink returns the link-local address a with each interface as its zone
-// that is up, has a carrier, is not loopback, and has IPv6. A zone that a has
-// is replaced.
+// EveryLink returns the link-local address a once for each interface that is up, has
+// a carrier, is not loopback and has IPv6, with that interface as its zone. A zone
+// that a has is replaced. There is at least one address, or an error.
 func EveryLink(a netip.Addr) ([]netip.Addr, error) {
 	all, err := links()
 	if err != nil {
@@ -102,9 +118,10 @@ func EveryLink(a netip.Addr) ([]netip.Addr, error) {
 
 var errNoIPv6 = errors.New(`no network interface is up and has IPv6 ("ip -6 address" lists them)`)
 
-// scoped gives a link-local IPv6 address the interface of that index as zone.
+// scoped returns a with the interface of that index as its zone if a is a link-local
+// IPv6 address and the index is known, which is then positive.
 func scoped(a netip.Addr, index int) netip.Addr {
-	if !a.Is6() || !a.IsLinkLocalUnicast() || index == 0 {
+	if !a.Is6() || !a.IsLinkLocalUnicast() || index <= 0 {
 		return a
 	}
 	if i, err := net.InterfaceByIndex(index); err == nil {

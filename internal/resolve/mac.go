@@ -10,12 +10,12 @@ import (
 	"strings"
 )
 
-// ParseMAC reads the MAC address of a host: 00:00:07:cf:10:0a,
-// 00-00-07-CF-10-0A or, as BSD's arp prints it, 0:0:7:cf:10:a. is says that
-// word means one, and err what is wrong with it; an IPv6 address, and what may
-// be a host name or have a port, are not one. With dashes only six times two
-// hexadecimal digits are: everything else may be the name of a host.
-func ParseMAC(word string) (mac net.HardwareAddr, is bool, err error) {
+// ParseMAC parses the MAC address of a host: 00:00:07:cf:10:0a, 00-00-07-CF-10-0A,
+// or 0:0:7:cf:10:a as BSD's arp prints it. ok reports whether word is meant as one,
+// and err what is wrong with it. An IPv6 address, and whatever may be a host name or
+// have a port, is not one: with dashes the word must have six times two hexadecimal
+// digits.
+func ParseMAC(word string) (mac net.HardwareAddr, ok bool, err error) {
 	if !strings.Contains(word, ":") {
 		mac, err := net.ParseMAC(word)
 		if err != nil || len(mac) != 6 || strings.Count(word, "-") != 5 {
@@ -24,13 +24,13 @@ func ParseMAC(word string) (mac net.HardwareAddr, is bool, err error) {
 		return mac, true, checkMAC(word, mac)
 	}
 	groups := strings.Split(word, ":")
-	if _, err := netip.ParseAddr(word); err == nil || !likeMAC(groups) {
+	if _, err := netip.ParseAddr(word); err == nil || !resemblesMAC(groups) {
 		return nil, false, nil
 	}
 	for _, g := range groups[:min(6, len(groups))] {
 		b, err := strconv.ParseUint(g, 16, 8)
 		if err != nil {
-			return nil, true, fmt.Errorf("%q is no MAC address: %q is not a byte in hexadecimal", word, g)
+			return nil, true, fmt.Errorf("%q is not a MAC address: %q is not a byte in hexadecimal", word, g)
 		}
 		mac = append(mac, byte(b))
 	}
@@ -43,9 +43,9 @@ func ParseMAC(word string) (mac net.HardwareAddr, is bool, err error) {
 	return mac, true, checkMAC(word, mac)
 }
 
-// likeMAC tells a MAC address, and one with a slip in it, from the other things
-// that are written with colons.
-func likeMAC(groups []string) bool {
+// resemblesMAC reports whether groups, the parts between colons, are those of a MAC
+// address, possibly one with a typing error, and of nothing else that has colons.
+func resemblesMAC(groups []string) bool {
 	if len(groups) < 3 {
 		return false // host:port
 	}
@@ -60,9 +60,9 @@ func likeMAC(groups []string) bool {
 func checkMAC(word string, mac net.HardwareAddr) error {
 	switch {
 	case slices.Equal(mac, make(net.HardwareAddr, 6)):
-		return fmt.Errorf("%q is no host's MAC address: it is all zeros", word)
+		return fmt.Errorf("%q is not the MAC address of a host: it is all zeros", word)
 	case mac[0]&1 != 0:
-		return fmt.Errorf("%q is no host's MAC address: it is that of a group", word)
+		return fmt.Errorf("%q is not the MAC address of a host: it is that of a group", word)
 	}
 	return nil
 }
@@ -73,23 +73,23 @@ func dashed(mac net.HardwareAddr) string {
 
 var linkLocalPrefix = netip.MustParsePrefix("fe80::/64")
 
-// EUI64 returns the address under the /64 prefix that a host with that MAC
-// address of six bytes gives itself by RFC 4291 appendix A, unless it prefers
-// one that cannot be told (RFC 7217, RFC 8981).
+// EUI64 returns the address that a host with that MAC address of six bytes forms
+// under the /64 prefix by RFC 4291 appendix A. Many hosts use addresses that cannot
+// be derived from the MAC address instead (RFC 7217, RFC 8981).
 func EUI64(prefix netip.Prefix, mac net.HardwareAddr) netip.Addr {
 	a := prefix.Addr().As16()
 	copy(a[8:], []byte{mac[0] ^ 2, mac[1], mac[2], 0xff, 0xfe, mac[3], mac[4], mac[5]})
 	return netip.AddrFrom16(a)
 }
 
-// MACAddrs returns the addresses that the host with that MAC address may have, in
-// one family: network is "ip4", "ip6", or "ip" for both. First come those under
-// which it was last seen, then those that it has if it forms them by EUI64:
-// link-local on each link, and under each /64 that this host is in.
+// MACAddrs returns the addresses that the host with that MAC address may have, in one
+// family: network is "ip4", "ip6", or "ip" for both. Those in the kernel's neighbor
+// table come first, and seen is their number; SolicitNeighbor may find more. Those
+// formed by EUI64 follow: a link-local one for each link, and one for each /64 of
+// this host.
 //
-// seen says how many of them the kernel's neighbour table has; with 0, SolicitNeighbor
-// may find more. It sends nothing and waits for nothing. Without any address
-// the error says why.
+// MACAddrs sends nothing and does not block. There is at least one address, or an
+// error that says why.
 func MACAddrs(network string, mac net.HardwareAddr) (addrs []netip.Addr, seen int, err error) {
 	all, err := links()
 	if err != nil {
@@ -99,17 +99,17 @@ func MACAddrs(network string, mac net.HardwareAddr) (addrs []netip.Addr, seen in
 	if len(all) == 0 {
 		return nil, 0, errNoLink
 	}
-	addrs, err = neighbours(network, mac)
+	addrs, err = neighbors(network, mac)
 	if err != nil && !errors.Is(err, errors.ErrUnsupported) {
 		return nil, 0, err
 	}
 	seen = len(addrs)
 	if network != "ip4" {
-		addrs = append(addrs, formed(all, mac)...)
+		addrs = append(addrs, eui64Addrs(all, mac)...)
 	}
 	if len(addrs) == 0 {
 		if err == nil {
-			err = errors.New(`the neighbour table has none ("ip neigh" shows it)`)
+			err = errors.New(`the neighbor table has none ("ip neigh" shows it)`)
 		}
 		return nil, 0, fmt.Errorf("addresses of %s: %w", mac, err)
 	}
@@ -118,8 +118,8 @@ func MACAddrs(network string, mac net.HardwareAddr) (addrs []netip.Addr, seen in
 
 var errNoLink = errors.New(`no network interface is up whose hosts have MAC addresses ("ip link" lists them)`)
 
-// formed returns the addresses by EUI64.
-func formed(all []link, mac net.HardwareAddr) (addrs []netip.Addr) {
+// eui64Addrs returns the addresses that a host on one of the links may have formed.
+func eui64Addrs(all []link, mac net.HardwareAddr) (addrs []netip.Addr) {
 	for _, l := range all {
 		if l.hasIPv6() {
 			addrs = append(addrs, EUI64(linkLocalPrefix, mac).WithZone(l.Name))
@@ -135,7 +135,7 @@ func formed(all []link, mac net.HardwareAddr) (addrs []netip.Addr) {
 	return addrs
 }
 
-// unique drops repetitions and keeps the order.
+// unique returns addrs without repetitions.
 func unique(addrs []netip.Addr) []netip.Addr {
 	var once []netip.Addr
 	for _, a := range addrs {
@@ -146,7 +146,7 @@ func unique(addrs []netip.Addr) []netip.Addr {
 	return once
 }
 
-// in says whether a is of the family that network, "ip", "ip4" or "ip6", names.
-func in(network string, a netip.Addr) bool {
+// inFamily reports whether a is of the family of network: "ip", "ip4" or "ip6".
+func inFamily(network string, a netip.Addr) bool {
 	return network == "ip" || a.Is4() == (network == "ip4")
 }

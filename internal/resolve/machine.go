@@ -2,24 +2,25 @@ package resolve
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
 )
 
-// systemRun is where the system's daemons have their sockets. Tests have another.
-var systemRun = "/run"
+// runDir is where the system's daemons have their sockets.
+var runDir = "/run"
 
-// ParseMachine reads machine/NAME and machine%NAME, as systemd-ssh-proxy(1) does:
-// a container or a virtual machine that systemd-machined knows.
-func ParseMachine(word string) (name string, is bool, err error) {
+// ParseMachine parses machine/NAME and machine%NAME, as systemd-ssh-proxy(1) does:
+// the name of a container or virtual machine that systemd-machined has registered.
+// ok reports whether word is of that form, and err what is wrong with the name.
+func ParseMachine(word string) (name string, ok bool, err error) {
 	for _, prefix := range []string{"machine/", "machine%"} {
-		name, is = strings.CutPrefix(word, prefix)
-		if !is {
+		name, ok = strings.CutPrefix(word, prefix)
+		if !ok {
 			continue
 		}
 		letters := "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_"
@@ -31,67 +32,57 @@ func ParseMachine(word string) (name string, is bool, err error) {
 	return "", false, nil
 }
 
-// errNoMachine is a machined's answer that it does not know a name.
+// errNoMachine means that a machined has not registered a name.
 var errNoMachine = errors.New("no such machine")
 
 // Machine asks the user's systemd-machined, and then the system's, where the sshd of
-// a machine is: behind a vsock, or a Unix socket of a container.
+// the machine with that name listens: on a vsock, whose Port is left 0, or on the
+// Unix socket of a container. It returns when ctx ends.
 func Machine(ctx context.Context, name string) (Socket, error) {
-	user := os.Getenv("XDG_RUNTIME_DIR")
-	if user == "" {
-		user = filepath.Join(systemRun, "user", strconv.Itoa(os.Getuid()))
+	userDir := os.Getenv("XDG_RUNTIME_DIR")
+	if userDir == "" {
+		userDir = filepath.Join(runDir, "user", strconv.Itoa(os.Getuid()))
 	}
-	var s Socket
-	var err error
-	for _, run := range []string{user, systemRun} {
-		s, err = askMachined(ctx, run, name)
-		if !errors.Is(err, errNoMachine) {
-			return s, err
-		}
+	s, err := askMachined(ctx, userDir, name)
+	if errors.Is(err, errNoMachine) {
+		s, err = askMachined(ctx, runDir, name)
 	}
 	return s, err
 }
 
-// askMachined asks the machined whose socket is below run.
-func askMachined(ctx context.Context, run, name string) (s Socket, err error) {
-	request, err := json.Marshal(map[string]any{
-		"method":     "io.systemd.Machine.List",
-		"parameters": map[string]any{"name": name},
-	})
-	if err != nil {
-		return s, err
-	}
-	answer, err := askDaemon(ctx, filepath.Join(run, "systemd/machine/io.systemd.Machine"), string(request)+"\x00", 0)
-	if err == errAbsent {
+// A machineReply has the parameters of a reply to Machine.List.
+type machineReply struct {
+	Class, Service string
+	VSockCID       *uint32
+}
+
+// askMachined asks the machined whose socket is below dir.
+func askMachined(ctx context.Context, dir, name string) (s Socket, err error) {
+	var r machineReply
+	err = callVarlink(ctx, filepath.Join(dir, "systemd/machine/io.systemd.Machine"), "io.systemd.Machine.List",
+		map[string]any{"name": name}, &r)
+	switch {
+	case errors.Is(err, varlinkError("io.systemd.Machine.NoSuchMachine")):
+		return s, errNoMachine
+	case errors.Is(err, errNotRunning):
 		return s, fmt.Errorf("%w: systemd-machined does not run, or is older than 257", errNoMachine)
-	}
-	if err != nil {
+	case err != nil:
 		return s, fmt.Errorf("systemd-machined: %w", err)
 	}
-	var a struct {
-		Error      string
-		Parameters struct {
-			Class, Service string
-			VSockCid       *uint32
-		}
-	}
-	if err := json.Unmarshal(answer, &a); err != nil {
-		return s, fmt.Errorf("systemd-machined: an answer that is not understood: %w", err)
-	}
-	p := a.Parameters
+	return r.socket(dir, name)
+}
+
+// socket returns where the machine's sshd listens.
+func (r *machineReply) socket(dir, name string) (s Socket, err error) {
 	switch {
-	case a.Error == "io.systemd.Machine.NoSuchMachine":
-		return s, errNoMachine
-	case a.Error != "":
-		return s, fmt.Errorf("systemd-machined: %s", a.Error)
-	case p.Class == "container" && p.Service == "systemd-nspawn":
-		s.Path = filepath.Join(run, "systemd/nspawn/unix-export", name, "ssh")
+	case r.Class == "container" && r.Service == "systemd-nspawn":
+		s.Path = filepath.Join(dir, "systemd/nspawn/unix-export", name, "ssh")
 		return s, checkPath(s.Path, s.Path)
-	case p.Class == "container":
-		return s, fmt.Errorf("a container of %s, which has no socket for ssh", p.Service)
-	case p.VSockCid == nil || *p.VSockCid == 1<<32-1:
+	case r.Class == "container":
+		return s, fmt.Errorf("a container of %q, which has no socket for ssh", clip(r.Service))
+	case r.VSockCID == nil || *r.VSockCID == math.MaxUint32: // VMADDR_CID_ANY
 		return s, errors.New("the machine has no vsock")
 	}
-	s.CID = *p.VSockCid
+	s.CID = *r.VSockCID
 	return s, nil
 }

@@ -1,8 +1,9 @@
 package resolve
 
 import (
-	"bufio"
 	"context"
+	"errors"
+	"io"
 	"net"
 	"os"
 	"path/filepath"
@@ -10,10 +11,11 @@ import (
 	"testing"
 )
 
-// machined answers what it is asked from known.
-func machined(t *testing.T, run string, known map[string]string) {
+// machined replies to requests for the names in known, and of others that it does not
+// know them.
+func machined(t *testing.T, runDir string, known map[string]string) {
 	t.Helper()
-	dir := filepath.Join(run, "systemd/machine")
+	dir := filepath.Join(runDir, "systemd/machine")
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		t.Fatal(err)
 	}
@@ -21,82 +23,97 @@ func machined(t *testing.T, run string, known map[string]string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { l.Close() })
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
+	daemon{0, func(request string) string {
+		for name, reply := range known {
+			if request == `{"method":"io.systemd.Machine.List","parameters":{"name":"`+name+`"}}` {
+				return reply
 			}
-			asked, _ := bufio.NewReader(c).ReadString(0)
-			answer := `{"error":"io.systemd.Machine.NoSuchMachine"}`
-			for name, a := range known {
-				if strings.Contains(asked, `"io.systemd.Machine.List"`) && strings.Contains(asked, `"`+name+`"`) {
-					answer = a
-				}
-			}
-			c.Write([]byte(answer + "\x00"))
-			c.Close()
 		}
-	}()
+		return `{"error":"io.systemd.Machine.NoSuchMachine"}` + "\x00"
+	}}.serve(t, l)
 }
 
 func TestMachine(t *testing.T) {
+	noLeak(t)
 	dir := t.TempDir()
-	user := filepath.Join(dir, "u")
+	user, system := filepath.Join(dir, "u"), filepath.Join(dir, "s")
 	t.Setenv("XDG_RUNTIME_DIR", user)
-	systemRun = filepath.Join(dir, "s")
-	t.Cleanup(func() { systemRun = "/run" })
+	runDir = system
+	t.Cleanup(func() { runDir = "/run" })
+	ctx := context.Background()
 
-	if _, err := Machine(context.Background(), "box"); err == nil || !strings.Contains(err.Error(), "systemd-machined does not run") {
+	if _, err := Machine(ctx, "box"); !errors.Is(err, errNoMachine) || !strings.Contains(err.Error(), "systemd-machined does not run") {
 		t.Errorf("without a daemon: %v", err)
 	}
 	machined(t, user, map[string]string{
-		"mine": `{"parameters":{"name":"mine","class":"vm","vSockCid":7}}`,
-		"cont": `{"parameters":{"name":"cont","class":"container","service":"systemd-nspawn"}}`,
+		"mine": `{"parameters":{"name":"mine","class":"vm","vSockCid":7}}` + "\x00",
+		"cont": `{"parameters":{"name":"cont","class":"container","service":"systemd-nspawn"}}` + "\x00",
+		"bad":  `{"parameters":{"class":7}}` + "\x00",
 	})
-	machined(t, systemRun, map[string]string{
-		"mine":   `{"parameters":{"class":"vm","vSockCid":8}}`,
-		"theirs": `{"parameters":{"class":"vm","vSockCid":9}}`,
-		"box":    `{"parameters":{"class":"container","service":"systemd-nspawn"}}`,
-		"lxc":    `{"parameters":{"class":"container","service":"libvirt-lxc"}}`,
-		"deaf":   `{"parameters":{"class":"vm"}}`,
-		"any":    `{"parameters":{"class":"vm","vSockCid":4294967295}}`,
-		"odd":    `{"error":"org.varlink.service.PermissionDenied"}`,
-		"junk":   `junk`,
+	machined(t, system, map[string]string{
+		"mine":   `{"parameters":{"class":"vm","vSockCid":8}}` + "\x00",
+		"bad":    `{"parameters":{"class":"vm","vSockCid":8}}` + "\x00",
+		"theirs": `{"parameters":{"class":"vm","vSockCid":9}}` + "\x00",
+		"box":    `{"parameters":{"class":"container","service":"systemd-nspawn"}}` + "\x00",
+		"lxc":    `{"parameters":{"class":"container","service":"libvirt-lxc"}}` + "\x00",
+		"long":   `{"parameters":{"class":"container","service":"` + strings.Repeat("x", 1000) + `"}}` + "\x00",
+		"none":   `{"parameters":{"class":"vm"}}` + "\x00",
+		"any":    `{"parameters":{"class":"vm","vSockCid":4294967295}}` + "\x00",
+		"denied": `{"error":"org.varlink.service.PermissionDenied"}` + "\x00",
+		"text":   "junk\x00",
+		"half":   `{"parameters":{"class":"vm"`,
+		"junk":   strings.Repeat("x", junkSize) + "\x00",
 	})
 	for name, want := range map[string]string{
 		"mine":   "vsock:7",
 		"theirs": "vsock:9",
 		"cont":   "unix:" + user + "/systemd/nspawn/unix-export/cont/ssh",
-		"box":    "unix:" + systemRun + "/systemd/nspawn/unix-export/box/ssh",
-		"lxc":    "a container of libvirt-lxc, which has no socket for ssh",
-		"deaf":   "the machine has no vsock",
+		"box":    "unix:" + system + "/systemd/nspawn/unix-export/box/ssh",
+		"bad":    "systemd-machined: malformed reply", // the system's is not asked
+		"lxc":    `a container of "libvirt-lxc", which has no socket for ssh`,
+		"long":   `a container of "` + strings.Repeat("x", maxText) + `..."`,
+		"none":   "the machine has no vsock",
 		"any":    "the machine has no vsock",
-		"odd":    "systemd-machined: org.varlink.service.PermissionDenied",
-		"junk":   "systemd-machined: an answer that is not understood",
+		"denied": "systemd-machined: error PermissionDenied",
+		"text":   "systemd-machined: malformed reply",
+		"half":   "systemd-machined: the connection was closed before the reply was complete: unexpected EOF",
+		"junk":   "systemd-machined: malformed reply of more than 65536 bytes",
 		"nobody": "no such machine",
 	} {
-		s, err := Machine(context.Background(), name)
+		s, err := Machine(ctx, name)
 		got := s.String()
 		if err != nil {
 			got = err.Error()
 		}
-		if !strings.HasPrefix(got, want) {
+		if !strings.HasPrefix(got, want) || len(got) > 400 {
 			t.Errorf("machine/%s: %s, want %s", name, got, want)
 		}
+	}
+	if _, err := Machine(ctx, "half"); !errors.Is(err, io.ErrUnexpectedEOF) {
+		t.Errorf("half a reply: %v", err)
+	}
+
+	// Without XDG_RUNTIME_DIR the user's directory is below that of the system.
+	t.Setenv("XDG_RUNTIME_DIR", "")
+	if s, err := Machine(ctx, "mine"); err != nil || s.CID != 8 {
+		t.Errorf("without XDG_RUNTIME_DIR: %v, %v", s, err)
+	}
+	canceled, cancel := context.WithCancel(ctx)
+	cancel()
+	if s, err := Machine(canceled, "mine"); !errors.Is(err, context.Canceled) {
+		t.Errorf("canceled: %v, %v", s, err)
 	}
 }
 
 func TestParseMachine(t *testing.T) {
 	for word, want := range map[string]string{"machine/box": "box", "machine%box-1.x_y": "box-1.x_y", "machine": "", "machinebox": "", "box/machine": ""} {
-		if name, is, err := ParseMachine(word); name != want || is != (want != "") || err != nil {
-			t.Errorf("%q: %q, %v, %v", word, name, is, err)
+		if name, ok, err := ParseMachine(word); name != want || ok != (want != "") || err != nil {
+			t.Errorf("%q: %q, %v, %v", word, name, ok, err)
 		}
 	}
 	for _, word := range []string{"machine/", "machine/../x", "machine/a/b", "machine/a..b", "machine/a b", "machine%.x", "machine/" + strings.Repeat("x", 65)} {
-		if _, is, err := ParseMachine(word); !is || err == nil {
-			t.Errorf("%q: %v, %v", word, is, err)
+		if _, ok, err := ParseMachine(word); !ok || err == nil {
+			t.Errorf("%q: %v, %v", word, ok, err)
 		}
 	}
 }

@@ -1,11 +1,9 @@
 package resolve
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/netip"
 	"strings"
@@ -13,8 +11,8 @@ import (
 	"time"
 )
 
-// IsMDNS says whether host is a name of Multicast DNS, box.local (RFC 6762
-// section 3).
+// IsMDNS reports whether host is a name of Multicast DNS, such as box.local (RFC
+// 6762 section 3).
 func IsMDNS(host string) bool {
 	name := strings.TrimSuffix(host, ".")
 	dot := strings.LastIndexByte(name, '.')
@@ -22,23 +20,26 @@ func IsMDNS(host string) bool {
 }
 
 const (
-	// mdnsTime is how long anybody has to answer: half a second is allowed to
-	// a responder (RFC 6762 section 6), and the last of our questions goes out
-	// after one second.
-	mdnsTime = 2500 * time.Millisecond
+	// mdnsTimeout is how long a lookup takes at most: the last of our own queries
+	// goes out after 1 s (queryGaps), and a responder may take 0.5 s to answer (RFC
+	// 6762 section 6).
+	mdnsTimeout = 2500 * time.Millisecond
 
-	// mdnsNext is how long one way has before the next is tried beside it.
-	mdnsNext = 250 * time.Millisecond
+	// sourceDelay is the time from one source to the next.
+	sourceDelay = 250 * time.Millisecond
 )
 
-// ways are who can be asked for a name of Multicast DNS: first who may know the
-// answer without a packet, last the name servers, who are not to be asked for
-// such names unless nobody else knows them (RFC 6762 section 22.1), but in
-// companies that use .local for themselves are the ones who do.
-var ways = [...]struct {
+// A source answers names of Multicast DNS.
+type source struct {
 	name string
 	ask  func(ctx context.Context, network, host string) ([]netip.Addr, error)
-}{
+}
+
+// sources are in the order in which they are asked. The daemons may know the answer
+// without a packet. The name servers come last: they are not to be asked for such
+// names (RFC 6762 section 22.1), but they know them in companies that use .local for
+// their own domain.
+var sources = []source{
 	{"systemd-resolved", askResolved},
 	{"avahi", askAvahi},
 	{"multicast DNS", askLinks},
@@ -46,13 +47,14 @@ var ways = [...]struct {
 }
 
 // MDNS returns the addresses of host, a name such as box.local, in one family:
-// network is "ip4" or "ip6". /etc/hosts goes first. Where it has nothing, it
-// asks systemd-resolved, avahi, by itself the hosts of every link, and then the
-// name servers: the next one as soon as one cannot help, or has not answered for
-// 250 ms. A link-local address comes with its interface as zone.
+// network is "ip4" or "ip6". If /etc/hosts does not have host, MDNS asks
+// systemd-resolved, avahi, the hosts of every link, and the name servers: the next
+// one as soon as one has failed or been silent for 250 ms. The first answer counts.
+// A link-local address has its interface as zone.
 //
-// There is at least one address, or an error: ctx's, or a *net.DNSError with
-// IsNotFound, after 2.5 s at most, that says who was asked.
+// There is at least one address, or an error: one that wraps ctx's, or a
+// *net.DNSError with IsNotFound that says who was asked. It comes after 2.5 s at the
+// latest.
 func MDNS(ctx context.Context, network, host string) ([]netip.Addr, error) {
 	host = strings.TrimSuffix(host, ".")
 	if addrs, known := hostsFile(ctx, network, host); known {
@@ -61,69 +63,76 @@ func MDNS(ctx context.Context, network, host string) ([]netip.Addr, error) {
 		}
 		return addrs, nil
 	}
-	all, cancel := context.WithTimeout(ctx, mdnsTime)
-	addrs, why := raceWays(all, cancel, network, host)
-	switch err := ctx.Err(); {
-	case len(addrs) > 0:
-		return addrs, nil
-	case err != nil:
-		return nil, fmt.Errorf("lookup %s: %w", host, err)
-	}
-	return nil, NotFound(host, why)
+	return askSources(ctx, sources, network, host)
 }
 
-// NotFound returns a *net.DNSError that says why name has no address.
+// NotFound returns a *net.DNSError with IsNotFound that says why name has no address.
 func NotFound(name, why string) error {
 	return &net.DNSError{Err: why, Name: name, IsNotFound: true}
 }
 
-// raceWays returns the first answer, or why there is none. It cancels the
-// other ways, and waits for their end.
-func raceWays(ctx context.Context, cancel func(), network, host string) (addrs []netip.Addr, why string) {
-	type answer struct {
-		way   int
-		addrs []netip.Addr
-		err   error
-	}
-	answers := make(chan answer, len(ways))
+// askSources is MDNS without /etc/hosts. Before it returns it cancels the sources
+// that have not answered, and waits for them.
+func askSources(ctx context.Context, sources []source, network, host string) ([]netip.Addr, error) {
+	all, cancel := context.WithTimeout(ctx, mdnsTimeout)
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	defer cancel()
+	type answer struct {
+		source int
+		addrs  []netip.Addr
+		err    error
+	}
+	answers := make(chan answer, len(sources))
 	next := time.NewTimer(0)
 	defer next.Stop()
-	var reasons [len(ways)]string
-	for asked, heard := 0, 0; heard < len(ways); {
+	asked, failed := 0, make([]error, len(sources))
+	for answered := 0; answered < len(sources); {
 		select {
+		case <-ctx.Done():
+			return nil, fmt.Errorf("lookup %s: %w", host, ctx.Err())
 		case <-next.C:
-			way := asked
+			i := asked
 			wg.Go(func() {
-				addrs, err := ways[way].ask(ctx, network, host)
-				answers <- answer{way, addrs, err}
+				addrs, err := sources[i].ask(all, network, host)
+				answers <- answer{i, addrs, err}
 			})
-			if asked++; asked < len(ways) {
-				next.Reset(mdnsNext)
+			if asked++; asked < len(sources) {
+				next.Reset(sourceDelay)
 			}
 		case a := <-answers:
 			if a.err == nil {
-				return a.addrs, ""
+				return a.addrs, nil
 			}
-			heard++
-			switch name := ways[a.way].name; {
-			case errors.Is(a.err, errAbsent):
-			case errors.Is(a.err, context.DeadlineExceeded):
-				reasons[a.way] = "; no answer from " + name
-			default:
-				reasons[a.way] = fmt.Sprintf("; %s: %v", name, a.err)
-			}
-			if asked < len(ways) {
+			answered++
+			failed[a.source] = a.err
+			if asked < len(sources) {
 				next.Reset(0)
 			}
 		}
 	}
-	return nil, strings.TrimPrefix(strings.Join(reasons[:], ""), "; ")
+	return nil, sourcesFailed(sources, failed, host)
 }
 
-// askDNS asks the name servers, but not for host in one's own domain.
+// sourcesFailed returns the error of a lookup that no source has answered. It wraps
+// the errors of all but those that ran out of time or do not run.
+func sourcesFailed(sources []source, errs []error, host string) error {
+	var reasons []string
+	var causes []error
+	for i, err := range errs {
+		switch {
+		case errors.Is(err, errNotRunning):
+		case errors.Is(err, context.DeadlineExceeded):
+			reasons = append(reasons, "no answer from "+sources[i].name)
+		default:
+			reasons = append(reasons, fmt.Sprintf("%s: %v", sources[i].name, err))
+			causes = append(causes, err)
+		}
+	}
+	return &net.DNSError{Err: strings.Join(reasons, "; "), Name: host, IsNotFound: true, UnwrapErr: errors.Join(causes...)}
+}
+
+// askDNS asks the name servers for host as an absolute name.
 func askDNS(ctx context.Context, network, host string) ([]netip.Addr, error) {
 	addrs, err := Addrs(ctx, network, host+".")
 	var dns *net.DNSError
@@ -131,34 +140,35 @@ func askDNS(ctx context.Context, network, host string) ([]netip.Addr, error) {
 	case err != nil && ctx.Err() != nil:
 		return nil, ctx.Err()
 	case errors.As(err, &dns):
-		return nil, errors.New(dns.Err) // without the name, which is known
+		return nil, errors.New(dns.Err) // host is in the error of the whole lookup
 	}
 	return addrs, err
 }
 
-// errAbsent is the answer of a daemon that does not run.
-var errAbsent = errors.New("not running")
+// MDNSDaemons returns which daemons run that MDNS asks: "systemd-resolved" and
+// "avahi". It connects to their sockets, but asks nothing.
+func MDNSDaemons() (names []string) {
+	for _, daemon := range [][2]string{{"systemd-resolved", resolvedSocket}, {"avahi", avahiSocket}} {
+		if c, err := net.Dial("unix", daemon[1]); err == nil {
+			c.Close()
+			names = append(names, daemon[0])
+		}
+	}
+	return names
+}
 
-// askDaemon sends request to the daemon at path, a unix socket, and returns its
-// answer up to the byte end.
-func askDaemon(ctx context.Context, path, request string, end byte) (answer []byte, err error) {
-	conn, err := new(net.Dialer).DialContext(ctx, "unix", path)
-	if err != nil {
-		if ctx.Err() == nil {
-			err = errAbsent
+// MDNSLinks returns the names of the interfaces on which MDNS sends a multicast. It
+// sends nothing.
+func MDNSLinks() (names []string, err error) {
+	all, err := links()
+	for _, l := range all {
+		senders := openSenders(l)
+		for _, s := range senders {
+			s.Close()
 		}
-		return nil, err
-	}
-	defer conn.Close()
-	defer context.AfterFunc(ctx, func() { conn.Close() })()
-	if _, err = io.WriteString(conn, request); err == nil {
-		answer, err = bufio.NewReader(io.LimitReader(conn, 1<<16)).ReadBytes(end)
-	}
-	if err != nil {
-		if ctx.Err() != nil {
-			err = ctx.Err()
+		if len(senders) > 0 {
+			names = append(names, l.Name)
 		}
-		return nil, err
 	}
-	return answer[:len(answer)-1], nil
+	return names, err
 }

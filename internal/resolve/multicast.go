@@ -15,8 +15,8 @@ import (
 	"golang.org/x/net/dns/dnsmessage"
 )
 
-// askGaps are the times from one query to the next.
-var askGaps = []time.Duration{250 * time.Millisecond, 750 * time.Millisecond}
+// queryGaps are the times between two queries.
+var queryGaps = []time.Duration{250 * time.Millisecond, 750 * time.Millisecond}
 
 // The groups of RFC 6762 section 3.
 var (
@@ -26,11 +26,12 @@ var (
 
 // askLinks asks the hosts of every link for host's addresses, in a one-shot
 // multicast query (RFC 6762 section 5.1) over IPv4 and IPv6, and returns those
-// of the first answer.
+// of the first response.
 //
-// From a port that is not 5353 the query is a legacy one, which responders
-// answer to that port (section 6.7). Some answer to the group only: it is
-// listened to as well, on systems where port 5353 can be shared.
+// As the query is not sent from port 5353, responders take it for one by a resolver
+// of unicast DNS, and send the response to its port (section 6.7). Some respond to
+// the group only: askLinks listens there, too, on systems where port 5353 can be
+// shared.
 func askLinks(ctx context.Context, network, host string) ([]netip.Addr, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -43,70 +44,69 @@ func askLinks(ctx context.Context, network, host string) ([]netip.Addr, error) {
 	if err != nil {
 		return nil, err
 	}
-	var mouths, ears []*ear
+	var senders, listeners []*mdnsConn
 	var asked []string
 	for _, l := range all {
-		if m := openMouths(l); len(m) > 0 {
-			mouths = append(mouths, m...)
-			ears = append(ears, openEars(l)...)
+		if s := openSenders(l); len(s) > 0 {
+			senders = append(senders, s...)
+			listeners = append(listeners, openListeners(l)...)
 			asked = append(asked, l.Name)
 		}
 	}
-	if len(mouths) == 0 {
+	if len(senders) == 0 {
 		return nil, errors.New(`no network interface is up that could be asked on ("ip address" lists them)`)
 	}
-	addrs, err := q.ask(ctx, mouths, ears)
+	addrs, err := q.ask(ctx, senders, listeners)
 	if errors.Is(err, context.DeadlineExceeded) {
 		return nil, fmt.Errorf("no answer on %s", strings.Join(asked, ", "))
 	}
 	return addrs, err
 }
 
-// An ear is a socket that hears what arrives at one interface.
-type ear struct {
+// An mdnsConn is a socket on one link.
+type mdnsConn struct {
 	*net.UDPConn
-	index int // of the interface
-	group bool
-	to    netip.AddrPort // where a mouth's words go
+	link  link
+	group netip.AddrPort // where a sender sends to; not valid for a listener
 }
 
-// openMouths opens a socket at l's own address of each family. Linux sends
-// multicasts by the interface whose address a socket is bound to.
-func openMouths(l link) (mouths []*ear) {
-	if !l.hears() {
+// openSenders opens a socket at l's own address of each family. Linux sends a
+// multicast on the interface that has the address a socket is bound to.
+func openSenders(l link) (senders []*mdnsConn) {
+	if !l.isMulticast() {
 		return nil
 	}
 	if p, ok := l.ipv4(); ok {
-		at := net.UDPAddrFromAddrPort(netip.AddrPortFrom(p.Addr(), 0))
-		if c, err := net.ListenUDP("udp4", at); err == nil {
-			mouths = append(mouths, &ear{UDPConn: c, index: l.Index, to: mdnsIPv4})
+		local := net.UDPAddrFromAddrPort(netip.AddrPortFrom(p.Addr(), 0))
+		if c, err := net.ListenUDP("udp4", local); err == nil {
+			senders = append(senders, &mdnsConn{c, l, mdnsIPv4})
 		}
 	}
 	if a, ok := l.linkLocal(); ok {
-		at := net.UDPAddrFromAddrPort(netip.AddrPortFrom(a, 0))
-		if c, err := net.ListenUDP("udp6", at); err == nil {
-			to := netip.AddrPortFrom(mdnsIPv6.Addr().WithZone(l.Name), mdnsIPv6.Port())
-			mouths = append(mouths, &ear{UDPConn: c, index: l.Index, to: to})
+		local := net.UDPAddrFromAddrPort(netip.AddrPortFrom(a, 0))
+		if c, err := net.ListenUDP("udp6", local); err == nil {
+			group := netip.AddrPortFrom(mdnsIPv6.Addr().WithZone(l.Name), mdnsIPv6.Port())
+			senders = append(senders, &mdnsConn{c, l, group})
 		}
 	}
-	return mouths
+	return senders
 }
 
-// openEars joins the groups on l. An ear that cannot be had is one less.
-func openEars(l link) (ears []*ear) {
+// openListeners opens a member of each group on l. One that fails is left out.
+func openListeners(l link) (listeners []*mdnsConn) {
 	for _, group := range []netip.AddrPort{mdnsIPv4, mdnsIPv6} {
 		f, err := joinGroup(group, l.Index)
 		if err != nil {
 			continue
 		}
 		if c, ok := asUDP(f); ok {
-			ears = append(ears, &ear{UDPConn: c, index: l.Index, group: true})
+			listeners = append(listeners, &mdnsConn{UDPConn: c, link: l})
 		}
 	}
-	return ears
+	return listeners
 }
 
-// asUDP closes f.
+// asUDP returns the socket of f as a net.UDPConn. It closes f.
 func asUDP(f *os.File) (c *net.UDPConn, ok bool) {
 	defer f.Close()
 	conn, err := net.FilePacketConn(f)
@@ -117,106 +117,112 @@ func asUDP(f *os.File) (c *net.UDPConn, ok bool) {
 	return c, ok
 }
 
-// A question is one query, in the bytes that are sent.
+// A question is what a query asks.
 type question struct {
-	id   uint16
-	name dnsmessage.Name
-	kind dnsmessage.Type
-	wire []byte
+	id    uint16
+	name  dnsmessage.Name
+	qtype dnsmessage.Type
+	query []byte // the message to send
 }
 
-// unicast is the bit of a question's class that asks for a unicast answer (RFC
-// 6762 section 5.4). In an answer's class it means something else.
-const unicast = 1 << 15
+// topBit of a class asks for a response by unicast in a question (RFC 6762 section
+// 5.4), and is the cache-flush bit in a resource record (section 10.2).
+const topBit = 1 << 15
 
 func newQuestion(network, host string) (q question, err error) {
 	if q.name, err = dnsmessage.NewName(strings.TrimSuffix(host, ".") + "."); err != nil {
-		return q, fmt.Errorf("%q: not a name that can be asked for: %w", host, err)
+		return q, fmt.Errorf("%q is not a domain name: %w", host, err)
 	}
 	q.id = uint16(rand.Uint32())
-	q.kind = dnsmessage.TypeA
+	q.qtype = dnsmessage.TypeA
 	if network == "ip6" {
-		q.kind = dnsmessage.TypeAAAA
+		q.qtype = dnsmessage.TypeAAAA
 	}
 	m := dnsmessage.Message{
 		Header:    dnsmessage.Header{ID: q.id},
-		Questions: []dnsmessage.Question{{Name: q.name, Type: q.kind, Class: dnsmessage.ClassINET | unicast}},
+		Questions: []dnsmessage.Question{{Name: q.name, Type: q.qtype, Class: dnsmessage.ClassINET | topBit}},
 	}
-	if q.wire, err = m.Pack(); err != nil {
-		return q, fmt.Errorf("%q: not a name that can be asked for: %w", host, err)
+	if q.query, err = m.Pack(); err != nil {
+		return q, fmt.Errorf("%q is not a domain name: %w", host, err)
 	}
 	return q, nil
 }
 
-// ask repeats q until there is an answer or ctx ends. It closes mouths and ears,
-// and waits until nobody listens any more.
-func (q question) ask(ctx context.Context, mouths, ears []*ear) ([]netip.Addr, error) {
-	answers := make(chan []netip.Addr)
+// ask sends q, and again after queryGaps, until there is a response or ctx ends. It
+// closes senders and listeners, and waits until nobody reads from them.
+func (q *question) ask(ctx context.Context, senders, listeners []*mdnsConn) ([]netip.Addr, error) {
+	responses := make(chan []netip.Addr)
 	done := make(chan struct{})
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	defer close(done)
-	for _, e := range append(mouths, ears...) {
-		defer e.Close()
+	for _, c := range append(senders, listeners...) {
+		defer c.Close()
 		wg.Go(func() {
 			for {
-				addrs, err := q.listen(e)
+				addrs, err := q.receive(c)
 				if err != nil {
 					return
 				}
 				select {
-				case answers <- addrs:
+				case responses <- addrs:
 				case <-done:
 				}
 			}
 		})
 	}
-	again := time.NewTimer(0)
-	defer again.Stop()
-	for gaps := askGaps; ; {
+	next := time.NewTimer(0)
+	defer next.Stop()
+	for gaps := queryGaps; ; {
 		select {
-		case addrs := <-answers:
+		case addrs := <-responses:
 			return addrs, nil
 		case <-ctx.Done():
 			return nil, ctx.Err()
-		case <-again.C:
-			if err := q.say(mouths); err != nil {
+		case <-next.C:
+			if err := q.send(senders); err != nil {
 				return nil, err
 			}
 			if len(gaps) > 0 {
-				again.Reset(gaps[0])
+				next.Reset(gaps[0])
 				gaps = gaps[1:]
 			}
 		}
 	}
 }
 
-// say fails if no mouth could say it.
-func (q question) say(mouths []*ear) (err error) {
-	said := false
-	for _, m := range mouths {
-		if _, err = m.WriteToUDPAddrPort(q.wire, m.to); err == nil {
-			said = true
+// send returns an error if no sender could send.
+func (q *question) send(senders []*mdnsConn) (err error) {
+	sent := false
+	for _, c := range senders {
+		if _, err = c.WriteToUDPAddrPort(q.query, c.group); err == nil {
+			sent = true
 		}
 	}
-	if said {
+	if sent {
 		return nil
 	}
 	return err
 }
 
-// listen returns the next answer that e hears. An error means that it hears no
-// more, as a rule because it is closed.
-func (q question) listen(e *ear) ([]netip.Addr, error) {
+// receive returns the addresses of the next response that arrives at c. An error
+// means that there will be no other, as a rule because c was closed.
+func (q *question) receive(c *mdnsConn) ([]netip.Addr, error) {
 	var buf [9000]byte // RFC 6762 section 17
 	for {
-		n, _, err := e.ReadFromUDPAddrPort(buf[:])
+		n, from, err := c.ReadFromUDPAddrPort(buf[:])
 		if err != nil {
 			return nil, err
 		}
-		addrs := q.parse(buf[:n], e.group)
+		// Nobody behind a router can send to the group; to our own address anybody
+		// can, and must be ignored (RFC 6762 section 11).
+		multicast := !c.group.IsValid()
+		if !multicast && !c.link.contains(from.Addr()) {
+			continue
+		}
+		addrs := q.parse(buf[:n], multicast)
 		for i, a := range addrs {
-			addrs[i] = scoped(a, e.index)
+			addrs[i] = scoped(a, c.link.Index)
 		}
 		if len(addrs) > 0 {
 			return addrs, nil
@@ -224,39 +230,40 @@ func (q question) listen(e *ear) ([]netip.Addr, error) {
 	}
 }
 
-// parse returns the addresses that a message gives q's name, of the kind that q
-// asks for. An answer to the group has no ID to compare (RFC 6762 section
-// 18.1).
-func (q question) parse(message []byte, group bool) (addrs []netip.Addr) {
+// parse returns the addresses that a message has for q's name, of the type that q
+// asks for. The ID of a multicast response is not compared: it is 0 (RFC 6762
+// section 18.1).
+func (q *question) parse(message []byte, multicast bool) (addrs []netip.Addr) {
 	var p dnsmessage.Parser
 	h, err := p.Start(message)
-	if err != nil || !h.Response || h.OpCode != 0 || h.RCode != dnsmessage.RCodeSuccess || !group && h.ID != q.id {
+	if err != nil || !h.Response || h.OpCode != 0 || h.RCode != dnsmessage.RCodeSuccess || !multicast && h.ID != q.id {
 		return nil
 	}
 	if p.SkipAllQuestions() != nil {
 		return nil
 	}
-	addrs = q.section(&p, p.AnswerHeader, p.SkipAnswer, addrs)
+	addrs = q.parseSection(&p, p.AnswerHeader, p.SkipAnswer, addrs)
 	if p.SkipAllAuthorities() != nil {
 		return addrs
 	}
-	return q.section(&p, p.AdditionalHeader, p.SkipAdditional, addrs)
+	return q.parseSection(&p, p.AdditionalHeader, p.SkipAdditional, addrs)
 }
 
-func (q question) section(p *dnsmessage.Parser, header func() (dnsmessage.ResourceHeader, error), skip func() error, addrs []netip.Addr) []netip.Addr {
+// parseSection appends the addresses of one section to addrs.
+func (q *question) parseSection(p *dnsmessage.Parser, header func() (dnsmessage.ResourceHeader, error), skip func() error, addrs []netip.Addr) []netip.Addr {
 	for {
 		h, err := header()
 		if err != nil {
 			return addrs // the section's end, or the message's
 		}
-		if !q.answeredBy(h) {
+		if !q.matches(h) {
 			if skip() != nil {
 				return addrs
 			}
 			continue
 		}
 		var a netip.Addr
-		if q.kind == dnsmessage.TypeA {
+		if q.qtype == dnsmessage.TypeA {
 			var r dnsmessage.AResource
 			r, err = p.AResource()
 			a = netip.AddrFrom4(r.A)
@@ -268,16 +275,16 @@ func (q question) section(p *dnsmessage.Parser, header func() (dnsmessage.Resour
 		if err != nil {
 			return addrs
 		}
-		// A host that is not this one has no such address.
-		if !a.IsUnspecified() && !a.IsLoopback() && !a.IsMulticast() {
+		// No other host has such an address.
+		if !a.IsUnspecified() && !a.IsLoopback() && !a.IsMulticast() && !a.Is4In6() {
 			addrs = append(addrs, a)
 		}
 	}
 }
 
-// answeredBy says whether the record is one that q asks for. With a TTL of 0 it
-// is being withdrawn (RFC 6762 section 10.1).
-func (q question) answeredBy(h dnsmessage.ResourceHeader) bool {
-	return h.Type == q.kind && h.Class&^unicast == dnsmessage.ClassINET && h.TTL != 0 &&
+// matches reports whether the record answers q. A record with a TTL of 0 is being
+// withdrawn (RFC 6762 section 10.1).
+func (q *question) matches(h dnsmessage.ResourceHeader) bool {
+	return h.Type == q.qtype && h.Class&^topBit == dnsmessage.ClassINET && h.TTL != 0 &&
 		strings.EqualFold(h.Name.String(), q.name.String())
 }

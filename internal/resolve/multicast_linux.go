@@ -7,9 +7,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// joinGroup opens a socket that receives what is sent to the group at the
-// interface of that index, and nothing else: the unicasts of a daemon that has
-// the same port stay the daemon's.
+// joinGroup opens a socket that receives what is sent to the group on the interface
+// with that index. It does not receive unicasts, which would be missing in a daemon
+// with the same port.
 func joinGroup(group netip.AddrPort, index int) (*os.File, error) {
 	domain := unix.AF_INET
 	if group.Addr().Is6() {
@@ -32,22 +32,22 @@ func join(fd int, group netip.AddrPort, index int) error {
 		return os.NewSyscallError("setsockopt SO_REUSEADDR", err)
 	}
 	if group.Addr().Is6() {
-		// A link-local address with a zone binds to the interface, too.
-		at := &unix.SockaddrInet6{Addr: group.Addr().As16(), Port: int(group.Port()), ZoneId: uint32(index)}
-		if err := unix.Bind(fd, at); err != nil {
+		// A link-local address with a scope binds to the interface as well.
+		local := &unix.SockaddrInet6{Addr: group.Addr().As16(), Port: int(group.Port()), ZoneId: uint32(index)}
+		if err := unix.Bind(fd, local); err != nil {
 			return os.NewSyscallError("bind", err)
 		}
-		request := &unix.IPv6Mreq{Multiaddr: at.Addr, Interface: uint32(index)}
+		request := &unix.IPv6Mreq{Multiaddr: local.Addr, Interface: uint32(index)}
 		return os.NewSyscallError("setsockopt IPV6_JOIN_GROUP", unix.SetsockoptIPv6Mreq(fd, unix.IPPROTO_IPV6, unix.IPV6_JOIN_GROUP, request))
 	}
-	at := &unix.SockaddrInet4{Addr: group.Addr().As4(), Port: int(group.Port())}
-	if err := unix.Bind(fd, at); err != nil {
+	local := &unix.SockaddrInet4{Addr: group.Addr().As4(), Port: int(group.Port())}
+	if err := unix.Bind(fd, local); err != nil {
 		return os.NewSyscallError("bind", err)
 	}
-	// Otherwise it would hear what arrives where others have joined.
+	// Without it the socket receives from all groups that any socket has joined (ip(7)).
 	if err := unix.SetsockoptInt(fd, unix.IPPROTO_IP, unix.IP_MULTICAST_ALL, 0); err != nil {
 		return os.NewSyscallError("setsockopt IP_MULTICAST_ALL", err)
 	}
-	request := &unix.IPMreqn{Multiaddr: at.Addr, Ifindex: int32(index)}
+	request := &unix.IPMreqn{Multiaddr: local.Addr, Ifindex: int32(index)}
 	return os.NewSyscallError("setsockopt IP_ADD_MEMBERSHIP", unix.SetsockoptIPMreqn(fd, unix.IPPROTO_IP, unix.IP_ADD_MEMBERSHIP, request))
 }

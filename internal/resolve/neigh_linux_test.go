@@ -13,9 +13,9 @@ import (
 
 var testMAC = net.HardwareAddr{0, 0, 7, 0xcf, 0x10, 0x0a}
 
-// neighbourMessage is what the kernel sends of one neighbour: index is beyond
+// neighborMessage is what the kernel sends of one neighbor: index is beyond
 // those that interfaces have.
-func neighbourMessage(state uint16, addr netip.Addr, mac []byte) []byte {
+func neighborMessage(state uint16, addr netip.Addr, mac []byte) []byte {
 	e := binary.NativeEndian
 	attr := func(b []byte, kind uint16, value []byte) []byte {
 		b = e.AppendUint16(b, uint16(4+len(value)))
@@ -36,19 +36,19 @@ func neighbourMessage(state uint16, addr netip.Addr, mac []byte) []byte {
 	return append(append(head, make([]byte, 10)...), m...)
 }
 
-func TestSeenIn(t *testing.T) {
+func TestNeighborAddrs(t *testing.T) {
 	v4, v6, local := netip.MustParseAddr("192.168.1.65"), netip.MustParseAddr("2001:db8::1"), netip.MustParseAddr("fe80::1")
 	other := net.HardwareAddr{0, 0, 7, 0xcf, 0x10, 0x0b}
 	table := slices.Concat(
-		neighbourMessage(unix.NUD_STALE, v4, testMAC),
-		neighbourMessage(unix.NUD_FAILED, netip.MustParseAddr("192.168.1.66"), nil),
-		neighbourMessage(unix.NUD_FAILED, netip.MustParseAddr("192.168.1.67"), testMAC),
-		neighbourMessage(unix.NUD_INCOMPLETE, netip.MustParseAddr("192.168.1.68"), testMAC),
-		neighbourMessage(unix.NUD_NOARP, netip.MustParseAddr("ff02::fb"), testMAC),
-		neighbourMessage(unix.NUD_REACHABLE, netip.MustParseAddr("192.168.1.69"), other),
-		neighbourMessage(unix.NUD_REACHABLE, netip.MustParseAddr("192.168.1.70"), append(slices.Clone(testMAC), 1, 2)),
-		neighbourMessage(unix.NUD_PERMANENT, v6, testMAC),
-		neighbourMessage(unix.NUD_DELAY, local, testMAC),
+		neighborMessage(unix.NUD_STALE, v4, testMAC),
+		neighborMessage(unix.NUD_FAILED, netip.MustParseAddr("192.168.1.66"), nil),
+		neighborMessage(unix.NUD_FAILED, netip.MustParseAddr("192.168.1.67"), testMAC),
+		neighborMessage(unix.NUD_INCOMPLETE, netip.MustParseAddr("192.168.1.68"), testMAC),
+		neighborMessage(unix.NUD_NOARP, netip.MustParseAddr("ff02::fb"), testMAC),
+		neighborMessage(unix.NUD_REACHABLE, netip.MustParseAddr("192.168.1.69"), other),
+		neighborMessage(unix.NUD_REACHABLE, netip.MustParseAddr("192.168.1.70"), append(slices.Clone(testMAC), 1, 2)),
+		neighborMessage(unix.NUD_PERMANENT, v6, testMAC),
+		neighborMessage(unix.NUD_DELAY, local, testMAC),
 	)
 	scoped := local.WithZone("1073741824")
 	for network, want := range map[string][]netip.Addr{
@@ -56,25 +56,25 @@ func TestSeenIn(t *testing.T) {
 		"ip4": {v4},
 		"ip6": {v6, scoped},
 	} {
-		if got := seenIn(table, network, testMAC); !slices.Equal(got, want) {
+		if got := neighborAddrs(table, network, testMAC); !slices.Equal(got, want) {
 			t.Errorf("%s: %v, want %v", network, got, want)
 		}
 	}
 }
 
-func FuzzSeenIn(f *testing.F) {
-	whole := neighbourMessage(unix.NUD_STALE, netip.MustParseAddr("fe80::1"), testMAC)
+func FuzzNeighborAddrs(f *testing.F) {
+	whole := neighborMessage(unix.NUD_STALE, netip.MustParseAddr("fe80::1"), testMAC)
 	f.Add(whole)
 	f.Add(whole[:len(whole)-3])
 	f.Add(bytes.Repeat(whole, 2))
 	f.Fuzz(func(t *testing.T, messages []byte) {
-		for _, a := range seenIn(messages, "ip6", testMAC) {
+		for _, a := range neighborAddrs(messages, "ip6", testMAC) {
 			if !a.Is6() {
 				t.Fatalf("%v is no IPv6 address", a)
 			}
 		}
 		// The attributes by themselves, whatever length the header has.
-		if n, ok := parseNeighbour(messages); ok && (!n.addr.IsValid() || len(n.mac) == 0) {
+		if n, ok := parseNeighbor(messages); ok && (!n.addr.IsValid() || len(n.mac) == 0) {
 			t.Fatalf("%+v is complete", n)
 		}
 	})

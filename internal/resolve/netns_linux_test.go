@@ -1,63 +1,19 @@
 package resolve
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"runtime"
 	"strings"
-	"syscall"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
 
-// insideEnv is set where a test has a network of its own.
-const insideEnv = "FDRACE_RESOLVE_INSIDE"
-
-// inside runs the test that calls it once more, as a process with a network of
-// its own, and says whether this is that process. The other one has nothing
-// left to do.
-func inside(t *testing.T) bool {
-	t.Helper()
-	if os.Getenv(insideEnv) != "" {
-		return true
-	}
-	if _, err := exec.LookPath("ip"); err != nil {
-		t.Skip(err, ": run `apt-get install iproute2`")
-	}
-	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.Command(self, "-test.run=^"+t.Name()+"$", "-test.count=1", "-test.timeout=1m")
-	cmd.Env = append(os.Environ(), insideEnv+"=1", "GORACE=atexit_sleep_ms=0")
-	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWNET, Pdeathsig: syscall.SIGKILL}
-	if os.Geteuid() != 0 {
-		cmd.SysProcAttr.Cloneflags |= unix.CLONE_NEWUSER
-		cmd.SysProcAttr.UidMappings = []syscall.SysProcIDMap{{HostID: os.Getuid(), Size: 1}}
-		cmd.SysProcAttr.GidMappings = []syscall.SysProcIDMap{{HostID: os.Getgid(), Size: 1}}
-	}
-	var out bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &out
-	// The death of the thread that starts it is what Pdeathsig looks at.
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	if err := cmd.Start(); errors.Is(err, unix.EPERM) || errors.Is(err, unix.ENOSPC) {
-		t.Skip(err, ": run as root, or set what exists of `sysctl kernel.unprivileged_userns_clone=1`, "+
-			"`sysctl kernel.apparmor_restrict_unprivileged_userns=0` and `sysctl user.max_user_namespaces=1000`")
-	} else if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Wait(); err != nil {
-		t.Fatalf("%v\n%s", err, out.Bytes())
-	}
-	return false
-}
-
-// A place is another network, which lives as long as it is open.
+// A place is another network namespace, which exists as long as it is open.
 type place struct{ *os.File }
 
 func newPlace(t *testing.T) (p place) {
@@ -75,7 +31,7 @@ func newPlace(t *testing.T) (p place) {
 	return p
 }
 
-// do calls f there. Sockets that f makes stay there; goroutines it starts are
+// do calls f in p. Sockets that f makes stay there. Goroutines that it starts are
 // here.
 func (p place) do(f func() error) error {
 	return onThread(func() error {
@@ -96,7 +52,7 @@ func onThread(f func() error) error {
 	return <-done
 }
 
-// ip runs lines of ip(8) commands here, each without the word "ip".
+// ip runs ip(8) commands, each a line without the word "ip".
 func ip(lines ...string) error {
 	cmd := exec.Command("ip", "-batch", "-")
 	cmd.Stdin = strings.NewReader(strings.Join(lines, "\n") + "\n")
@@ -110,26 +66,50 @@ func (p place) ip(lines ...string) error {
 	return p.do(func() error { return ip(lines...) })
 }
 
-// meet makes two links to a place. By e0 it has the MAC address testMAC, the
-// link-local address fe80::65, which is not made of it, and 192.168.1.65; by e1
-// it has none.
+// meet makes two links to a place, e0 to its f0 and e1 to its f1. f0 has the MAC
+// address testMAC, the link-local address fe80::65, which is not formed from it, and
+// 192.168.1.65; f1 has no address. The names and indexes are the same in all tests, as
+// package net remembers them, and differ at both ends: otherwise the kernel may take a
+// second to report the carrier.
 func meet(t *testing.T) (far place) {
 	t.Helper()
+	needNetwork(t)
 	far = newPlace(t)
 	there := fmt.Sprintf("netns /proc/%d/fd/%d", os.Getpid(), far.Fd())
-	ends := []string{"link set e0 addrgenmode none up", "link set e1 addrgenmode none up"}
+	t.Cleanup(func() {
+		if err := ip("link delete e0", "link delete e1"); err != nil {
+			t.Error(err)
+		}
+	})
 	err := errors.Join(
-		ip("link add e0 address 02:00:00:00:00:01 type veth peer name e0 address "+testMAC.String()+" "+there,
-			"link add e1 address 02:00:00:00:00:02 type veth peer name e1 "+there),
-		far.ip(append(ends,
-			"address add fe80::65/64 dev e0 nodad",
-			"address add 192.168.1.65/24 dev e0")...),
-		ip(append(ends,
+		ip("link add e0 index 11 address 02:00:00:00:00:01 type veth peer name f0 index 21 address "+testMAC.String()+" "+there,
+			"link add e1 index 12 address 02:00:00:00:00:02 type veth peer name f1 index 22 "+there),
+		far.ip("link set f0 addrgenmode none up", "link set f1 addrgenmode none up",
+			"address add fe80::65/64 dev f0 nodad",
+			"address add 192.168.1.65/24 dev f0"),
+		ip("link set e0 addrgenmode none up", "link set e1 addrgenmode none up",
 			"address add fe80::1/64 dev e0 nodad",
 			"address add fe80::1/64 dev e1 nodad",
-			"address add 192.168.1.1/24 dev e0")...))
+			"address add 192.168.1.1/24 dev e0"))
 	if err != nil {
 		t.Fatal(err)
 	}
+	if err := errors.Join(awaitMulticast(), far.do(awaitMulticast)); err != nil {
+		t.Fatal(err)
+	}
 	return far
+}
+
+// awaitMulticast waits until both links can send IPv6 multicasts: some time after
+// they are up, the kernel adds the routes.
+func awaitMulticast() error {
+	for end := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
+		out, err := exec.Command("ip", "-6", "route", "show", "table", "local", "type", "multicast").Output()
+		if err != nil || strings.Count(string(out), "ff00::/8 dev ") == 2 {
+			return err
+		}
+		if time.Now().After(end) {
+			return fmt.Errorf("no route for multicasts: %s", out)
+		}
+	}
 }

@@ -31,8 +31,8 @@ func Network(local netip.Addr, index int) string {
 	})
 	mac := ""
 	each(unix.RTM_GETNEIGH, unix.RTM_NEWNEIGH, func(m []byte) {
-		n, ok := parseNeighbour(m)
-		if ok && n.index == index && gateways[n.addr] && (mac == "" || n.addr.Is4()) {
+		n, ok := parseNeighbor(m)
+		if ok && n.ifIndex == index && gateways[n.addr] && (mac == "" || n.addr.Is4()) {
 			mac = n.mac.String()
 		}
 	})

@@ -18,19 +18,6 @@ func TestAddrs(t *testing.T) {
 	cancel()
 	var dns *net.DNSError
 	if addrs, err := Addrs(ctx, "ip4", "host.invalid"); !errors.As(err, &dns) {
-		t.Errorf("host.invalid, cancelled: %v, %v; want a *net.DNSError", addrs, err)
-	}
-}
-
-func TestInterfaces(t *testing.T) {
-	usable, err := Interfaces()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, u := range usable {
-		i, err := net.InterfaceByName(u.Name)
-		if err != nil || i.Flags&net.FlagLoopback != 0 || i.Flags&net.FlagUp == 0 || !u.IPv4 && !u.IPv6 {
-			t.Errorf("%+v: %+v, %v", u, i, err)
-		}
+		t.Errorf("host.invalid, canceled: %v, %v; want a *net.DNSError", addrs, err)
 	}
 }

@@ -6,29 +6,29 @@ import (
 	"strings"
 )
 
-// A Socket is a target that is not reached by IP.
+// A Socket is the address of a Unix-domain or vsock socket.
 type Socket struct {
-	Path string // of a unix socket; if empty it is a vsock
+	Path string // of a Unix-domain socket; empty for a vsock
 
-	// Mux says that behind Path is every vsock port of a virtual machine, and
-	// that Port is to be asked for by a line of text.
+	// Mux means that Path leads to all vsock ports of a virtual machine, and that
+	// the client names Port in a line of text.
 	Mux bool
 
 	CID  uint32 // of the virtual machine
-	Port uint32 // of vsock, not of TCP; 0 where the word has none
+	Port uint32 // of vsock, not of TCP; 0 if the word has none
 }
 
-// maxPath is what sun_path holds: Linux has room for 107 bytes and a NUL.
+// maxPath is the longest path in bytes: sun_path has room for 107 and a NUL (unix(7)).
 const maxPath = 107
 
-// localSocket is that of this machine's own sshd (systemd-ssh-generator(8)).
+// localSocket is where this machine's own sshd listens (systemd-ssh-generator(8)).
 const localSocket = "/run/ssh-unix-local/socket"
 
-// ParseSocket reads unix:/path, vsock:CID and vsock:CID:PORT, and those that
-// systemd-ssh-proxy(1) knows: unix/run/socket, vsock/CID and vsock-mux/run/socket,
-// in which % may stand for the first slash, and .host. is says that word means one of these, and err what
-// is wrong with it. "unix:22" is port 22 of a host.
-func ParseSocket(word string) (s Socket, is bool, err error) {
+// ParseSocket parses unix:/path, vsock:CID and vsock:CID:PORT, and the notation of
+// systemd-ssh-proxy(1): unix/run/socket, vsock/CID, vsock-mux/run/socket, in which %
+// may stand for the first slash, and .host. ok reports whether word is of one of
+// these forms, and err what is wrong with the rest. "unix:22" is port 22 of a host.
+func ParseSocket(word string) (s Socket, ok bool, err error) {
 	if word == ".host" || word == "machine/.host" || word == "machine%.host" {
 		s.Path = localSocket
 		return s, true, nil
@@ -41,7 +41,7 @@ func ParseSocket(word string) (s Socket, is bool, err error) {
 	switch {
 	case (kind == "unix" || kind == "vsock-mux") && !(sep == ':' && isNumber(rest)):
 		if sep != ':' && !strings.HasPrefix(rest, "/") && !strings.HasPrefix(rest, "./") {
-			rest = "/" + rest // it is the slash after unix that began the path
+			rest = "/" + rest // the slash after unix was the first of the path
 		}
 		s.Path, s.Mux, err = rest, kind == "vsock-mux", checkPath(word, rest)
 		return s, true, err
@@ -66,7 +66,7 @@ func checkPath(word, path string) error {
 	return nil
 }
 
-// parseVsock reads CID or CID:PORT.
+// parseVsock parses CID or CID:PORT.
 func parseVsock(word, rest string) (s Socket, err error) {
 	cid, port, hasPort := strings.Cut(rest, ":")
 	if s.CID, err = parseUint32(cid); err != nil {
@@ -81,7 +81,7 @@ func parseVsock(word, rest string) (s Socket, err error) {
 	return s, nil
 }
 
-// parseUint32 refuses the highest number, which means "any" (vsock(7)).
+// parseUint32 rejects the highest number, which means "any" (vsock(7)).
 func parseUint32(s string) (uint32, error) {
 	n, err := strconv.ParseUint(s, 10, 32)
 	if err == nil && uint32(n) == 1<<32-1 {
@@ -90,7 +90,7 @@ func parseUint32(s string) (uint32, error) {
 	return uint32(n), err
 }
 
-// String returns the notation that ParseSocket reads.
+// String returns the notation that ParseSocket parses.
 func (s Socket) String() string {
 	switch {
 	case s.Mux:

@@ -14,44 +14,53 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// solicitTimes are those of one SolicitNeighbor.
+type solicitTimes struct {
+	// sweepAfter is the time from the first ping, which is one packet a link, to the
+	// datagrams to every IPv4 address. A host that answers by IPv6 spares the link
+	// those.
+	sweepAfter time.Duration
+
+	// pingAgain is the time to the second ping, in case the first was lost, and
+	// pingTimeout how long an answer to that may take.
+	pingAgain, pingTimeout time.Duration
+
+	// arpTimeout is how long the kernel tries to resolve one IPv4 address: three
+	// times, 1 s apart (arp(7), mcast_solicit and retrans_time_ms).
+	arpTimeout time.Duration
+}
+
+var solicitDefaults = solicitTimes{
+	sweepAfter:  250 * time.Millisecond,
+	pingAgain:   time.Second,
+	pingTimeout: time.Second,
+	arpTimeout:  3 * time.Second,
+}
+
 const (
-	// sweepAfter is how long the hosts of IPv6, who are asked by one packet a
-	// link, have time before every IPv4 address is asked: a host that answers
-	// spares the link the sweep.
-	sweepAfter = 250 * time.Millisecond
+	// minSweepBits is the prefix length of the largest network that is swept.
+	minSweepBits = 24
 
-	// pingAgain is when the one packet is sent once more, should it be lost.
-	pingAgain = time.Second
-
-	// answerTime is how long after the last ping an answer is waited for.
-	answerTime = time.Second
-
-	// arpTime is how long the kernel asks for one IPv4 address: three times, a
-	// second apart (arp(7), mcast_solicit and retrans_time_ms).
-	arpTime = 3 * time.Second
-
-	// smallNet is the prefix of the largest net of which every address is asked,
-	// and sweepMax how many are in all: the kernel's table is full with 1024
-	// (arp(7), gc_thresh3), and then refuses everybody else's packets.
-	smallNet = 24
-	sweepMax = 512
+	// maxSweepAddrs is how many addresses are swept in all. The kernel's table has
+	// room for 1024 (arp(7), gc_thresh3). When it is full, the kernel drops packets to
+	// hosts that are not in it.
+	maxSweepAddrs = 512
 )
 
-// SolicitNeighbor makes the host with that MAC address show itself to this one's
-// kernel, and calls found with each of its addresses that the neighbour table
-// has or gets, once. network is "ip4", "ip6", or "ip" for both families. It
-// needs no privilege.
+// SolicitNeighbor makes the host with that MAC address appear in the kernel's
+// neighbor table. It calls found with the addresses that the table has or gets, each
+// once. network is "ip4", "ip6", or "ip" for both families. It needs no privilege.
 //
-// For IPv6 an ICMPv6 echo request goes to all nodes of each link (ff02::1): who
-// answers must ask for our MAC address, and so tells its own, or knows ours, and
-// then gets a ping for itself, before which the kernel asks. A socket for that is
-// for the groups of net.ipv4.ping_group_range only. For IPv4 each address of
-// each link's net gets an empty UDP datagram (to port 9, discard), before which
-// the kernel asks by ARP who has it; with "ip" that is put off by 250 ms.
+// For IPv6 it sends an ICMPv6 echo request to all nodes of each link (ff02::1). A
+// host that answers asks for our MAC address before, and so reveals its own. If it
+// knows ours, it gets another echo request, before which the kernel asks. The socket
+// for that is only open to the groups of net.ipv4.ping_group_range. For IPv4 it sends
+// an empty UDP datagram to each address of each link's network (to port 9, discard),
+// before which the kernel asks by ARP who has it. With "ip" that starts 250 ms later.
 //
-// It returns nil as soon as each family has been found, or after about 3 s if one
-// has; else an error says who was asked. When ctx ends it returns ctx's error at
-// once.
+// SolicitNeighbor returns nil once it has found each family, or after about 3 s if it
+// has found one. Otherwise the error says who was asked. It returns an error that
+// wraps ctx's as soon as ctx ends.
 func SolicitNeighbor(ctx context.Context, network string, mac net.HardwareAddr, found func([]netip.Addr)) error {
 	all, err := links()
 	if err != nil {
@@ -61,160 +70,164 @@ func SolicitNeighbor(ctx context.Context, network string, mac net.HardwareAddr, 
 	if len(all) == 0 {
 		return errNoLink
 	}
-	// Listen first, and look second, so that nothing falls in between.
-	w, err := watchNeighbours()
+	// Notifications first and the table second, so that no change is missed.
+	notifications, err := watchNeighbors()
 	if err != nil {
 		return err
 	}
-	defer w.Close()
-	defer context.AfterFunc(ctx, func() { _ = w.SetReadDeadline(time.Unix(1, 0)) })()
+	defer notifications.Close()
+	defer context.AfterFunc(ctx, func() { _ = notifications.SetReadDeadline(time.Unix(1, 0)) })()
 
-	p := provocation{network: network, mac: mac, links: all, found: found}
-	defer p.close()
-	if err := p.look(); err != nil || p.complete() {
+	s := solicitation{network: network, mac: mac, links: all, found: found, times: solicitDefaults}
+	defer s.close()
+	if err := s.readTable(); err != nil || s.complete() {
 		return err
 	}
-	for began, steps := time.Now(), p.plan(); !p.complete() && len(steps) > 0; {
-		if wait := steps[0].at - time.Since(began); wait > 0 {
-			_ = w.SetReadDeadline(time.Now().Add(wait))
+	for start, steps := time.Now(), s.plan(); !s.complete() && len(steps) > 0; {
+		if wait := steps[0].at - time.Since(start); wait > 0 {
+			_ = notifications.SetReadDeadline(time.Now().Add(wait))
 			if err := ctx.Err(); err != nil {
 				return fmt.Errorf("look for %s: %w", mac, err)
 			}
-			if err := p.listen(w); err != nil {
+			if err := s.receive(notifications); err != nil {
 				return err
 			}
 			continue
 		}
-		steps[0].do()
+		steps[0].run()
 		steps = steps[1:]
 	}
-	return p.err()
+	return s.err()
 }
 
-// watchNeighbours opens a socket that hears of every change of the table.
-func watchNeighbours() (*os.File, error) {
+// watchNeighbors opens a socket that receives every change of the neighbor table.
+func watchNeighbors() (*os.File, error) {
 	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, unix.NETLINK_ROUTE)
 	if err != nil {
-		return nil, os.NewSyscallError("watch the neighbour table: socket", err)
+		return nil, os.NewSyscallError("watch the neighbor table: socket", err)
 	}
 	if err := unix.Bind(fd, &unix.SockaddrNetlink{Family: unix.AF_NETLINK, Groups: unix.RTMGRP_NEIGH}); err != nil {
 		unix.Close(fd)
-		return nil, os.NewSyscallError("watch the neighbour table: bind", err)
+		return nil, os.NewSyscallError("watch the neighbor table: bind", err)
 	}
 	return os.NewFile(uintptr(fd), "netlink"), nil
 }
 
-// A provocation is one SolicitNeighbor under way.
-type provocation struct {
+// A solicitation is the state of one SolicitNeighbor.
+type solicitation struct {
 	network string
 	mac     net.HardwareAddr
 	links   []link
 	found   func([]netip.Addr)
+	times   solicitTimes
 
-	known []netip.Addr
-	asked []string // the links and nets that were
-	not   []string // those that were not, and why
+	known   []netip.Addr // those that found was called with
+	asked   []string     // links and networks
+	skipped []string     // links and networks that were not asked, and why
 
-	echo     *net.UDPConn  // of ICMPv6; nil before the first ping
-	answered chan struct{} // closed when nobody reads it any more
+	echo     *net.UDPConn  // for ICMPv6; nil before the first ping
+	echoDone chan struct{} // closed when nobody reads echo
 }
 
-// look takes what the table has.
-func (p *provocation) look() error {
-	addrs, err := neighbours(p.network, p.mac)
-	p.take(addrs)
+// readTable reports the addresses in the neighbor table.
+func (s *solicitation) readTable() error {
+	addrs, err := neighbors(s.network, s.mac)
+	s.report(addrs)
 	return err
 }
 
-// listen waits for the next change of the table, until w's deadline.
-func (p *provocation) listen(w *os.File) error {
+// receive waits for the next change of the neighbor table, or until the read deadline
+// of notifications.
+func (s *solicitation) receive(notifications *os.File) error {
 	var buf [1 << 13]byte // a message has under 200 bytes
-	n, err := w.Read(buf[:])
+	n, err := notifications.Read(buf[:])
 	switch {
 	case err == nil:
-		p.take(seenIn(buf[:n], p.network, p.mac))
+		s.report(neighborAddrs(buf[:n], s.network, s.mac))
 	case errors.Is(err, os.ErrDeadlineExceeded):
-	case errors.Is(err, unix.ENOBUFS): // there were more than it could hold
-		return p.look()
+	case errors.Is(err, unix.ENOBUFS): // the socket's buffer was full: messages are missing
+		return s.readTable()
 	default:
-		return fmt.Errorf("watch the neighbour table: %w", err)
+		return fmt.Errorf("watch the neighbor table: %w", err)
 	}
 	return nil
 }
 
-func (p *provocation) take(addrs []netip.Addr) {
-	addrs = slices.DeleteFunc(addrs, func(a netip.Addr) bool { return slices.Contains(p.known, a) })
+// report calls found with those addrs that are new.
+func (s *solicitation) report(addrs []netip.Addr) {
+	addrs = slices.DeleteFunc(addrs, func(a netip.Addr) bool { return slices.Contains(s.known, a) })
 	if len(addrs) > 0 {
-		p.known = append(p.known, addrs...)
-		p.found(addrs)
+		s.known = append(s.known, addrs...)
+		s.found(addrs)
 	}
 }
 
-// complete says whether there is an address of each family that is wanted.
-func (p *provocation) complete() bool {
-	four := slices.ContainsFunc(p.known, netip.Addr.Is4)
-	six := slices.ContainsFunc(p.known, netip.Addr.Is6)
-	return (four || p.network == "ip6") && (six || p.network == "ip4")
+// complete reports whether there is an address of each family that was asked for.
+func (s *solicitation) complete() bool {
+	has4 := slices.ContainsFunc(s.known, netip.Addr.Is4)
+	has6 := slices.ContainsFunc(s.known, netip.Addr.Is6)
+	return (has4 || s.network == "ip6") && (has6 || s.network == "ip4")
 }
 
-// A step is something that is done at a time since the beginning.
+// A step is what happens at a time since the start.
 type step struct {
-	at time.Duration
-	do func()
+	at  time.Duration
+	run func()
 }
 
-// plan asks in the cheapest way that there is here, and then in the next.
-func (p *provocation) plan() []step {
-	nothing := func() {}
-	if p.network != "ip4" {
-		p.ping()
+// plan asks in the cheaper of the possible ways, and returns what follows. The last
+// step is the end.
+func (s *solicitation) plan() []step {
+	end := func() {}
+	if s.network != "ip4" {
+		s.ping()
 	}
-	switch pinged := len(p.asked) > 0; {
-	case p.network == "ip6" && pinged:
-		return []step{{pingAgain, p.ping}, {pingAgain + answerTime, nothing}}
-	case p.network == "ip6":
+	switch pinged := len(s.asked) > 0; {
+	case s.network == "ip6" && pinged:
+		return []step{{s.times.pingAgain, s.ping}, {s.times.pingAgain + s.times.pingTimeout, end}}
+	case s.network == "ip6":
 		return nil
-	case p.network == "ip" && !pinged:
-		p.network = "ip4"
+	case s.network == "ip" && !pinged:
+		s.network = "ip4"
 	case pinged:
-		return []step{{sweepAfter, p.sweep}, {pingAgain, p.ping}, {sweepAfter + arpTime, nothing}}
+		return []step{{s.times.sweepAfter, s.sweep}, {s.times.pingAgain, s.ping}, {s.times.sweepAfter + s.times.arpTimeout, end}}
 	}
-	p.sweep()
-	if len(p.asked) == 0 {
+	s.sweep()
+	if len(s.asked) == 0 {
 		return nil
 	}
-	return []step{{arpTime, nothing}}
+	return []step{{s.times.arpTimeout, end}}
 }
 
-// allNodes is everybody on a link (RFC 4291 section 2.7.1).
+// allNodes is the link-local address of all nodes (RFC 4291 section 2.7.1).
 var allNodes = netip.MustParseAddr("ff02::1")
 
 // ping sends an echo request to all nodes of each link that has IPv6.
-func (p *provocation) ping() {
-	if p.echo == nil {
-		err := p.openEcho()
+func (s *solicitation) ping() {
+	if s.echo == nil {
+		err := s.openEcho()
 		if errors.Is(err, unix.EACCES) {
-			p.note(&p.not, `IPv6, as the kernel forbids ping (sysctl net.ipv4.ping_group_range="0 2147483647")`)
+			note(&s.skipped, `IPv6, as the kernel forbids ping (sysctl net.ipv4.ping_group_range="0 2147483647")`)
 			return
 		}
 		if err != nil {
-			p.note(&p.not, fmt.Sprintf("IPv6: %v", err))
+			note(&s.skipped, fmt.Sprintf("IPv6: %v", err))
 			return
 		}
 	}
-	for _, l := range p.links {
+	for _, l := range s.links {
 		if !l.hasIPv6() {
 			continue
 		}
-		if err := p.echoTo(allNodes.WithZone(l.Name)); err != nil {
-			p.note(&p.not, fmt.Sprintf("IPv6 on %s: %v", l.Name, err))
+		if err := s.sendEcho(allNodes.WithZone(l.Name)); err != nil {
+			note(&s.skipped, fmt.Sprintf("IPv6 on %s: %v", l.Name, err))
 			continue
 		}
-		p.note(&p.asked, "IPv6 on "+l.Name)
+		note(&s.asked, "IPv6 on "+l.Name)
 	}
 }
 
-func (p *provocation) openEcho() error {
+func (s *solicitation) openEcho() error {
 	fd, err := unix.Socket(unix.AF_INET6, unix.SOCK_DGRAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, unix.IPPROTO_ICMPV6)
 	if err != nil {
 		return os.NewSyscallError("socket", err)
@@ -223,91 +236,93 @@ func (p *provocation) openEcho() error {
 	if !ok {
 		return errors.ErrUnsupported
 	}
-	p.echo, p.answered = c, make(chan struct{})
-	go p.answer()
+	s.echo, s.echoDone = c, make(chan struct{})
+	go s.echoReplies()
 	return nil
 }
 
-func (p *provocation) echoTo(to netip.Addr) error {
+func (s *solicitation) sendEcho(to netip.Addr) error {
 	const echoRequest = 128 // RFC 4443 section 4.1
-	_, err := p.echo.WriteToUDPAddrPort([]byte{echoRequest, 7: 1}, netip.AddrPortFrom(to, 0))
+	_, err := s.echo.WriteToUDPAddrPort([]byte{echoRequest, 7: 1}, netip.AddrPortFrom(to, 0))
 	return err
 }
 
-// answer sends an echo request to each who answers one, for which the kernel
-// asks for its MAC address: who knew ours had no need to ask for it.
-func (p *provocation) answer() {
-	defer close(p.answered)
+// echoReplies sends an echo request to each host that answers one. The kernel asks
+// for its MAC address first: a host that knew ours had no need to reveal its own.
+func (s *solicitation) echoReplies() {
+	defer close(s.echoDone)
 	var buf [64]byte
-	for met := map[netip.Addr]bool{}; len(met) < sweepMax; {
-		_, from, err := p.echo.ReadFromUDPAddrPort(buf[:])
+	for asked := map[netip.Addr]bool{}; len(asked) < maxSweepAddrs; {
+		_, from, err := s.echo.ReadFromUDPAddrPort(buf[:])
 		if errors.Is(err, net.ErrClosed) {
 			return
 		}
-		if err == nil && !met[from.Addr()] {
-			met[from.Addr()] = true
-			_ = p.echoTo(from.Addr()) // the next ping is another chance
+		if err == nil && !asked[from.Addr()] {
+			asked[from.Addr()] = true
+			_ = s.sendEcho(from.Addr()) // the host answers the next ping as well
 		}
 	}
 }
 
-func (p *provocation) close() {
-	if p.echo != nil {
-		p.echo.Close()
-		<-p.answered
+func (s *solicitation) close() {
+	if s.echo != nil {
+		s.echo.Close()
+		<-s.echoDone
 	}
 }
 
-// sweep makes the kernel ask for each address of each small net.
-func (p *provocation) sweep() {
-	left := sweepMax
-	for _, l := range p.links {
-		net, ok := l.ipv4()
-		switch n := hosts(net); {
+// sweep makes the kernel ask for each address of each link's network, if that is
+// small.
+func (s *solicitation) sweep() {
+	left := maxSweepAddrs
+	for _, l := range s.links {
+		network, ok := l.ipv4()
+		switch n := sweepSize(network); {
 		case !ok:
 		case n == 0:
-			p.note(&p.not, fmt.Sprintf("%s, which is larger than a /%d", net.Masked(), smallNet))
+			note(&s.skipped, fmt.Sprintf("%s, which is larger than a /%d", network.Masked(), minSweepBits))
 		case n > left:
-			p.note(&p.not, fmt.Sprintf("%s, one net too many", net.Masked()))
+			note(&s.skipped, fmt.Sprintf("%s, one network too many", network.Masked()))
 		default:
 			left -= n
-			if err := sweep(net); err != nil {
-				p.note(&p.not, fmt.Sprintf("%s: %v", net.Masked(), err))
+			if err := sweep(network); err != nil {
+				note(&s.skipped, fmt.Sprintf("%s: %v", network.Masked(), err))
 				continue
 			}
-			p.note(&p.asked, net.Masked().String())
+			note(&s.asked, network.Masked().String())
 		}
 	}
 }
 
-// hosts is the number of addresses in a net that is small, and 0 for others.
-func hosts(net netip.Prefix) int {
-	if !net.IsValid() || net.Bits() < smallNet {
+// sweepSize returns the number of addresses in a network that may be swept, and 0
+// for others.
+func sweepSize(network netip.Prefix) int {
+	if !network.IsValid() || network.Bits() < minSweepBits {
 		return 0
 	}
-	return 1 << (32 - net.Bits())
+	return 1 << (32 - network.Bits())
 }
 
-// sweep sends a datagram to each address of the net but the host's own, from
-// there.
-func sweep(net netip.Prefix) error {
+// sweep sends a datagram from the host's own address to every other one in its
+// network.
+func sweep(local netip.Prefix) error {
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return os.NewSyscallError("socket", err)
 	}
 	defer unix.Close(fd)
-	// The kernel keeps the datagrams at the expense of the socket's buffer
-	// while it asks. As they are, 256 fill it: it gets the most it may have.
+	// Datagrams count against the socket's buffer until the address is resolved, and
+	// 256 fill the default one. The kernel lowers this to net.core.wmem_max.
 	_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_SNDBUF, 1<<20)
 	const discard = 9 // RFC 863
-	if err := unix.Bind(fd, &unix.SockaddrInet4{Addr: net.Addr().As4()}); err != nil {
+	if err := unix.Bind(fd, &unix.SockaddrInet4{Addr: local.Addr().As4()}); err != nil {
 		return os.NewSyscallError("bind", err)
 	}
-	for a := net.Masked().Addr(); net.Contains(a); a = a.Next() {
-		if a == net.Addr() {
+	for a := local.Masked().Addr(); local.Contains(a); a = a.Next() {
+		if a == local.Addr() {
 			continue
 		}
-		// The net's own and its broadcast address are refused, EACCES.
+		// EACCES: the network's own address and its broadcast address.
 		if err := unix.Sendto(fd, nil, 0, &unix.SockaddrInet4{Addr: a.As4(), Port: discard}); err != nil && err != unix.EACCES {
 			return os.NewSyscallError("send", err)
 		}
@@ -315,23 +330,24 @@ func sweep(net netip.Prefix) error {
 	return nil
 }
 
-func (p *provocation) note(list *[]string, what string) {
-	if !slices.Contains(*list, what) {
-		*list = append(*list, what)
+// note appends text to list if it is not there.
+func note(list *[]string, text string) {
+	if !slices.Contains(*list, text) {
+		*list = append(*list, text)
 	}
 }
 
-// err is nil if anything has been found.
-func (p *provocation) err() error {
-	if len(p.known) > 0 {
+// err returns nil if an address was found, and otherwise who was asked.
+func (s *solicitation) err() error {
+	if len(s.known) > 0 {
 		return nil
 	}
-	says := "nobody could be asked"
-	if len(p.asked) > 0 {
-		says = "no answer from " + strings.Join(p.asked, ", ")
+	text := "nobody could be asked"
+	if len(s.asked) > 0 {
+		text = "no answer from " + strings.Join(s.asked, ", ")
 	}
-	if len(p.not) > 0 {
-		says += "; not asked: " + strings.Join(p.not, ", ")
+	if len(s.skipped) > 0 {
+		text += "; not asked: " + strings.Join(s.skipped, ", ")
 	}
-	return fmt.Errorf("look for %s: %s", p.mac, says)
+	return fmt.Errorf("look for %s: %s", s.mac, text)
 }

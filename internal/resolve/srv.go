@@ -10,26 +10,26 @@ import (
 	"strings"
 )
 
-// A Service is where one SRV record leads to.
+// A Service has the data of an SRV record.
 type Service struct {
-	Host             string // without the last dot
+	Host             string // the target without its last dot; empty for "."
 	Port             uint16
 	Priority, Weight uint16
 }
 
-// IsSRV says whether host is the name of a service, _ssh._tcp.example.org (RFC
-// 2782), for which it is asked where it is.
+// IsSRV reports whether host is the name of a service, such as _ssh._tcp.example.org
+// (RFC 2782).
 func IsSRV(host string) bool {
 	service, rest, _ := strings.Cut(host, ".")
 	protocol, domain, _ := strings.Cut(rest, ".")
 	return len(service) > 1 && service[0] == '_' && len(protocol) > 1 && protocol[0] == '_' && domain != ""
 }
 
-// SRV asks where the service of that name is. The lowest priority goes first,
-// and among equals chance decides by weight: a client tries them in this order.
-// There is at least one service with a host, or an error.
+// SRV asks for the SRV records of name, an absolute name with or without its last
+// dot. They are in the order in which a client tries them: see OrderServices. There
+// is at least one service with a host, or an error.
 func SRV(ctx context.Context, name string) ([]Service, error) {
-	// The last dot keeps it from being looked for in search domains.
+	// The last dot keeps the resolver from trying search domains.
 	_, records, err := resolver.LookupSRV(ctx, "", "", strings.TrimSuffix(name, ".")+".")
 	if len(records) == 0 && err != nil {
 		var dns *net.DNSError
@@ -50,11 +50,11 @@ func SRV(ctx context.Context, name string) ([]Service, error) {
 	return services, offered(name, services)
 }
 
-// NoService is why there is no service of a name that has no SRV record.
+// NoService is the reason in the error for a name without SRV records.
 const NoService = "there is no such SRV record: ask for the host by its own name"
 
-// offered returns an error if services, the targets of all records of name, are
-// none.
+// offered returns an error if services is empty because all records of name have
+// the target ".", with which a domain says that it does not offer the service.
 func offered(name string, services []Service) error {
 	if len(services) > 0 {
 		return nil
@@ -64,12 +64,13 @@ func offered(name string, services []Service) error {
 	return NotFound(name, fmt.Sprintf("%s offers no %s (SRV target \".\")", domain, strings.TrimPrefix(service, "_")))
 }
 
-// OrderServices puts the records of name into the order of RFC 2782: by priority,
-// and among equals by chance, which weight favors. It returns an error if none of
-// them has a host.
+// OrderServices sorts the records of name as RFC 2782 demands: by priority, and those
+// of equal priority at random, where a higher weight makes an earlier place more
+// likely. Those without a host are left out; if all are, it returns an error. It
+// modifies services.
 func OrderServices(name string, services []Service, random func() uint64) ([]Service, error) {
 	services = slices.DeleteFunc(services, func(s Service) bool { return s.Host == "" })
-	// Those of weight 0 go first, so that they have a chance of their own.
+	// The algorithm of RFC 2782 starts with those of weight 0 in front.
 	slices.SortStableFunc(services, func(a, b Service) int {
 		return cmp.Or(cmp.Compare(a.Priority, b.Priority), cmp.Compare(min(a.Weight, 1), min(b.Weight, 1)))
 	})

@@ -9,8 +9,8 @@ import (
 	"fdrace/internal/helper"
 )
 
-// FuzzQuick: what Quick makes of a line is what kong makes of it.
-func FuzzQuick(f *testing.F) {
+// FuzzFastParse: what FastParse makes of a line is what kong makes of it.
+func FuzzFastParse(f *testing.F) {
 	f.Add("-4\n--\nbox\n22")
 	f.Add("--mptcp\n-w\n5\n--delay=100ms\n-vv\nbox")
 	f.Add("-b\n127.0.0.1\n--interface=lo\n--port\n22\n--banner\nbox")
@@ -21,8 +21,8 @@ func FuzzQuick(f *testing.F) {
 	})
 }
 
-// TestQuick: the lines that people write are quick.
-func TestQuick(t *testing.T) {
+// TestFastParse: the lines that people write are quick.
+func TestFastParse(t *testing.T) {
 	for _, line := range []string{
 		"192.0.2.1", "box 22", "-- box 22", "-4 -- box 22", "--mptcp -- box 22", "--require-mptcp box",
 		"-w 5 -- box 22", "--timeout=5s box", "-v box", "-vv --banner -p 23 box", "-b 127.0.0.1 -B lo box vpn 22",
@@ -38,18 +38,18 @@ func TestQuick(t *testing.T) {
 	}
 }
 
-// sameAsKong says whether args is a line for Quick. Then kong must agree.
+// sameAsKong says whether args is a line for FastParse. Then kong must agree.
 func sameAsKong(t *testing.T, args []string) bool {
 	t.Helper()
-	quick, ok := helper.Quick(args)
+	quick, ok := helper.FastParse(args)
 	if !ok {
 		return false
 	}
 	var o helper.Options
 	if err := parse(&o, args); err != nil {
-		t.Errorf("fdrace %q: kong says %v, Quick nothing", args, err)
+		t.Errorf("fdrace %q: kong says %v, FastParse nothing", args, err)
 	} else if !reflect.DeepEqual(*quick, o) {
-		t.Errorf("fdrace %q: %+v by kong, %+v by Quick", args, o, *quick)
+		t.Errorf("fdrace %q: %+v by kong, %+v by FastParse", args, o, *quick)
 	}
 	return true
 }

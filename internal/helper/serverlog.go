@@ -1,7 +1,6 @@
 package helper
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"runtime"
@@ -13,23 +12,7 @@ import (
 
 // Describe returns what -v says of a winner, as in "192.0.2.1:22 over TCP in
 // 20.4 ms, 1 of 2 tried". w.FD is asked, and stays the caller's.
-func Describe(w *engine.Winner) string { return strings.TrimPrefix(winner(w), "fdrace: ") }
-
-// Explain puts err, with which d's race of targets has ended, into words: what
-// happened, what became of each candidate if there are several, and what a
-// person might do about it, "" where nothing of that is known.
-func Explain(err error, targets []engine.Target, d *engine.Dialer) (what, hint string) {
-	var lost *engine.Error
-	if !errors.As(err, &lost) {
-		return err.Error(), ""
-	}
-	e := newRaceError(context.Background(), err, targets, d)
-	what = e.headline(lost)
-	if len(lost.Failures) > 1 {
-		what += "; " + strings.Join(e.fold(lost.Failures), "; ")
-	}
-	return what, e.hint(lost)
-}
+func Describe(w *engine.Winner) string { return strings.TrimPrefix(winnerLine(w), "fdrace: ") }
 
 // ServerLog says in one line what a server logs of a race that passes nothing:
 // w has won it, or else lost says why nobody has. It is "" if a server sees nothing.

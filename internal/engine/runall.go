@@ -5,13 +5,13 @@ import "errors"
 // A race that goes on when it is won, to show what would have become of the
 // rest. No server is to see more of it than of the same race that ends.
 
-// ErrSeen is why a race that Exhaust has go on gives an attempt up: it cannot
+// ErrSeen is why a race that RunAll has go on gives an attempt up: it cannot
 // connect, as others can, without the server seeing it.
 var ErrSeen = errors.New("given up: the server would see a second connection")
 
-// winExhaust takes a as the winner, and resets it. Without a banner its server
+// winRunAll takes a as the winner, and resets it. Without a banner its server
 // has not seen it.
-func (r *running) winExhaust(a *attempt) {
+func (r *running) winRunAll(a *attempt) {
 	r.reportConnected(a)
 	r.won = r.winner(a)
 	r.schedule.noRetry = true
@@ -55,6 +55,6 @@ func (r *running) skip(a *attempt) {
 	a.ended = true
 	r.schedule.failed(a, r.sys.Now(), true)
 	if a.dead {
-		r.report(Event{Kind: Failed, Target: a.lanes[0].target, Addr: a.addr, Err: ErrNotTried})
+		r.report(Event{Kind: Failed, Candidate: Candidate{Target: a.lanes[0].target, Addr: a.addr}, Err: ErrNotTried})
 	}
 }

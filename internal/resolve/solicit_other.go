@@ -9,9 +9,9 @@ import (
 	"net/netip"
 )
 
-func neighbours(string, net.HardwareAddr) ([]netip.Addr, error) { return nil, errors.ErrUnsupported }
+func neighbors(string, net.HardwareAddr) ([]netip.Addr, error) { return nil, errors.ErrUnsupported }
 
-// SolicitNeighbor needs Linux.
+// SolicitNeighbor returns errors.ErrUnsupported: it needs Linux.
 func SolicitNeighbor(context.Context, string, net.HardwareAddr, func([]netip.Addr)) error {
 	return errors.ErrUnsupported
 }

@@ -2,20 +2,20 @@ package helper
 
 import "strings"
 
-// Quick reads the common command lines, without reflection: no flags, or flags
+// FastParse reads the common command lines, without reflection: no flags, or flags
 // from a short list, each spelled out and with what it needs. It makes of them
 // what kong makes of them. Of every other line it says ok is false, be it wrong
 // or only rare: kong reads those, and has the words for what is wrong.
-func Quick(args []string) (o *Options, ok bool) {
+func FastParse(args []string) (o *Options, ok bool) {
 	o = &Options{}
 	for len(args) > 0 && strings.HasPrefix(args[0], "-") {
 		flag := args[0]
 		args = args[1:]
 		if flag == "--" {
 			o.Words = args
-			return o, len(args) > 0 && o.agrees()
+			return o, len(args) > 0 && o.validate()
 		}
-		if o.set(flag) {
+		if o.setBool(flag) {
 			continue
 		}
 		name, value, has := strings.Cut(flag, "=")
@@ -24,7 +24,7 @@ func Quick(args []string) (o *Options, ok bool) {
 		} else if !strings.HasPrefix(flag, "--") {
 			return nil, false
 		}
-		if value == "" || value[0] == '-' || !o.take(name, value) {
+		if value == "" || value[0] == '-' || !o.setValue(name, value) {
 			return nil, false
 		}
 	}
@@ -34,11 +34,11 @@ func Quick(args []string) (o *Options, ok bool) {
 		}
 	}
 	o.Words = args
-	return o, len(args) > 0 && o.agrees()
+	return o, len(args) > 0 && o.validate()
 }
 
-// set sets a flag that has no value.
-func (o *Options) set(flag string) bool {
+// setBool sets a flag that has no value.
+func (o *Options) setBool(flag string) bool {
 	switch flag {
 	case "-4", "--ipv4":
 		o.IPv4 = true
@@ -66,8 +66,8 @@ func (o *Options) set(flag string) bool {
 	return true
 }
 
-// take gives a flag its value, once.
-func (o *Options) take(name, value string) bool {
+// setValue gives a flag its value, once.
+func (o *Options) setValue(name, value string) bool {
 	var text **string
 	var time **span
 	switch name {
@@ -109,5 +109,5 @@ func (o *Options) take(name, value string) bool {
 	return unset && (*time).UnmarshalText([]byte(value)) == nil
 }
 
-// agrees says that no flag excludes another.
-func (o *Options) agrees() bool { return !(o.IPv4 && o.IPv6) }
+// validate says that no flag excludes another.
+func (o *Options) validate() bool { return !(o.IPv4 && o.IPv6) }
