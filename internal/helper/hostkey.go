@@ -131,10 +131,17 @@ func isAmbiguous(p engine.Peer, targets []engine.Target) bool {
 // IsAmbiguous reports whether a is of a range that every network has: private (RFC
 // 1918, RFC 4193), shared (RFC 6598) or link-local.
 func IsAmbiguous(a netip.Addr) bool {
-	return a.IsPrivate() || a.IsLinkLocalUnicast() || carrierNAT.Contains(a)
+	return a.IsPrivate() || a.IsLinkLocalUnicast() || isShared(a)
 }
 
-var carrierNAT = netip.PrefixFrom(netip.AddrFrom4([4]byte{100, 64, 0, 0}), 10)
+// isShared reports whether a is in 100.64.0.0/10.
+func isShared(a netip.Addr) bool {
+	if !a.Is4() {
+		return false
+	}
+	b := a.As4()
+	return b[0] == 100 && b[1]&0xc0 == 64
+}
 
 // recordKey is what the record of p is called: by its address and the name of its key,
 // on the network that fd is connected by. It is "" if that cannot be told from others.
