@@ -7,12 +7,11 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
 	"fdrace/internal/resolve"
-
-	"golang.org/x/sys/unix"
 )
 
 // fake is a system whose clock moves in Wait alone, and there at once: a queue
@@ -240,8 +239,8 @@ func (f *fake) Connect(t *Transport, to Addr, via string) (int, bool, error) {
 		return -1, false, noRoute
 	}
 	if f.now < p.busy {
-		f.say("try %s: %v", name, unix.EAGAIN)
-		return -1, false, unix.EAGAIN
+		f.say("try %s: %v", name, syscall.EAGAIN)
+		return -1, false, syscall.EAGAIN
 	}
 	if to.Command != nil {
 		return f.startCommand(name, p), false, nil

@@ -9,10 +9,9 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // world is a network drawn at random, and a race through it.
@@ -122,7 +121,7 @@ func drawPeer(r *rand.Rand) peer {
 		p.gone = time.Duration(r.IntN(1000)) * ms
 	}
 	if r.IntN(2) == 0 {
-		p.err = []error{unix.ECONNREFUSED, unix.EHOSTUNREACH, unix.ENETUNREACH}[r.IntN(3)]
+		p.err = []error{syscall.ECONNREFUSED, syscall.EHOSTUNREACH, syscall.ENETUNREACH}[r.IntN(3)]
 	}
 	return p
 }

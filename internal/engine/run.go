@@ -5,9 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"syscall"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // A system is all that a race meets of the kernel, the resolver and the clock.
@@ -303,7 +302,7 @@ func (r *running) connect(a *attempt) (over bool) {
 	}
 	if err != nil {
 		// Out of descriptors: a waits for one that this race will give back.
-		full := errors.Is(err, unix.EMFILE) || errors.Is(err, unix.ENFILE)
+		full := errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE)
 		if full && r.closeRetry() {
 			return r.connect(a)
 		}
@@ -312,7 +311,7 @@ func (r *running) connect(a *attempt) (over bool) {
 			return false
 		}
 	}
-	busy := a.addr.Socket.Path != "" && errors.Is(err, unix.EAGAIN)
+	busy := a.addr.Socket.Path != "" && errors.Is(err, syscall.EAGAIN)
 	if a.err == nil { // or it waits since its first try for room
 		a.tries++
 		r.report(r.event(Start, a, nil))
@@ -342,7 +341,7 @@ func (r *running) ended(fd int, err error) (over bool) {
 	switch {
 	case a == nil:
 		return false // closed by what came before it in the same batch
-	case err == unix.ETIMEDOUT && a.pending() && a.n > 1:
+	case err == syscall.ETIMEDOUT && a.pending() && a.n > 1:
 		r.close(a, fd) // the kernel gives this one up, and goes on with the others
 		return false
 	case err != nil:
