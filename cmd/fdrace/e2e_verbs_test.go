@@ -34,6 +34,8 @@ type state struct {
 	others   []io.Closer         // the servers of e2e_servers_test.go
 	sessions map[string]*session // of e2e_session_test.go
 	daemons  map[string]daemon   // by program
+	ready    time.Time           // of e2e_wait_test.go
+	asleep   *sleeper
 }
 
 type stateKey struct{}
