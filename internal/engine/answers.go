@@ -112,7 +112,12 @@ func (r *running) ask(l *lane, k kind, host string) {
 	if _, asked := r.lookups[q]; asked {
 		return
 	}
-	r.asked = append(r.asked, q)
+	if !r.wait.on || !slices.Contains(r.asked, q) {
+		r.asked = append(r.asked, q)
+	}
+	if l.waits == 0 {
+		l.lastAsked = r.sys.Now()
+	}
 	l.waits++
 	if k == askAAAA {
 		l.waitsFor6 = true
@@ -264,6 +269,7 @@ func (r *running) settle(l *lane) {
 	}
 	if !(l.answers && notFound(l.err)) {
 		r.note(Failure{Candidate: Candidate{Target: l.target}, Err: l.err})
+		r.askLater(l)
 	}
 	l.err = nil
 }
