@@ -178,7 +178,11 @@ func (e *raceError) by(f engine.Failure) string {
 }
 
 func (e *raceError) timedOut() string {
-	return fmt.Sprintf("timed out after %v", max(e.dialer.Timeout, e.dialer.Wait))
+	limit := e.dialer.Timeout
+	if e.dialer.Wait > 0 {
+		limit = e.dialer.Wait
+	}
+	return fmt.Sprintf("timed out after %v", limit)
 }
 
 // Of the failures with one reason so many are shown, and the others counted,
