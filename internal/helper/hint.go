@@ -30,7 +30,9 @@ func (e *raceError) hint(lost *engine.Error) string {
 		return e.hintNoRoute(lost, attempts)
 	case has(attempts, func(f engine.Failure) bool { return isErrno(f, unix.EPERM) && errors.Is(f.Err, engine.ErrLocal) }):
 		return `"nft list ruleset" shows this machine's firewall`
-	case all(attempts, func(f engine.Failure) bool { return isErrno(f, unix.EHOSTUNREACH) && !errors.Is(f.Err, engine.ErrLocal) }):
+	case all(attempts, func(f engine.Failure) bool {
+		return isErrno(f, unix.EHOSTUNREACH) && !errors.Is(f.Err, engine.ErrLocal)
+	}):
 		return "the host is off, or a firewall rejects the connection" // ICMP codes 1, 10 and 13, RFC 1812 section 5.2.7.1
 	case has(attempts, wantsLogin):
 		return "--proxy-auth FILE has the line USER:PASSWORD for a proxy"
