@@ -82,7 +82,7 @@ func (l *login) checkServer(w *engine.Winner, d *engine.Dialer) (found []Finding
 	}
 	abort(w.FD)
 	server := []engine.Target{{Host: w.Addr.Addr().String(), Port: w.Addr.Port()}}
-	log = helper.ServerLog(&engine.Winner{Transport: "mptcp"}, nil, d) // seen from here on
+	log = helper.ServerLog(&engine.Winner{Candidate: engine.Candidate{Transport: "mptcp"}}, nil, d) // seen from here on
 	if mptcp.Supported() == nil {
 		c, f := l.dialMPTCP(d, server)
 		found = append(found, f)

@@ -8,10 +8,7 @@ import "slices"
 func (r *running) winner(a *attempt) *Winner {
 	w := &Winner{
 		FD:        a.fd,
-		Target:    a.lanes[0].target,
-		Addr:      a.addr,
-		Interface: r.via(a),
-		Transport: r.name(a),
+		Candidate: r.candidate(a),
 		Elapsed:   r.sys.Now(),
 		Tried:     r.schedule.tried(),
 		Of:        r.schedule.size(),
@@ -34,9 +31,14 @@ func (r *running) winner(a *attempt) *Winner {
 		default:
 			err = ErrNoAnswer
 		}
-		w.Before = append(w.Before, Failure{Target: w.Target, Addr: b.addr, Interface: w.Interface, Transport: r.name(b), Attempts: b.tries, Err: err})
+		w.Before = append(w.Before, Failure{Candidate: r.candidate(b), Attempts: b.tries, Err: err})
 	}
 	return w
+}
+
+// candidate is what a connects to, and how.
+func (r *running) candidate(a *attempt) Candidate {
+	return Candidate{Target: a.lanes[0].target, Addr: a.addr, Interface: r.via(a), Transport: r.name(a)}
 }
 
 func (r *running) report(e Event) {
@@ -48,7 +50,7 @@ func (r *running) report(e Event) {
 
 // event is one of a.
 func (r *running) event(k EventKind, a *attempt, err error) Event {
-	return Event{Kind: k, Target: a.lanes[0].target, Addr: a.addr, Interface: r.via(a), Transport: r.name(a), Attempt: a.tries, Err: err}
+	return Event{Kind: k, Candidate: r.candidate(a), Attempt: a.tries, Err: err}
 }
 
 // reportConnected reports, once, that a has connected.
@@ -74,11 +76,11 @@ func (r *running) note(f Failure) {
 	if f.Family != AnyFamily {
 		end = Cancelled
 	}
-	r.report(Event{Kind: end, Target: f.Target, Family: f.Family, Addr: f.Addr, Err: f.Err})
+	r.report(Event{Kind: end, Candidate: f.Candidate, Family: f.Family, Err: f.Err})
 }
 
 func (r *running) noteAttempt(a *attempt, err error) {
-	f := Failure{Target: a.lanes[0].target, Addr: a.addr, Interface: r.via(a), Transport: r.name(a), Attempts: a.tries, Err: err, At: r.sys.Now()}
+	f := Failure{Candidate: r.candidate(a), Attempts: a.tries, Err: err, At: r.sys.Now()}
 	r.failures = append(r.failures, failure{f, a})
 }
 

@@ -112,13 +112,18 @@ func (r *running) ask(l *lane, k kind, host string) {
 	if _, asked := r.lookups[q]; asked {
 		return
 	}
-	r.asked = append(r.asked, q)
+	if !r.wait.on || !slices.Contains(r.asked, q) {
+		r.asked = append(r.asked, q)
+	}
+	if l.waits == 0 {
+		l.lastAsked = r.sys.Now()
+	}
 	l.waits++
 	if k == askAAAA {
 		l.waitsFor6 = true
 	}
 	l.asked4 = l.asked4 || k == askA
-	r.report(Event{Kind: Resolve, Target: l.target, Family: k.family()})
+	r.report(Event{Kind: Resolve, Candidate: Candidate{Target: l.target}, Family: k.family()})
 	r.lookup(q)
 }
 
@@ -164,7 +169,7 @@ func (r *running) answered(a answer) {
 		l.asked4, l.waitsFor4 = a.more && len(a.addrs) == 0, false
 	}
 	if settled := a.kind.isName() && a.err == nil && len(a.addrs)+len(a.replaces) == 0; !settled {
-		r.report(Event{Kind: Resolved, Target: l.target, Family: a.kind.family(), Addrs: a.addrs, Replaces: len(a.replaces) > 0, Err: a.err})
+		r.report(Event{Kind: Resolved, Candidate: Candidate{Target: l.target}, Family: a.kind.family(), Addrs: a.addrs, Replaces: len(a.replaces) > 0, Err: a.err})
 	}
 	l.remove(a.replaces)
 	if l.answers && len(a.replaces) > 0 && !l.started && len(l.queue[0])+len(l.queue[1]) == 0 {
@@ -263,7 +268,8 @@ func (r *running) settle(l *lane) {
 		return
 	}
 	if !(l.answers && notFound(l.err)) {
-		r.note(Failure{Target: l.target, Err: l.err})
+		r.note(Failure{Candidate: Candidate{Target: l.target}, Err: l.err})
+		r.askLater(l)
 	}
 	l.err = nil
 }
@@ -344,7 +350,7 @@ func (r *running) refuse(l *lane, addr Addr, why error) {
 		r.unusable = map[Addr]bool{}
 	}
 	r.unusable[addr] = true
-	r.note(Failure{Target: l.target, Addr: addr, Err: why})
+	r.note(Failure{Candidate: Candidate{Target: l.target, Addr: addr}, Err: why})
 }
 
 // standFor makes l stand for services, which come in the order of RFC 2782:

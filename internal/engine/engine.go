@@ -24,7 +24,6 @@ package engine
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/netip"
 	"time"
@@ -50,72 +49,6 @@ const (
 	resolutionDelay = 50 * time.Millisecond
 )
 
-// A Family says which addresses a race may use.
-type Family int
-
-const (
-	AnyFamily Family = iota // IPv6 and IPv4, IPv6 first
-	IPv4
-	IPv6
-)
-
-func (f Family) String() string {
-	return [...]string{"IPv6 or IPv4", "IPv4", "IPv6"}[f]
-}
-
-// family is Family, or Bind's.
-func (d *Dialer) family() Family {
-	if d.Bind.IsValid() {
-		return familyOf(d.Bind)
-	}
-	return d.Family
-}
-
-func familyOf(a netip.Addr) Family {
-	if a.Is4() {
-		return IPv4
-	}
-	return IPv6
-}
-
-// A Transport makes the sockets of a race. The zero value is plain TCP.
-type Transport struct {
-	// Name is how events and errors call it; default "tcp".
-	Name string
-
-	// Socket makes a stream socket of domain (unix.AF_INET or
-	// unix.AF_INET6) that is non-blocking and close-on-exec. The race owns
-	// and closes it. An error says that this machine cannot use the
-	// transport at all, whatever the address. Default: plain TCP.
-	Socket func(domain int) (fd int, err error)
-
-	// Check is asked about a socket that has connected, before it may win,
-	// and again when its banner is there, if there is to be one; an error
-	// makes it a failed attempt. It must not close fd. Default: no question
-	// asked.
-	Check func(fd int) error
-
-	// MaxAge returns how long a connection may wait for an answer, or 0 for no
-	// limit. It is then closed, and another begun. It is called once, when a
-	// connection has waited for one Delay, or for DefaultDelay if that is less.
-	// Default: no limit.
-	MaxAge func() time.Duration
-
-	// EagerACK says that the kernel completes each handshake by itself, as it
-	// does with MPTCP: a server sees every connection, also one that is closed at
-	// once because another has won. Such attempts start 10 ms apart where they
-	// would start together. Default: the race sends the winner's ACK alone, where
-	// the system can hold it back (Linux).
-	EagerACK bool
-}
-
-func (t *Transport) name() string {
-	if t.Name == "" {
-		return "tcp"
-	}
-	return t.Name
-}
-
 // A Dialer holds the rules of a race. The zero value is ready to use, and a
 // Dialer may run several races at once.
 type Dialer struct {
@@ -124,6 +57,14 @@ type Dialer struct {
 
 	// Timeout bounds the whole race. Default: DefaultTimeout.
 	Timeout time.Duration
+
+	// Wait, if set, is the time of the whole race, and Timeout that of a round. Within
+	// a round a candidate that has failed, and a name that was not found, is tried
+	// again every second; one whose server has accepted a connection 1, 2, 4 and then
+	// 8 s after it has failed, or 15 s if sshd penalizes this client. After a round
+	// the next one begins, name resolution included, but Commands only start once.
+	// Each try has its own events. It does nothing with RunAll. Default: 0.
+	Wait time.Duration
 
 	// Delay is the time between two attempts of a lane, and between an
 	// address's attempt by one transport and by the next. Default:
@@ -184,6 +125,11 @@ type Dialer struct {
 	// first cannot win; Timeout bounds the wait. Default: none.
 	Banner string
 
+	// HostKey, if set, has the host key of candidates checked before one of them
+	// can win. A server sees the connection for the check, and then the one that
+	// has won. Default: none is checked.
+	HostKey *HostKeyCheck
+
 	// RunAll has the race go on when it is won, until every candidate has
 	// ended or the time is out, to see what would have become of each. It
 	// keeps no connection: each is reset as soon as it is ready, the winner's
@@ -233,69 +179,6 @@ type StartedSocket struct {
 	At time.Duration // when connect(2) was called
 }
 
-// A Winner is the connection a race has given.
-type Winner struct {
-	// FD is the connected socket: blocking, close-on-exec, SO_KEEPALIVE on
-	// with the kernel's own intervals, TCP_NODELAY on, no error pending. The
-	// caller owns and closes it. Of a Command it is one end of a socket pair. It is
-	// -1 if Dialer.RunAll is set.
-	FD int
-
-	Target    Target        // the first of those that led to Addr
-	Addr      Addr          // the peer
-	Interface string        // what the socket is bound to, if anything
-	Transport string        // its Transport's name
-	Elapsed   time.Duration // from the beginning of the race to the win
-	Tried, Of int           // candidates tried, candidates known, at the win
-
-	// Attempts is how many connections to Addr by Transport were begun, and
-	// Attempt is the number of the winner among them, from 1.
-	Attempt, Attempts int
-
-	// Lost reports whether a connection begun before the winner, to Addr by
-	// Transport, was not answered: a packet was lost, or is late. The others
-	// before it were closed by the race, to wait for another's banner.
-	Lost bool
-
-	// Before says, in their order, what had become of the attempts at Addr by
-	// the Transports before Transport: Err is ErrNoAnswer or ErrNoBanner where
-	// one was still under way.
-	Before []Failure
-}
-
-// An Addr is where a candidate is: an IP address and port, or a Socket.
-type Addr struct {
-	netip.AddrPort
-	Socket resolve.Socket // if not zero, AddrPort is
-	Proxy  *Proxy         // if not nil, whose address this is
-
-	Command *Command // if not nil, what is to make the connection; AddrPort is not
-}
-
-// isSocket reports whether a is not reached by IP, or not by this process.
-func (a Addr) isSocket() bool { return a.Command != nil || a.Socket != resolve.Socket{} }
-
-// IsValid reports whether a is anything at all.
-func (a Addr) IsValid() bool { return a.isSocket() || a.AddrPort.IsValid() }
-
-// String returns 192.0.2.1:22, [2001:db8::1]:22, unix:/path, vsock:3:22, or
-// socks5://192.0.2.3:1080 for a proxy, or the name of a command.
-func (a Addr) String() string {
-	switch {
-	case a.Command != nil:
-		return a.Command.Name
-	case a.Proxy != nil:
-		return a.Proxy.Kind.String() + "://" + a.AddrPort.String()
-	case a.Socket.Mux:
-		return fmt.Sprintf("vsock-mux:%s port %d", a.Socket.Path, a.Socket.Port)
-	case a.Socket.Path != "":
-		return "unix:" + a.Socket.Path
-	case a.isSocket():
-		return fmt.Sprintf("vsock:%d:%d", a.Socket.CID, a.Socket.Port)
-	}
-	return a.AddrPort.String()
-}
-
 // Dial races targets and returns the first connection to be ready. Every other
 // socket of the race is closed when it returns: those still connecting without
 // a word, those that have connected by a reset. Lookups still under way are
@@ -319,6 +202,9 @@ func (d *Dialer) Continue(ctx context.Context, started *Started, targets ...Targ
 		return nil, fmt.Errorf("race: %w", err)
 	}
 	defer sys.shut()
+	if d.HostKey != nil && d.HostKey.Done != nil {
+		defer d.HostKey.Done()
+	}
 	if err := d.validate(started, targets); err != nil {
 		return nil, fmt.Errorf("race: %w", err)
 	}
@@ -327,129 +213,4 @@ func (d *Dialer) Continue(ctx context.Context, started *Started, targets ...Targ
 		sys.reap()
 	}
 	return w, err
-}
-
-// ErrHangup ends a race when the other end of a Hangup descriptor is gone.
-var ErrHangup = errors.New("the reader of the result is gone")
-
-// ErrNoBanner is why a candidate failed that connected, and said nothing that
-// Dialer.Banner asks for.
-var ErrNoBanner = errors.New("connected, but no banner came")
-
-// ErrNotAsked is why a candidate failed that connected, and whose server did not
-// see it: with Dialer.Banner, one server is waited for at a time.
-var ErrNotAsked = errors.New("connected, but it was another server's turn to send a banner")
-
-// ErrNoAnswer is what is known of an attempt that had neither connected nor
-// failed when another won: with Delay between them, no more than a lost packet,
-// or that its packets are dropped.
-var ErrNoAnswer = errors.New("no answer")
-
-// ErrLocal is matched by the error of an attempt that this machine refused, by
-// its routes or rules: no packet has left it.
-var ErrLocal = errors.New("refused by this machine")
-
-// ErrNotTried is the reason of a candidate whose turn had not come.
-var ErrNotTried = errors.New("not tried: the race was over before its turn")
-
-// An EventKind says what happened.
-type EventKind int
-
-const (
-	Resolve   EventKind = iota // a name is being looked up
-	Resolved                   // one family's answer is there: Addrs or Err
-	Start                      // a connection attempt starts
-	Connected                  // it has connected
-	Failed                     // it has failed: Err
-	Won                        // it is the winner
-	Cancelled                  // it was under way when the race ended: Err says why it did, nil that there is a winner
-)
-
-func (k EventKind) String() string {
-	return [...]string{"resolve", "resolved", "start", "connected", "failed", "won", "cancelled"}[k]
-}
-
-// An Event is one step of a race. Failed without a Transport is of an address
-// that was not tried, and without an Addr of a target that has none; Cancelled
-// with a Family is of a lookup. Attempts at one address by one transport are told
-// of as one: each has a Start, and all together one of Failed, Won and Cancelled.
-type Event struct {
-	At        time.Duration // since Dial was called, or Age before that
-	Kind      EventKind
-	Target    Target
-	Family    Family       // of a lookup: IPv4 or IPv6
-	Addrs     []netip.Addr // Resolved: the answer
-	Replaces  bool         // Resolved: it takes the place of those before, which a less preferred name server gave
-	Addr      Addr         // the attempt's peer
-	Interface string       // the interface it is bound to, if any
-	Transport string       // the attempt's transport
-	Attempt   int          // Start: which one it is at Addr by Transport, from 1; else how many there were
-	Err       error        // Resolved, Failed and Cancelled
-}
-
-// A Failure says why one candidate came to nothing.
-type Failure struct {
-	Target    Target
-	Also      []Target      // others that led to Addr
-	Addr      Addr          // not valid when it is the name that failed
-	Family    Family        // of the name's addresses; AnyFamily for both
-	Interface string        // the interface it was bound to, if any
-	Transport string        // empty when nothing was tried
-	Attempts  int           // connections begun to Addr by Transport
-	Err       error         // the cause: an errno, a *net.DNSError, ...
-	At        time.Duration // since Dial was called, or Age before that
-}
-
-func (f Failure) Error() string {
-	switch {
-	case f.Family != AnyFamily:
-		return fmt.Sprintf("%s: lookup of %s addresses: %v", f.Target.Host, f.Family, f.Err)
-	case !f.Addr.IsValid():
-		return fmt.Sprintf("%s: %v", f.Target.Host, f.Err)
-	case f.Transport == "":
-		return fmt.Sprintf("%s: %v", f.Addr, f.Err)
-	}
-	from := ""
-	if f.Interface != "" {
-		from = " from " + f.Interface
-	}
-	return fmt.Sprintf("connect %s %s%s: %v", f.Transport, f.Addr, from, f.Err)
-}
-
-func (f Failure) Unwrap() error { return f.Err }
-
-// An Error is a race that nobody won.
-type Error struct {
-	// Cause is what ended it early: context.DeadlineExceeded when Timeout
-	// was over, ErrHangup, or the context's error; nil when every candidate
-	// had failed.
-	Cause error
-
-	// Elapsed is how long it took.
-	Elapsed time.Duration
-
-	// Failures has every candidate, in the order in which they failed; those
-	// still under way at the end have Err Cause.
-	Failures []Failure
-}
-
-func (e *Error) Error() string {
-	if e.Cause != nil {
-		return fmt.Sprintf("race: %v", e.Cause)
-	}
-	if len(e.Failures) == 1 {
-		return "race: " + e.Failures[0].Error()
-	}
-	return fmt.Sprintf("race: all %d candidates failed", len(e.Failures))
-}
-
-func (e *Error) Unwrap() []error {
-	var errs []error
-	if e.Cause != nil {
-		errs = append(errs, e.Cause)
-	}
-	for _, f := range e.Failures {
-		errs = append(errs, f)
-	}
-	return errs
 }

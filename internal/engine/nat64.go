@@ -4,11 +4,10 @@ import (
 	"errors"
 	"net/netip"
 	"slices"
+	"syscall"
 	"time"
 
 	"fdrace/internal/resolve"
-
-	"golang.org/x/sys/unix"
 )
 
 // nat64 is what a race knows of an IPv6-only network's way to IPv4 (RFC 6052),
@@ -75,8 +74,8 @@ func (r *running) awaitNAT64(a *attempt) {
 // is tried by IPv6 at once; where a router, or the lack of a neighbor, says that
 // there is no such host, one delay later. Until then its lanes are not over.
 func (r *running) failedIPv4(a *attempt, err error) {
-	now := errors.Is(err, unix.ENETUNREACH)
-	if !now && !errors.Is(err, unix.EHOSTUNREACH) || !r.mayNeedNAT64(a) || !a.dead || !r.sys.Route(IPv6) {
+	now := errors.Is(err, syscall.ENETUNREACH)
+	if !now && !errors.Is(err, syscall.EHOSTUNREACH) || !r.mayNeedNAT64(a) || !a.dead || !r.sys.Route(IPv6) {
 		return
 	}
 	s := stranded{a.candidate, r.sys.Now() + r.schedule.delay, a.lanes[:len(a.lanes):len(a.lanes)]}

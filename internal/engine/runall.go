@@ -20,6 +20,8 @@ func (r *running) winRunAll(a *attempt) {
 	for _, b := range r.attempts {
 		switch {
 		case b.ended || b.tries == 0:
+		case b.check.runs:
+			r.cancel(b, ErrUnchecked)
 		case b.shown:
 			r.cancel(b, ErrNoBanner)
 		case b.talk != nil:
@@ -53,6 +55,6 @@ func (r *running) skip(a *attempt) {
 	a.ended = true
 	r.schedule.failed(a, r.sys.Now(), true)
 	if a.dead {
-		r.report(Event{Kind: Failed, Target: a.lanes[0].target, Addr: a.addr, Err: ErrNotTried})
+		r.report(Event{Kind: Failed, Candidate: Candidate{Target: a.lanes[0].target, Addr: a.addr}, Err: ErrNotTried})
 	}
 }

@@ -34,7 +34,7 @@ func (l *events) add(at time.Duration, k engine.EventKind, e engine.Event) {
 }
 
 func (l *events) lookup(target engine.Target, family engine.Family, from, to time.Duration, addrs string, err error) {
-	e := engine.Event{Target: target, Family: family}
+	e := engine.Event{Candidate: engine.Candidate{Target: target}, Family: family}
 	l.add(from, engine.Resolve, e)
 	e.Err = err
 	for a := range strings.FieldsSeq(addrs) {
@@ -44,7 +44,7 @@ func (l *events) lookup(target engine.Target, family engine.Family, from, to tim
 }
 
 func attempt(target engine.Target, addr, transport string) engine.Event {
-	return engine.Event{Target: target, Addr: engine.Addr{AddrPort: netip.MustParseAddrPort(addr)}, Transport: transport}
+	return engine.Event{Candidate: engine.Candidate{Target: target, Addr: engine.Addr{AddrPort: netip.MustParseAddrPort(addr)}, Transport: transport}}
 }
 
 func failedBy(e engine.Event, err error) engine.Event { e.Err = err; return e }
@@ -91,14 +91,14 @@ func silentV6() events {
 func nobody() events {
 	var l events
 	l.lookup(box, engine.IPv6, 0, 2*ms, "2001:db8::5 2001:db8::6", nil)
-	l.add(0, engine.Resolve, engine.Event{Target: box, Family: engine.IPv4})
+	l.add(0, engine.Resolve, engine.Event{Candidate: engine.Candidate{Target: box}, Family: engine.IPv4})
 	first := attempt(box, "[2001:db8::5]:22", "tcp")
 	l.add(2*ms, engine.Start, first)
-	l.add(2*ms, engine.Failed, failedBy(engine.Event{Target: literal, Addr: engine.Addr{AddrPort: netip.MustParseAddrPort("192.0.2.9:2222")}}, errors.New("not an IPv6 address")))
+	l.add(2*ms, engine.Failed, failedBy(engine.Event{Candidate: engine.Candidate{Target: literal, Addr: engine.Addr{AddrPort: netip.MustParseAddrPort("192.0.2.9:2222")}}}, errors.New("not an IPv6 address")))
 	l.add(30*ms, engine.Connected, first)
 	l.add(200*ms, engine.Cancelled, failedBy(first, errors.Join(engine.ErrNoBanner, late)))
-	l.add(200*ms, engine.Failed, failedBy(engine.Event{Target: box, Addr: engine.Addr{AddrPort: netip.MustParseAddrPort("[2001:db8::6]:22")}}, engine.ErrNotTried))
-	l.add(200*ms, engine.Cancelled, engine.Event{Target: box, Family: engine.IPv4, Err: late})
+	l.add(200*ms, engine.Failed, failedBy(engine.Event{Candidate: engine.Candidate{Target: box, Addr: engine.Addr{AddrPort: netip.MustParseAddrPort("[2001:db8::6]:22")}}}, engine.ErrNotTried))
+	l.add(200*ms, engine.Cancelled, engine.Event{Candidate: engine.Candidate{Target: box}, Family: engine.IPv4, Err: late})
 	return l
 }
 
@@ -115,7 +115,7 @@ func told(l events, verdict, hint string, targets ...engine.Target) *report {
 func TestReplacedAnswer(t *testing.T) {
 	var l events
 	l.lookup(box, engine.IPv4, 0, 100*ms, "192.0.2.5 192.0.2.6", nil)
-	l.add(200*ms, engine.Resolved, engine.Event{Target: box, Family: engine.IPv4, Addrs: []netip.Addr{netip.MustParseAddr("192.0.2.5")}, Replaces: true})
+	l.add(200*ms, engine.Resolved, engine.Event{Candidate: engine.Candidate{Target: box}, Family: engine.IPv4, Addrs: []netip.Addr{netip.MustParseAddr("192.0.2.5")}, Replaces: true})
 	report := told(l, "", "", box)
 	if r := report.entries[0]; len(report.entries) != 1 || r.outcome() != "1 address" {
 		t.Errorf("%d rows: %s", len(report.entries), r.outcome())
@@ -204,7 +204,7 @@ func TestReadme(t *testing.T) {
 	l.add(274300*us, engine.Won, v4)
 	l.add(10000300*us, engine.Cancelled, failedBy(v6, late))
 	picture := told(l, "ssh would get 192.0.2.5:22 over TCP, after 274.3 ms and 3 of 3 tried", "", box, other)
-	picture.log = helper.ServerLog(&engine.Winner{Transport: "tcp"}, nil, &engine.Dialer{})
+	picture.log = helper.ServerLog(&engine.Winner{Candidate: engine.Candidate{Transport: "tcp"}}, nil, &engine.Dialer{})
 	drawn := picture.draw(canvas{term.Screen{Width: 80}})
 	want := "    $ fdrace --explain box 192.0.2.9\n"
 	for line := range strings.Lines(drawn) {

@@ -37,7 +37,7 @@ var (
 
 // failed is a failure of addr, to which each of names leads.
 func failed(at int, address, transport string, err error, names ...string) engine.Failure {
-	f := engine.Failure{Addr: addr(address), Transport: transport, Err: err, At: time.Duration(at) * ms}
+	f := engine.Failure{Candidate: engine.Candidate{Addr: addr(address), Transport: transport}, Err: err, At: time.Duration(at) * ms}
 	if len(names) == 0 {
 		names = []string{f.Addr.Addr().String()}
 	}
@@ -77,14 +77,14 @@ var lostCases = []lostCase{
 	{name: "offline", words: "box", lost: fails(
 		failed(2, "[2001:db8::5]:22", "tcp", local{unix.ENETUNREACH}, "box"), failed(2, "192.0.2.5:22", "tcp", local{unix.ENETUNREACH}, "box"))},
 	{name: "offline, and a name", words: "box 192.0.2.5", offline: true, lost: fails(
-		engine.Failure{Target: engine.Target{Host: "box", Port: 22}, Err: dnsFails, At: 5 * ms}, failed(0, "192.0.2.5:22", "tcp", local{unix.ENETUNREACH}))},
+		engine.Failure{Candidate: engine.Candidate{Target: engine.Target{Host: "box", Port: 22}}, Err: dnsFails, At: 5 * ms}, failed(0, "192.0.2.5:22", "tcp", local{unix.ENETUNREACH}))},
 	{name: "offline, and a host on the link that refuses", words: "192.0.2.5", offline: true, lost: fails(
 		failed(1, "192.0.2.5:22", "tcp", unix.ECONNREFUSED))},
 	{name: "no IPv6", words: "2001:db8::5", lost: fails(failed(0, "[2001:db8::5]:22", "tcp", local{unix.EADDRNOTAVAIL}))},
 	{name: "no IPv6 in this kernel", words: "2001:db8::5", lost: fails(failed(0, "[2001:db8::5]:22", "tcp", os.NewSyscallError("socket", unix.EAFNOSUPPORT)))},
 	{name: "a firewall that prohibits IPv4, or a host that is off", words: "192.0.2.5", lost: fails(failed(9, "192.0.2.5:22", "tcp", unix.EHOSTUNREACH))},
 	{name: "text from elsewhere", words: "box", lost: fails(
-		engine.Failure{Target: engine.Target{Host: "box", Port: 22}, Err: &net.DNSError{Err: "x\x1b[2J\nfdrace: \u202e\u009b" + strings.Repeat("y", 1000)}},
+		engine.Failure{Candidate: engine.Candidate{Target: engine.Target{Host: "box", Port: 22}}, Err: &net.DNSError{Err: "x\x1b[2J\nfdrace: \u202e\u009b" + strings.Repeat("y", 1000)}},
 		failed(1, "192.0.2.5:22", "tcp", &engine.ProxyError{Said: "\x1b]0;title\a"}, "box\n\x1b[m"))},
 	{name: "one host that refuses on both addresses", words: "box", lost: fails(
 		failed(2, "[2001:db8::5]:22", "tcp", unix.ECONNREFUSED, "box"), failed(2, "192.0.2.5:22", "tcp", unix.ECONNREFUSED, "box"))},
@@ -117,7 +117,7 @@ var lostCases = []lostCase{
 	{name: "a server that says something else: no hint", words: "192.0.2.5", dialer: engine.Dialer{Banner: "SSH-"}, lost: fails(
 		failed(20, "192.0.2.5:22", "tcp", &engine.Refusal{Said: "220 mail"}))},
 	{name: "several attempts", words: "192.0.2.5", lost: timesOut(engine.Failure{
-		Target: engine.Target{Host: "192.0.2.5", Port: 22}, Addr: addr("192.0.2.5:22"), Transport: "tcp", Attempts: 6, Err: context.DeadlineExceeded})},
+		Candidate: engine.Candidate{Target: engine.Target{Host: "192.0.2.5", Port: 22}, Addr: addr("192.0.2.5:22"), Transport: "tcp"}, Attempts: 6, Err: context.DeadlineExceeded})},
 	{name: "plain TCP where MPTCP is required", words: "192.0.2.5", dialer: engine.Dialer{Transports: mptcps},
 		lost: fails(failed(20, "192.0.2.5:22", "mptcp", errNoMPTCP))},
 	{name: "MPTCP dropped, or nobody there", words: "192.0.2.5", dialer: engine.Dialer{Transports: mptcps},
@@ -125,22 +125,22 @@ var lostCases = []lostCase{
 	{name: "MPTCP dropped, and plain TCP is not", words: "192.0.2.5 192.0.2.6", dialer: engine.Dialer{Transports: mptcps}, plain: netip.MustParseAddr("192.0.2.5"),
 		lost: timesOut(failed(3000, "192.0.2.5:22", "mptcp", context.DeadlineExceeded), failed(3000, "192.0.2.6:22", "mptcp", context.DeadlineExceeded))},
 	{name: "a socket without room", words: "unix:/run/box", lost: timesOut(
-		engine.Failure{Target: engine.Target{Host: "unix:/run/box"}, Addr: engine.Addr{Socket: resolve.Socket{Path: "/run/box"}}, Transport: "unix",
+		engine.Failure{Candidate: engine.Candidate{Target: engine.Target{Host: "unix:/run/box"}, Addr: engine.Addr{Socket: resolve.Socket{Path: "/run/box"}}, Transport: "unix"},
 			Err: fmt.Errorf("%w: %w", local{unix.EAGAIN}, context.DeadlineExceeded)})},
 	{name: "no name server", words: "box", lost: timesOut(
-		engine.Failure{Target: engine.Target{Host: "box", Port: 22}, Family: engine.IPv6, Err: context.DeadlineExceeded},
-		engine.Failure{Target: engine.Target{Host: "box", Port: 22}, Family: engine.IPv4, Err: context.DeadlineExceeded})},
+		engine.Failure{Candidate: engine.Candidate{Target: engine.Target{Host: "box", Port: 22}}, Family: engine.IPv6, Err: context.DeadlineExceeded},
+		engine.Failure{Candidate: engine.Candidate{Target: engine.Target{Host: "box", Port: 22}}, Family: engine.IPv4, Err: context.DeadlineExceeded})},
 	{name: "no name server, by its address", words: "box", lost: timesOut(
-		engine.Failure{Target: engine.Target{Host: "box", Port: 22}, Family: engine.IPv6, Err: fmt.Errorf("%w: %w", dnsSilent, context.DeadlineExceeded)},
-		engine.Failure{Target: engine.Target{Host: "box", Port: 22}, Family: engine.IPv4, Err: fmt.Errorf("%w: %w", dnsSilent, context.DeadlineExceeded)})},
+		engine.Failure{Candidate: engine.Candidate{Target: engine.Target{Host: "box", Port: 22}}, Family: engine.IPv6, Err: fmt.Errorf("%w: %w", dnsSilent, context.DeadlineExceeded)},
+		engine.Failure{Candidate: engine.Candidate{Target: engine.Target{Host: "box", Port: 22}}, Family: engine.IPv4, Err: fmt.Errorf("%w: %w", dnsSilent, context.DeadlineExceeded)})},
 	{name: "name servers that fail", words: "box.example.org", lost: fails(
-		engine.Failure{Target: engine.Target{Host: "box.example.org", Port: 22}, Err: dnsFails, At: 5 * ms})},
+		engine.Failure{Candidate: engine.Candidate{Target: engine.Target{Host: "box.example.org", Port: 22}}, Err: dnsFails, At: 5 * ms})},
 	{name: "a name server that gives up", words: "box", lost: fails(
-		engine.Failure{Target: engine.Target{Host: "box", Port: 22}, Err: dnsDead, At: 5000 * ms})},
+		engine.Failure{Candidate: engine.Candidate{Target: engine.Target{Host: "box", Port: 22}}, Err: dnsDead, At: 5000 * ms})},
 	{name: "no such name", words: "box", lost: fails(
-		engine.Failure{Target: engine.Target{Host: "box", Port: 22}, Err: nowhere, At: 5 * ms})},
+		engine.Failure{Candidate: engine.Candidate{Target: engine.Target{Host: "box", Port: 22}}, Err: nowhere, At: 5 * ms})},
 	{name: "a socket that may not be used", words: "unix:/run/box", lost: fails(
-		engine.Failure{Target: engine.Target{Host: "unix:/run/box"}, Addr: engine.Addr{Socket: resolve.Socket{Path: "/run/box"}}, Transport: "unix", Err: local{unix.EACCES}})},
+		engine.Failure{Candidate: engine.Candidate{Target: engine.Target{Host: "unix:/run/box"}, Addr: engine.Addr{Socket: resolve.Socket{Path: "/run/box"}}, Transport: "unix"}, Err: local{unix.EACCES}})},
 }
 
 func TestLost(t *testing.T) {
@@ -171,13 +171,13 @@ func TestWhoFailed(t *testing.T) {
 		f    engine.Failure
 		want string
 	}{
-		{engine.Failure{Target: server, Addr: engine.Addr{AddrPort: netip.MustParseAddrPort("192.0.2.3:1080"), Proxy: &d.Proxies[0]}, Err: unix.ECONNREFUSED},
+		{engine.Failure{Candidate: engine.Candidate{Target: server, Addr: engine.Addr{AddrPort: netip.MustParseAddrPort("192.0.2.3:1080"), Proxy: &d.Proxies[0]}}, Err: unix.ECONNREFUSED},
 			"socks5://192.0.2.3:1080: connection refused"},
-		{engine.Failure{Target: server, Addr: engine.Addr{AddrPort: netip.MustParseAddrPort("192.0.2.3:1080"), Proxy: &d.Proxies[0]}, Err: &engine.ProxyError{Said: "no"}},
+		{engine.Failure{Candidate: engine.Candidate{Target: server, Addr: engine.Addr{AddrPort: netip.MustParseAddrPort("192.0.2.3:1080"), Proxy: &d.Proxies[0]}}, Err: &engine.ProxyError{Said: "no"}},
 			"the proxy said: no"},
-		{engine.Failure{Target: server, Err: nowhere}, "proxy: no such host"},
-		{engine.Failure{Target: box, Err: nowhere}, "no such host"},
-		{engine.Failure{Target: box, Addr: engine.Addr{Command: &d.Commands[0]}, Err: engine.ErrCommandTimeout}, "--jump bastion: no SSH banner within 2 minutes"},
+		{engine.Failure{Candidate: engine.Candidate{Target: server}, Err: nowhere}, "proxy: no such host"},
+		{engine.Failure{Candidate: engine.Candidate{Target: box}, Err: nowhere}, "no such host"},
+		{engine.Failure{Candidate: engine.Candidate{Target: box, Addr: engine.Addr{Command: &d.Commands[0]}}, Err: engine.ErrCommandTimeout}, "--jump bastion: no SSH banner within 2 minutes"},
 	} {
 		lost := fails(tt.f)
 		got := DescribeLoss(&lost, nil, d).What

@@ -38,38 +38,38 @@ func TestLossLines(t *testing.T) {
 		want    string
 	}{
 		{"one address", []engine.Target{other}, engine.Error{Failures: []engine.Failure{
-			{Target: other, Addr: addr("192.0.2.9:2222"), Transport: "tcp", Err: unix.ECONNREFUSED, At: 1234567},
+			{Candidate: engine.Candidate{Target: other, Addr: addr("192.0.2.9:2222"), Transport: "tcp"}, Err: unix.ECONNREFUSED, At: 1234567},
 		}}, `fdrace: no connection to 192.0.2.9:2222: connection refused
   192.0.2.9:2222 over TCP: connection refused (1.2 ms)`},
 		{"two addresses", []engine.Target{box}, engine.Error{Failures: []engine.Failure{
-			{Target: box, Addr: v6, Transport: "mptcp", Err: local{unix.ENETUNREACH}},
-			{Target: box, Addr: v4, Transport: "tcp", Err: unix.ECONNREFUSED, At: 21 * ms},
+			{Candidate: engine.Candidate{Target: box, Addr: v6, Transport: "mptcp"}, Err: local{unix.ENETUNREACH}},
+			{Candidate: engine.Candidate{Target: box, Addr: v4, Transport: "tcp"}, Err: unix.ECONNREFUSED, At: 21 * ms},
 		}}, `fdrace: no connection to box:22: all 2 attempts failed
   [2001:db8::5]:22 over MPTCP: network is unreachable (no IPv6 route) (0.0 ms)
   192.0.2.5:22 over TCP: connection refused (21.0 ms)`},
-		{"no such host", []engine.Target{box}, engine.Error{Failures: []engine.Failure{{Target: box, Err: nowhere, At: 5 * ms}}},
+		{"no such host", []engine.Target{box}, engine.Error{Failures: []engine.Failure{{Candidate: engine.Candidate{Target: box}, Err: nowhere, At: 5 * ms}}},
 			`fdrace: no connection to box:22: no such host
   box: no such host (5.0 ms)
 fdrace: hint: the name does not exist in DNS or /etc/hosts: check the spelling`},
 		{"a name server that fails", []engine.Target{box}, engine.Error{Failures: []engine.Failure{
-			{Target: box, Err: &net.DNSError{Err: "server misbehaving", Name: "box"}, At: 5 * ms}}},
+			{Candidate: engine.Candidate{Target: box}, Err: &net.DNSError{Err: "server misbehaving", Name: "box"}, At: 5 * ms}}},
 			`fdrace: no connection to box:22: name lookup failed: server misbehaving
   box: name lookup failed: server misbehaving (5.0 ms)
 fdrace: hint: the name servers (/etc/resolv.conf lists them) do not work: try the IP address instead of the name`},
 		{"timeout", []engine.Target{box, other}, engine.Error{Cause: context.DeadlineExceeded, Failures: []engine.Failure{
-			{Target: box, Addr: v6, Transport: "tcp", Err: context.DeadlineExceeded, At: 3000 * ms},
-			{Target: box, Family: engine.IPv4, Err: context.DeadlineExceeded, At: 3000 * ms},
+			{Candidate: engine.Candidate{Target: box, Addr: v6, Transport: "tcp"}, Err: context.DeadlineExceeded, At: 3000 * ms},
+			{Candidate: engine.Candidate{Target: box}, Family: engine.IPv4, Err: context.DeadlineExceeded, At: 3000 * ms},
 		}}, `fdrace: no connection to any of 2 targets: timed out after 3s
   [2001:db8::5]:22 (box) over TCP: timed out after 3s
   box: no answer for its IPv4 addresses: timed out after 3s`},
 		{"one address by several targets, and a socket", []engine.Target{box, other}, engine.Error{Failures: []engine.Failure{
-			{Target: other, Also: []engine.Target{box}, Addr: addr("192.0.2.9:2222"), Transport: "tcp", Err: unix.ECONNREFUSED},
-			{Target: engine.Target{Host: "unix:/run/box"}, Addr: engine.Addr{Socket: resolve.Socket{Path: "/run/box"}}, Transport: "unix", Err: unix.ENOENT},
+			{Candidate: engine.Candidate{Target: other, Addr: addr("192.0.2.9:2222"), Transport: "tcp"}, Also: []engine.Target{box}, Err: unix.ECONNREFUSED},
+			{Candidate: engine.Candidate{Target: engine.Target{Host: "unix:/run/box"}, Addr: engine.Addr{Socket: resolve.Socket{Path: "/run/box"}}, Transport: "unix"}, Err: unix.ENOENT},
 		}}, `fdrace: no connection to any of 2 targets: all 2 attempts failed
   192.0.2.9:2222 (box) over TCP: connection refused (0.0 ms)
   unix:/run/box: no such file or directory (0.0 ms)`},
 		{"an errno that needs words", []engine.Target{box}, engine.Error{Failures: []engine.Failure{
-			{Target: box, Addr: v4, Transport: "tcp", Err: local{unix.EACCES}}}},
+			{Candidate: engine.Candidate{Target: box, Addr: v4, Transport: "tcp"}, Err: local{unix.EACCES}}}},
 			`fdrace: no connection to box:22: permission denied (a route or a security policy of this machine forbids it)
   192.0.2.5:22 over TCP: permission denied (a route or a security policy of this machine forbids it) (0.0 ms)`},
 		{"the race could not begin", []engine.Target{box}, engine.Error{Cause: os.NewSyscallError("poll", unix.ENOMEM)},
@@ -90,20 +90,20 @@ func TestEvent(t *testing.T) {
 	box := engine.Target{Host: "box", Port: 22}
 	v6 := addr("[2001:db8::5]:22")
 	for want, e := range map[string]engine.Event{
-		"fdrace:   0.0 ms  resolve box, IPv6":                                                        {Kind: engine.Resolve, Target: box, Family: engine.IPv6},
-		"fdrace:  10.0 ms  resolved box, IPv6 2001:db8::5":                                           {At: 10 * ms, Kind: engine.Resolved, Target: box, Family: engine.IPv6, Addrs: []netip.Addr{v6.Addr()}},
-		"fdrace:  10.0 ms  resolved box, IPv6 2001:db8::5, in place of the answer before":            {At: 10 * ms, Kind: engine.Resolved, Target: box, Family: engine.IPv6, Addrs: []netip.Addr{v6.Addr()}, Replaces: true},
-		"fdrace:  10.0 ms  start [2001:db8::5]:22 over MPTCP":                                        {At: 10 * ms, Kind: engine.Start, Target: box, Addr: v6, Transport: "mptcp"},
-		"fdrace:  10.0 ms  failed [2001:db8::5]:22 over TCP: connection refused":                     {At: 10 * ms, Kind: engine.Failed, Target: box, Addr: v6, Transport: "tcp", Err: unix.ECONNREFUSED},
-		"fdrace: 250.0 ms  start [2001:db8::5]:22 over TCP, attempt 2":                               {At: 250 * ms, Kind: engine.Start, Target: box, Addr: v6, Transport: "tcp", Attempt: 2},
-		"fdrace: 260.0 ms  won [2001:db8::5]:22 over TCP, 3 attempts":                                {At: 260 * ms, Kind: engine.Won, Target: box, Addr: v6, Transport: "tcp", Attempt: 3},
-		"fdrace: 260.0 ms  won [2001:db8::5]:22 over TCP":                                            {At: 260 * ms, Kind: engine.Won, Target: box, Addr: v6, Transport: "tcp", Attempt: 1},
-		"fdrace: 3000.0 ms  cancelled [2001:db8::5]:22 over TCP: timed out":                          {At: 3000 * ms, Kind: engine.Cancelled, Target: box, Addr: v6, Transport: "tcp", Err: context.DeadlineExceeded},
-		"fdrace:   5.0 ms  failed box: no such host":                                                 {At: 5 * ms, Kind: engine.Failed, Target: box, Err: nowhere},
-		"fdrace:   5.0 ms  failed [2001:db8::5]:22: not tried":                                       {At: 5 * ms, Kind: engine.Failed, Target: box, Addr: v6, Err: errors.New("not tried")},
-		"fdrace:  20.0 ms  cancelled [2001:db8::5]:22 over MPTCP from eth0":                          {At: 20 * ms, Kind: engine.Cancelled, Target: box, Addr: v6, Transport: "mptcp", Interface: "eth0"},
-		"fdrace: 3000.0 ms  cancelled box, IPv4: timed out":                                          {At: 3000 * ms, Kind: engine.Cancelled, Target: box, Family: engine.IPv4, Err: context.DeadlineExceeded},
-		"fdrace:   0.1 ms  failed [2001:db8::5]:22 over TCP: network is unreachable (no IPv6 route)": {At: 100000, Kind: engine.Failed, Target: box, Addr: v6, Transport: "tcp", Err: local{unix.ENETUNREACH}},
+		"fdrace:   0.0 ms  resolve box, IPv6":                                                        {Kind: engine.Resolve, Candidate: engine.Candidate{Target: box}, Family: engine.IPv6},
+		"fdrace:  10.0 ms  resolved box, IPv6 2001:db8::5":                                           {At: 10 * ms, Kind: engine.Resolved, Candidate: engine.Candidate{Target: box}, Family: engine.IPv6, Addrs: []netip.Addr{v6.Addr()}},
+		"fdrace:  10.0 ms  resolved box, IPv6 2001:db8::5, in place of the answer before":            {At: 10 * ms, Kind: engine.Resolved, Candidate: engine.Candidate{Target: box}, Family: engine.IPv6, Addrs: []netip.Addr{v6.Addr()}, Replaces: true},
+		"fdrace:  10.0 ms  start [2001:db8::5]:22 over MPTCP":                                        {At: 10 * ms, Kind: engine.Start, Candidate: engine.Candidate{Target: box, Addr: v6, Transport: "mptcp"}},
+		"fdrace:  10.0 ms  failed [2001:db8::5]:22 over TCP: connection refused":                     {At: 10 * ms, Kind: engine.Failed, Candidate: engine.Candidate{Target: box, Addr: v6, Transport: "tcp"}, Err: unix.ECONNREFUSED},
+		"fdrace: 250.0 ms  start [2001:db8::5]:22 over TCP, attempt 2":                               {At: 250 * ms, Kind: engine.Start, Candidate: engine.Candidate{Target: box, Addr: v6, Transport: "tcp"}, Attempt: 2},
+		"fdrace: 260.0 ms  won [2001:db8::5]:22 over TCP, 3 attempts":                                {At: 260 * ms, Kind: engine.Won, Candidate: engine.Candidate{Target: box, Addr: v6, Transport: "tcp"}, Attempt: 3},
+		"fdrace: 260.0 ms  won [2001:db8::5]:22 over TCP":                                            {At: 260 * ms, Kind: engine.Won, Candidate: engine.Candidate{Target: box, Addr: v6, Transport: "tcp"}, Attempt: 1},
+		"fdrace: 3000.0 ms  cancelled [2001:db8::5]:22 over TCP: timed out":                          {At: 3000 * ms, Kind: engine.Cancelled, Candidate: engine.Candidate{Target: box, Addr: v6, Transport: "tcp"}, Err: context.DeadlineExceeded},
+		"fdrace:   5.0 ms  failed box: no such host":                                                 {At: 5 * ms, Kind: engine.Failed, Candidate: engine.Candidate{Target: box}, Err: nowhere},
+		"fdrace:   5.0 ms  failed [2001:db8::5]:22: not tried":                                       {At: 5 * ms, Kind: engine.Failed, Candidate: engine.Candidate{Target: box, Addr: v6}, Err: errors.New("not tried")},
+		"fdrace:  20.0 ms  cancelled [2001:db8::5]:22 over MPTCP from eth0":                          {At: 20 * ms, Kind: engine.Cancelled, Candidate: engine.Candidate{Target: box, Addr: v6, Transport: "mptcp", Interface: "eth0"}},
+		"fdrace: 3000.0 ms  cancelled box, IPv4: timed out":                                          {At: 3000 * ms, Kind: engine.Cancelled, Candidate: engine.Candidate{Target: box}, Family: engine.IPv4, Err: context.DeadlineExceeded},
+		"fdrace:   0.1 ms  failed [2001:db8::5]:22 over TCP: network is unreachable (no IPv6 route)": {At: 100000, Kind: engine.Failed, Candidate: engine.Candidate{Target: box, Addr: v6, Transport: "tcp"}, Err: local{unix.ENETUNREACH}},
 	} {
 		if got := eventLine(e); got != want {
 			t.Errorf("%q, want %q", got, want)
@@ -123,9 +123,9 @@ func TestWinnerOfPlainTCP(t *testing.T) {
 		{unix.ECONNREFUSED, "over TCP (MPTCP is reset on the way) in"},
 		{off, "over TCP (" + off.Error() + ") in"},
 	} {
-		w := &engine.Winner{Addr: addr("192.0.2.5:22"), Transport: "tcp", Elapsed: 270 * ms, Tried: 1, Of: 2}
+		w := &engine.Winner{Candidate: engine.Candidate{Addr: addr("192.0.2.5:22"), Transport: "tcp"}, Elapsed: 270 * ms, Tried: 1, Of: 2}
 		if tt.before != nil {
-			w.Before = []engine.Failure{{Addr: w.Addr, Transport: "mptcp", Err: tt.before}}
+			w.Before = []engine.Failure{{Candidate: engine.Candidate{Addr: w.Addr, Transport: "mptcp"}, Err: tt.before}}
 		}
 		if got, want := winnerLine(w), "fdrace: 192.0.2.5:22 "+tt.want+" 270.0 ms, 1 of 2 tried"; got != want {
 			t.Errorf("%q, want %q", got, want)
@@ -145,7 +145,7 @@ func TestWinnerOfSeveralAttempts(t *testing.T) {
 		{2, 2, true, ", 2 attempts: a packet was lost"},
 		{2, 4, true, ", 4 attempts: a packet was lost"},
 	} {
-		w := &engine.Winner{Addr: addr("192.0.2.5:22"), Transport: "tcp", Elapsed: 270 * ms, Tried: 1, Of: 1, Attempt: tt.attempt, Attempts: tt.attempts, Lost: tt.lost}
+		w := &engine.Winner{Candidate: engine.Candidate{Addr: addr("192.0.2.5:22"), Transport: "tcp"}, Elapsed: 270 * ms, Tried: 1, Of: 1, Attempt: tt.attempt, Attempts: tt.attempts, Lost: tt.lost}
 		if got, want := winnerLine(w), "fdrace: 192.0.2.5:22 over TCP in 270.0 ms, 1 of 1 tried"+tt.want; got != want {
 			t.Errorf("%q, want %q", got, want)
 		}

@@ -9,10 +9,10 @@ import (
 
 func TestStatusText(t *testing.T) {
 	lookup := func(host string, f engine.Family) engine.Event {
-		return engine.Event{Kind: engine.Resolve, Target: engine.Target{Host: host, Port: 22}, Family: f}
+		return engine.Event{Kind: engine.Resolve, Candidate: engine.Candidate{Target: engine.Target{Host: host, Port: 22}}, Family: f}
 	}
 	start := func(to, by, via string) engine.Event {
-		return engine.Event{Kind: engine.Start, Addr: addr(to), Transport: by, Interface: via}
+		return engine.Event{Kind: engine.Start, Candidate: engine.Candidate{Addr: addr(to), Transport: by, Interface: via}}
 	}
 	some := []engine.Event{
 		lookup("box", engine.IPv6), lookup("box", engine.IPv4), lookup("vpn\x1b\u009b", engine.IPv4),

@@ -7,6 +7,8 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
+
+	"fdrace/internal/term"
 )
 
 // avahiSocket is where avahi-daemon speaks its simple protocol: the client sends
@@ -34,16 +36,16 @@ func askAvahi(ctx context.Context, network, host string) ([]netip.Addr, error) {
 // 1 for IPv6, says how the answer came, and not the family of the address.
 func parseAvahi(line, network string) ([]netip.Addr, error) {
 	if code, reason, ok := strings.Cut(line, " "); ok && strings.HasPrefix(code, "-") {
-		return nil, errors.New(clip(reason))
+		return nil, errors.New(term.Sanitize(reason))
 	}
 	f := strings.Fields(line)
 	if len(f) != 5 || f[0] != "+" {
-		return nil, fmt.Errorf("%w: %q", errMalformed, clip(line))
+		return nil, fmt.Errorf("%w: %q", errMalformed, term.Sanitize(line))
 	}
 	index, err := strconv.ParseInt(f[1], 10, 32)
 	addr, addrErr := netip.ParseAddr(f[4])
 	if err != nil || addrErr != nil || addr.Zone() != "" {
-		return nil, fmt.Errorf("%w: %q", errMalformed, clip(line))
+		return nil, fmt.Errorf("%w: %q", errMalformed, term.Sanitize(line))
 	}
 	if !inFamily(network, addr) {
 		return nil, fmt.Errorf("an address of the other family: %v", addr)

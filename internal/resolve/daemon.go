@@ -11,16 +11,13 @@ import (
 	"net"
 	"strings"
 	"syscall"
+
+	"fdrace/internal/term"
 )
 
-const (
-	// maxReply is the longest reply of a daemon that is read, in bytes. Those seen
-	// have fewer than 1000.
-	maxReply = 1 << 16
-
-	// maxText is how many bytes of a daemon's text an error quotes.
-	maxText = 200
-)
+// maxReply is the longest reply of a daemon that is read, in bytes. Those seen have
+// fewer than 1000.
+const maxReply = 1 << 16
 
 var (
 	// errNotRunning means that nobody listens on a daemon's socket.
@@ -29,15 +26,6 @@ var (
 	// errMalformed means that a daemon's reply does not follow its protocol.
 	errMalformed = errors.New("malformed reply")
 )
-
-// clip cuts a daemon's text to maxText bytes. Control characters stay: whoever
-// prints an error replaces them.
-func clip(s string) string {
-	if len(s) > maxText {
-		return strings.ToValidUTF8(s[:maxText], "") + "..."
-	}
-	return s
-}
 
 // askDaemon sends request to the daemon that listens on the Unix socket at path,
 // and returns its reply without the byte end, which finishes it.
@@ -100,7 +88,7 @@ func parseVarlink(reply []byte, out any) error {
 	}
 	if err != nil {
 		// The text of err may contain a part of the reply.
-		return fmt.Errorf("%w: %s", errMalformed, clip(err.Error()))
+		return fmt.Errorf("%w: %s", errMalformed, term.Sanitize(err.Error()))
 	}
 	return nil
 }
@@ -112,5 +100,5 @@ type varlinkError string
 // Error returns the last part of the name.
 func (e varlinkError) Error() string {
 	name := strings.TrimRight(string(e), ".")
-	return "error " + clip(name[strings.LastIndexByte(name, '.')+1:])
+	return "error " + term.Sanitize(name[strings.LastIndexByte(name, '.')+1:])
 }

@@ -13,6 +13,8 @@ import (
 	"syscall"
 	"testing"
 	"unicode/utf8"
+
+	"fdrace/internal/term"
 )
 
 // A daemon is a fake one on a Unix socket. It reads a request up to the byte end,
@@ -112,7 +114,7 @@ func TestAskDaemon(t *testing.T) {
 			if string(reply) != c.want || !errors.Is(err, c.err) {
 				t.Errorf("%.100q, %v; want %.100q, %v", reply, err, c.want, c.err)
 			}
-			if err != nil && len(err.Error()) > 2*maxText {
+			if err != nil && len(err.Error()) > 2*term.MaxForeign {
 				t.Errorf("an error of %d bytes", len(err.Error()))
 			}
 		})
@@ -158,19 +160,6 @@ func TestAskDaemonIsCanceled(t *testing.T) {
 	}
 }
 
-func TestClip(t *testing.T) {
-	for in, want := range map[string]string{
-		"":                               "",
-		strings.Repeat("x", maxText):     strings.Repeat("x", maxText),
-		strings.Repeat("x", maxText+1):   strings.Repeat("x", maxText) + "...",
-		"x" + strings.Repeat("ö", 2*100): "x" + strings.Repeat("ö", 99) + "...",
-	} {
-		if got := clip(in); got != want {
-			t.Errorf("%q: %q, want %q", in, got, want)
-		}
-	}
-}
-
 func TestParseVarlink(t *testing.T) {
 	type reply struct{ Name string }
 	for in, want := range map[string]string{
@@ -180,12 +169,13 @@ func TestParseVarlink(t *testing.T) {
 		`{}`:                                             "",
 		`{"error":"org.varlink.service.PermissionDenied"}`: "error PermissionDenied",
 		`{"error":"a.","parameters":{"name":"box"}}`:       "error a",
-		`{"error":"` + strings.Repeat("x", 300) + `"}`:     "error " + strings.Repeat("x", maxText) + "...",
-		`{"error":1}`:              "malformed reply: json: cannot unmarshal number",
-		`{"parameters":[]}`:        "malformed reply: json: cannot unmarshal array",
-		`{"parameters":{"name":1}`: "malformed reply: unexpected end",
-		``:                         "malformed reply",
-		`[]`:                       "malformed reply",
+		`{"error":"` + strings.Repeat("x", 300) + `"}`:     "error " + strings.Repeat("x", term.MaxForeign-3) + "...",
+		`{"error":"a.\u001b[31m\r\n"}`:                     "error ?[31m??",
+		`{"error":1}`:                                      "malformed reply: json: cannot unmarshal number",
+		`{"parameters":[]}`:                                "malformed reply: json: cannot unmarshal array",
+		`{"parameters":{"name":1}`:                         "malformed reply: unexpected end",
+		``:                                                 "malformed reply",
+		`[]`:                                               "malformed reply",
 		`{"parameters":{"name":` + strings.Repeat("9", 300): "malformed reply",
 		`{"parameters":` + strings.Repeat("[", 1<<16):       "malformed reply",
 	} {
@@ -195,7 +185,7 @@ func TestParseVarlink(t *testing.T) {
 		if err != nil {
 			got = err.Error()
 		}
-		if !strings.HasPrefix(got, want) || want == "" && got != "" || len(got) > maxText+50 {
+		if !strings.HasPrefix(got, want) || want == "" && got != "" || len(got) > term.MaxForeign+50 {
 			t.Errorf("%.60s: %q, want %q", in, got, want)
 		}
 		if strings.HasPrefix(want, "malformed") != errors.Is(err, errMalformed) {
@@ -216,7 +206,7 @@ func FuzzReplies(f *testing.F) {
 	f.Fuzz(func(t *testing.T, reply []byte) {
 		bounded := func(err error) {
 			// A quoted byte has up to four.
-			if err != nil && (len(err.Error()) > 5*maxText || !utf8.ValidString(err.Error()) && utf8.Valid(reply)) {
+			if err != nil && (len(err.Error()) > 5*term.MaxForeign || !utf8.ValidString(err.Error()) && utf8.Valid(reply)) {
 				t.Fatalf("%d bytes: %v", len(err.Error()), err)
 			}
 		}

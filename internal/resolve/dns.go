@@ -5,8 +5,7 @@
 // stub does not do.
 //
 // Whatever a daemon, a responder or a name server sends is untrusted: replies are
-// read up to a limit, and errors quote at most 200 bytes of them. Printing those
-// without control characters is up to the caller.
+// read up to a limit, and errors quote them sanitized and cut (see package term).
 package resolve
 
 import (

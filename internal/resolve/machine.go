@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+
+	"fdrace/internal/term"
 )
 
 // runDir is where the system's daemons have their sockets.
@@ -79,7 +81,7 @@ func (r *machineReply) socket(dir, name string) (s Socket, err error) {
 		s.Path = filepath.Join(dir, "systemd/nspawn/unix-export", name, "ssh")
 		return s, checkPath(s.Path, s.Path)
 	case r.Class == "container":
-		return s, fmt.Errorf("a container of %q, which has no socket for ssh", clip(r.Service))
+		return s, fmt.Errorf("a container of %q, which has no socket for ssh", term.Sanitize(r.Service))
 	case r.VSockCID == nil || *r.VSockCID == math.MaxUint32: // VMADDR_CID_ANY
 		return s, errors.New("the machine has no vsock")
 	}

@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"fdrace/internal/term"
 )
 
 // machined replies to requests for the names in known, and of others that it does not
@@ -71,7 +73,7 @@ func TestMachine(t *testing.T) {
 		"box":    "unix:" + system + "/systemd/nspawn/unix-export/box/ssh",
 		"bad":    "systemd-machined: malformed reply", // the system's is not asked
 		"lxc":    `a container of "libvirt-lxc", which has no socket for ssh`,
-		"long":   `a container of "` + strings.Repeat("x", maxText) + `..."`,
+		"long":   `a container of "` + strings.Repeat("x", term.MaxForeign-3) + `..."`,
 		"none":   "the machine has no vsock",
 		"any":    "the machine has no vsock",
 		"denied": "systemd-machined: error PermissionDenied",

@@ -14,6 +14,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"fdrace/internal/term"
+
 	"golang.org/x/net/dns/dnsmessage"
 )
 
@@ -80,7 +82,7 @@ func TestMDNS(t *testing.T) {
 		{"avahi: malformed", none, avahi("+ x 0 box.local 192.168.1.65"), linksSilent, "ip4", "avahi: malformed reply"},
 		{"avahi: a zone of its own", none, avahi("+ 2 1 box.local fe80::1%x"), linksSilent, "ip6", "avahi: malformed reply"},
 		{"avahi: no address", none, avahi("+ 2 1 box.local box"), linksSilent, "ip6", "avahi: malformed reply"},
-		{"avahi: long", none, avahi("-1 " + strings.Repeat("x", 60_000)), linksSilent, "ip6", "avahi: " + strings.Repeat("x", maxText) + "...; multicast DNS"},
+		{"avahi: long", none, avahi("-1 " + strings.Repeat("x", 60_000)), linksSilent, "ip6", "avahi: " + strings.Repeat("x", term.MaxForeign-3) + "...; multicast DNS"},
 		{"all fail", off, avahi("-15 Timeout reached"), linksSilent, "ip4",
 			`lookup box.local: systemd-resolved: Multicast DNS is off (error NoNameServers; "resolvectl mdns" shows and sets it); avahi: Timeout reached; ` +
 				`multicast DNS: no answer on eth0; DNS: no test asks a real name server`},
