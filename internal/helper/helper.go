@@ -187,6 +187,10 @@ func run(ctx context.Context, o *Options) error {
 	if o.waker != nil {
 		o.waker.start(d)
 	}
+	var families FamilyWatch
+	if o.Verbose > 0 {
+		families.attach(d)
+	}
 	w, err := d.Continue(ctx, started(), targets...)
 	statusLine.erase()
 	if err != nil {
@@ -203,6 +207,9 @@ func run(ctx context.Context, o *Options) error {
 		logLine(words)
 		if o.Verbose > 0 {
 			printErr(words)
+			if silent := families.Silent(w, d.Delay); silent != "" {
+				printErr("fdrace: " + silent)
+			}
 		}
 	}
 	printPaths(o, w)
