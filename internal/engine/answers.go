@@ -392,7 +392,7 @@ func (r *running) standFor(l *lane, services []resolve.Service) {
 
 // discard forgets l, which no longer has a place in the race, and its lookups.
 func (r *running) discard(l *lane) {
-	l.queue, l.err, l.waits = [2][]group{}, nil, 0
+	l.queue, l.group, l.err, l.waits = [2][]group{}, nil, nil, 0
 	for q := range r.lookups {
 		if q.lane == l.index && q.kind != askNAT64 {
 			_ = r.sys.Abandon(q)

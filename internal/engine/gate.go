@@ -238,7 +238,7 @@ func (r *running) renew(now time.Duration) {
 }
 
 func (r *running) renewAt(a *attempt) time.Duration {
-	if r.NoRetry || r.waits != nil || r.waitUntil(a) <= a.answered+ackDelay {
+	if r.NoRetry || r.schedule.blocked != nil || r.waitUntil(a) <= a.answered+ackDelay {
 		return never
 	}
 	return a.answered + ackRenew

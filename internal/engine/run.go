@@ -103,22 +103,21 @@ type running struct {
 	family     Family
 	timeout    time.Duration
 
-	attempts []*attempt       // all of them, in order
-	byFD     map[int]*attempt // by their connections under way
-	gate     gate
-	proxies  proxies
-	commands []*attempt      // those that have started
-	peeks    []*attempt      // those of which a part of the banner has come
-	ageing   bool            // some transport has a MaxAge ...
-	ages     []time.Duration // ... which are these; 0: not asked for yet
-	waits    *attempt        // has its turn, but there was no descriptor left ...
-	full     error           // ... says this
-	asked    []question
-	lookups  map[question]time.Duration // those under way, since when
-	nat64    nat64
-	failures []failure
-	unusable map[Addr]bool // noted, and not to be noted again
-	won      *Winner
+	attempts   []*attempt       // all of them, in order
+	byFD       map[int]*attempt // by their connections under way
+	gate       gate
+	proxies    proxies
+	commands   []*attempt      // those that have started
+	peeks      []*attempt      // those of which a part of the banner has come
+	ageing     bool            // some transport has a MaxAge ...
+	ages       []time.Duration // ... which are these; 0: not asked for yet
+	blockedErr error           // why schedule.blocked could not start
+	asked      []question
+	lookups    map[question]time.Duration // those under way, since when
+	nat64      nat64
+	failures   []failure
+	unusable   map[Addr]bool // noted, and not to be noted again
+	won        *Winner
 }
 
 func (d *Dialer) run(sys system, started *Started, targets []Target) (*Winner, error) {
@@ -247,7 +246,7 @@ func (r *running) loop() (cause error) {
 		switch {
 		case r.gate.closed(now):
 			until = min(until, r.gate.quiet)
-		case r.waits == nil:
+		default:
 			until = min(until, r.schedule.due())
 		}
 		news, err := r.sys.Wait(until)
@@ -273,17 +272,13 @@ func (r *running) start(now time.Duration) (over bool) {
 	if r.gate.closed(now) {
 		return false
 	}
-	if a := r.waits; a != nil {
-		r.waits = nil
-		if over := r.connect(a); over || r.waits != nil {
-			return over
-		}
-	}
-	for a := range r.schedule.starts(now) {
-		if a.tries == 0 {
+	r.schedule.rewind()
+	for a := r.schedule.next(now); a != nil; a = r.schedule.next(now) {
+		if !a.listed {
+			a.listed = true
 			r.attempts = append(r.attempts, a)
 		}
-		if over := r.connect(a); over || r.waits != nil || r.gate.closed(now) {
+		if over := r.connect(a); over || r.schedule.blocked != nil || r.gate.closed(now) {
 			return over
 		}
 	}
@@ -307,7 +302,8 @@ func (r *running) connect(a *attempt) (over bool) {
 			return r.connect(a)
 		}
 		if full && len(r.byFD)+len(r.lookups) > 0 {
-			r.waits, r.full = a, err
+			r.schedule.putBack(a)
+			r.blockedErr = err
 			return false
 		}
 	}
@@ -416,10 +412,10 @@ func (r *running) clear(cause error, commands bool) {
 		return
 	}
 	why := ErrNotTried
-	if r.waits != nil && r.waits.tries == 0 && (r.waits.addr.Command == nil || commands) {
-		why = fmt.Errorf("not tried: %w", r.full)
-		r.noteAttempt(r.waits, why)
-		r.report(Event{Kind: Failed, Candidate: Candidate{Target: r.waits.lanes[0].target, Addr: r.waits.addr}, Err: why})
+	if a := r.schedule.blocked; a != nil && a.tries == 0 && (a.addr.Command == nil || commands) {
+		why = fmt.Errorf("not tried: %w", r.blockedErr)
+		r.noteAttempt(a, why)
+		r.report(Event{Kind: Failed, Candidate: Candidate{Target: a.lanes[0].target, Addr: a.addr}, Err: why})
 	}
 	for l, addr := range r.schedule.left(commands) {
 		r.note(Failure{Candidate: Candidate{Target: l.target, Addr: addr}, Err: why})
