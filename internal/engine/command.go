@@ -97,7 +97,7 @@ func (r *running) onlyCommands(cause error) bool {
 	}
 	r.clear(cause, false)
 	r.timeout = never
-	r.asked, r.lookups = nil, nil
+	r.lookups.stop()
 	r.nat64 = nat64{asked: true, answered: true}
 	r.schedule.onlyCommands()
 	return true

@@ -73,6 +73,19 @@ func (l *lane) remove(addrs []netip.Addr) {
 	}
 }
 
+// answered notes what a means for what l waits for.
+func (l *lane) answered(a answer) {
+	if !a.more {
+		l.waits--
+	}
+	switch a.kind {
+	case askAAAA: // what may come in the place of its addresses is not waited for
+		l.waitsFor6 = l.waitsFor6 && a.more && len(a.addrs) == 0
+	case askA:
+		l.asked4, l.waitsFor4 = a.more && len(a.addrs) == 0, false
+	}
+}
+
 // adopt makes c one of those that l has started.
 func (l *lane) adopt(c *candidate) {
 	if l.own == nil {

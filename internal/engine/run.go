@@ -112,8 +112,7 @@ type running struct {
 	ageing     bool            // some transport has a MaxAge ...
 	ages       []time.Duration // ... which are these; 0: not asked for yet
 	blockedErr error           // why schedule.blocked could not start
-	asked      []question
-	lookups    map[question]time.Duration // those under way, since when
+	lookups    lookups
 	nat64      nat64
 	failures   []failure
 	unusable   map[Addr]bool // noted, and not to be noted again
@@ -129,6 +128,7 @@ func (d *Dialer) run(sys system, started *Started, targets []Target) (*Winner, e
 		family:     d.family(),
 		timeout:    d.Timeout,
 		byFD:       map[int]*attempt{},
+		lookups:    lookups{sys: sys},
 	}
 	if r.timeout == 0 {
 		r.timeout = DefaultTimeout
@@ -164,7 +164,7 @@ func (d *Dialer) run(sys system, started *Started, targets []Target) (*Winner, e
 	for _, l := range r.schedule.lanes {
 		r.prepare(l)
 	}
-	if len(r.asked) > 0 && r.family == AnyFamily && !sys.Route(IPv4) {
+	if len(r.lookups.asked) > 0 && r.family == AnyFamily && !sys.Route(IPv4) {
 		r.askNAT64() // beside the names, so that it costs no time of its own
 	}
 	cause := r.loop()
@@ -301,7 +301,7 @@ func (r *running) connect(a *attempt) (over bool) {
 		if full && r.closeRetry() {
 			return r.connect(a)
 		}
-		if full && len(r.byFD)+len(r.lookups) > 0 {
+		if full && len(r.byFD)+len(r.lookups.pending) > 0 {
 			r.schedule.putBack(a)
 			r.blockedErr = err
 			return false
@@ -425,13 +425,11 @@ func (r *running) clear(cause error, commands bool) {
 			r.note(Failure{Candidate: Candidate{Target: l.target}, Err: l.err})
 		}
 	}
-	for _, q := range r.asked {
-		if began, ok := r.lookups[q]; ok && began != provisional {
-			err := cause
-			if known := r.sys.Abandon(q); known != nil {
-				err = fmt.Errorf("%w: %w", known, cause)
-			}
-			r.note(Failure{Candidate: Candidate{Target: r.schedule.lanes[q.lane].target}, Family: q.kind.family(), Err: err})
+	for q := range r.lookups.unanswered() {
+		err := cause
+		if known := r.sys.Abandon(q); known != nil {
+			err = fmt.Errorf("%w: %w", known, cause)
 		}
+		r.note(Failure{Candidate: Candidate{Target: r.schedule.lanes[q.lane].target}, Family: q.kind.family(), Err: err})
 	}
 }
