@@ -43,7 +43,8 @@ type stateKey struct{}
 //	cable NAME                 joins near and far as the lab's link does, by
 //	                           the kernel alone: no delay and no /dev/net/tun
 //	file [far] PATH FILE       the near host, or the far one, has FILE at PATH
-//	sshd [mptcp] ADDR:PORT...  starts an sshd of the far host
+//	sshd [mptcp] [with=OPTION=VALUE...] ADDR:PORT...
+//	                           starts an sshd of the far host
 //	sshd stop                  ends all there are; sshd.log is complete
 //	far WORD...                runs ip(8) in the far host, without the word "ip"
 //	daemon PROG ARG...         starts PROG in the far host, where it stays
@@ -152,8 +153,12 @@ func (s *state) sshd(ts *testscript.TestScript, args []string) error {
 	if multipath {
 		args = args[1:]
 	}
+	var options []string
+	for len(args) > 0 && strings.HasPrefix(args[0], "with=") {
+		options, args = append(options, strings.TrimPrefix(args[0], "with=")), args[1:]
+	}
 	if len(args) == 0 {
-		return errors.New("usage: sshd [mptcp] ADDR:PORT..., or sshd stop")
+		return errors.New("usage: sshd [mptcp] [with=OPTION=VALUE...] ADDR:PORT..., or sshd stop")
 	}
 	far := lab.FarHost(ts)
 	var at []netip.AddrPort
@@ -171,7 +176,7 @@ func (s *state) sshd(ts *testscript.TestScript, args []string) error {
 			return err
 		}
 	}
-	d, err := lab.StartSSHD(far, s.env.WorkDir, multipath, at...)
+	d, err := lab.StartSSHDWith(far, s.env.WorkDir, multipath, options, at...)
 	if err != nil {
 		return err
 	}
@@ -238,6 +243,7 @@ func (s *state) races(ts *testscript.TestScript, args []string) error {
 	times, errs := make([]time.Duration, n), make([]error, n)
 	var next atomic.Int64
 	var group sync.WaitGroup
+	start := time.Now()
 	for range atOnce {
 		group.Go(func() {
 			err := lab.NearHost(ts).Do(func() error {
@@ -252,8 +258,9 @@ func (s *state) races(ts *testscript.TestScript, args []string) error {
 		})
 	}
 	group.Wait()
+	lab.Timed(ts, start)
 	slices.Sort(times)
-	for _, percent := range []int{50, 85, 95, 99} {
+	for _, percent := range []int{50, 80, 95, 99} {
 		fmt.Fprintf(ts.Stdout(), "p%d %dms\n", percent, times[n*percent/100].Milliseconds())
 	}
 	return errors.Join(errs...)

@@ -55,6 +55,7 @@ func (r *running) settle(l *lane) {
 	}
 	if !(l.answers && notFound(l.err)) {
 		r.note(Failure{Candidate: Candidate{Target: l.target}, Err: l.err})
+		r.askLater(l)
 	}
 	l.err = nil
 }

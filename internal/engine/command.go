@@ -96,7 +96,7 @@ func (r *running) onlyCommands(cause error) bool {
 		return false
 	}
 	r.clear(cause, false)
-	r.timeout = never
+	r.timeout, r.wait.on = never, false
 	r.lookups.stop()
 	r.nat64 = nat64{asked: true, answered: true}
 	r.schedule.onlyCommands()
@@ -104,10 +104,11 @@ func (r *running) onlyCommands(cause error) bool {
 }
 
 // addCommand adds a lane that c makes.
-func (s *schedule) addCommand(c *Command) {
+func (s *schedule) addCommand(c *Command) *lane {
 	l := s.newLane(c.Target)
 	l.runs = c
 	s.commands.tiers = append(s.commands.tiers, []*lane{l})
+	return l
 }
 
 // commandDue is when the next command may start.
@@ -121,6 +122,12 @@ func (s *schedule) commandDue() time.Duration {
 		return never
 	}
 	return s.root.last + s.commands.gap
+}
+
+// commandOpen reports whether a command's turn has come, but it has not started: the
+// gate is closed.
+func (s *schedule) commandOpen() bool {
+	return slices.ContainsFunc(s.open, func(l *lane) bool { return l.runs != nil && !l.started })
 }
 
 // onlyCommands forgets all lanes but those of commands.

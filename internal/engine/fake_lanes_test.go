@@ -15,7 +15,7 @@ func (f *fake) startCommand(name string, p peer) int {
 
 func (f *fake) Heard(fd int) error {
 	c := f.open[fd]
-	p := f.hosts[c.name]
+	p, _ := f.peer(c.name)
 	if p.half && !c.asked {
 		c.asked = true
 		return errHalf
@@ -25,7 +25,7 @@ func (f *fake) Heard(fd int) error {
 
 func (f *fake) Converse(fd int, h *handshake) error {
 	c := f.open[fd]
-	p := f.hosts[c.name]
+	p, _ := f.peer(c.name)
 	if !c.asked {
 		if other := f.asked; c.proxy && other != nil && f.now-f.askedAt < f.delay && f.isOpen(other) {
 			f.t.Errorf("at %v %s is asked, and since %v %s", f.now, c.name, f.askedAt, other.name)

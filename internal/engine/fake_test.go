@@ -42,6 +42,7 @@ type fake struct {
 	asked            *conn // the last proxy that was
 	askedAt          time.Duration
 	log              []string
+	checked          map[string]bool  // whose host key was
 	release          map[string]error // by peer
 	worse            string           // addresses that RFC 6724 has last
 	noRoute6, route4 bool             // there is no IPv6; there is IPv4 beside NAT64
@@ -57,6 +58,8 @@ type reply struct {
 	more  bool // it is answered again, by "host MAC again" and so on
 
 	replaces string // of the answer before
+
+	from time.Duration // before this there is no such name
 }
 
 // A peer answers a SYN: with err, and after a round trip. inside says that the
@@ -77,6 +80,12 @@ type peer struct {
 	refuse error         // in its reply
 	deaf   bool          // it has none, nor has a command a banner
 	half   bool          // its banner comes in two parts
+
+	key     string        // what a check of its host key says, see fake.hostKeys
+	verdict time.Duration // how long that takes
+
+	up     time.Duration // before this it is another peer
+	before *peer         // nil: silent
 }
 
 // A conn is up at some time, and from some time on its server sees it: when it
@@ -93,6 +102,7 @@ type conn struct {
 	looked bool
 	proxy  bool
 	asked  bool
+	checks bool // it is a program's, which checks the host key
 	half   bool
 }
 
@@ -141,6 +151,9 @@ func (f *fake) Lookup(q question) {
 		}
 		return
 	}
+	if f.now < r.from {
+		r = reply{after: r.after, err: nxdomain}
+	}
 	f.after(r.after, event{answer: f.answer(q, r)})
 	if r.more {
 		again := f.dns[strings.TrimSuffix(q.host, ".")+questions[q.kind]+" again"]
@@ -174,6 +187,8 @@ func (f *fake) answer(q question, r reply) *answer {
 	}
 	return a
 }
+
+func (f *fake) Refresh() {}
 
 func (f *fake) Abandon(question) error { return nil }
 
@@ -230,7 +245,7 @@ func (f *fake) Connect(t *Transport, to Addr, via string) (int, bool, error) {
 	if f.limit > 0 && len(f.open)+f.asks >= f.limit {
 		return -1, false, errSocket{errFull}
 	}
-	p, known := f.hosts[name]
+	p, known := f.peer(name)
 	if known && p.inside && p.err != nil {
 		f.say("try %s: %v", name, p.err)
 		return -1, false, p.err
@@ -260,6 +275,18 @@ func (f *fake) Connect(t *Transport, to Addr, via string) (int, bool, error) {
 		f.after(p.rtt, event{ended: &ended{f.nextFD, p.err}})
 	}
 	return f.nextFD, p.inside, nil
+}
+
+// peer returns what name is at present.
+func (f *fake) peer(name string) (p peer, known bool) {
+	p, known = f.hosts[name]
+	if known && f.now < p.up {
+		if p.before == nil {
+			return peer{}, false
+		}
+		p = *p.before
+	}
+	return p, known
 }
 
 func (f *fake) connected(c *conn) {
@@ -334,14 +361,14 @@ func (f *fake) Verify(t *Transport, fd int) error {
 }
 
 func (f *fake) Hold(fd int) {
-	if c := f.open[fd]; !c.up || c.shown && !c.proxy {
+	if c := f.open[fd]; !c.up || c.shown && !c.proxy && !c.eager {
 		f.t.Errorf("Hold of %s: connected %v, shown %v", c.name, c.up, c.shown)
 	}
 }
 
 func (f *fake) Look(t *Transport, fd int) error {
 	c := f.open[fd]
-	p := f.hosts[c.name]
+	p, _ := f.peer(c.name)
 	if !c.looked {
 		c.looked = true
 		f.say("ack %s", c.name)
@@ -365,13 +392,17 @@ func (f *fake) Look(t *Transport, fd int) error {
 }
 
 // show has the server see c. It sees one connection at a time, but for those
-// that had a whole delay to speak, and those whose ACK cannot be held back.
+// that had a whole delay to speak, and those whose ACK cannot be held back, and but for one whose host key was checked,
+// which may take longer than its turn.
 func (f *fake) show(c *conn) {
 	if c.shown {
 		return
 	}
 	c.shown, c.since = true, f.now
 	for _, other := range f.open {
+		if f.checked[c.name] {
+			continue
+		}
 		if other != c && other.shown && !other.eager && !c.eager && !other.proxy && !c.proxy && f.now-other.since < f.delay {
 			f.t.Errorf("at %v a server sees %s, and since %v %s", f.now, c.name, other.since, other.name)
 		}
@@ -413,6 +444,9 @@ func (f *fake) Close(t *Transport, fd int) {
 	case c == nil:
 		f.t.Errorf("Close of fd %d, which is not open", fd)
 		return
+	case c.checks:
+		f.say("end check %s", c.name)
+		f.checked[c.name] = true
 	case c.up:
 		f.say("reset %s", c.name)
 	default:
@@ -424,7 +458,7 @@ func (f *fake) Close(t *Transport, fd int) {
 
 // start is ready for d's race.
 func (f *fake) start(t *testing.T, d *Dialer) {
-	f.t, f.open, f.given, f.syns = t, map[int]*conn{}, map[int]*conn{}, map[string]int{}
+	f.t, f.open, f.given, f.syns, f.checked = t, map[int]*conn{}, map[int]*conn{}, map[string]int{}, map[string]bool{}
 	f.noRetry = d.NoRetry
 	if f.delay = d.Delay; f.delay == 0 {
 		f.delay = DefaultDelay

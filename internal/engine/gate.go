@@ -19,10 +19,11 @@ import (
 
 // A gate lets the connections of a race through to their servers, one by one.
 type gate struct {
-	turn  *attempt      // the last that was shown to its server, and has not spoken
-	until time.Duration // when the next has its turn, if turn has not ended before
-	quiet time.Duration // until then nothing is begun, if turn has not ended before
-	held  []*attempt    // connected and unacknowledged, in the order of their answers
+	turn    *attempt      // the last that was shown to its server, and has not spoken
+	until   time.Duration // when the next has its turn, if turn has not ended before
+	quiet   time.Duration // until then nothing is begun, if turn has not ended before
+	awaited []*attempt    // another process checks their host keys
+	held    []*attempt    // connected and unacknowledged, in the order of their answers
 }
 
 const (
@@ -54,7 +55,7 @@ func (g *gate) closed(now time.Duration) bool { return g.turn != nil && now < g.
 
 // waitUntil is when a, which has connected, may be shown to its server.
 func (r *running) waitUntil(a *attempt) (until time.Duration) {
-	if r.gate.turn != nil && r.holds(a) { // or else it has been seen
+	if r.gate.turn != nil && r.gate.turn != a && r.holds(a) { // or else it has been seen
 		until = r.gate.until
 	}
 	if grace := r.grace(a); grace > 0 {
@@ -112,6 +113,9 @@ func (r *running) admit(a *attempt) (over bool) {
 		r.cancel(a, nil)
 		return false
 	}
+	if err == nil {
+		err = r.checkHostKey(a)
+	}
 	if err == nil && r.Banner != "" {
 		err = r.sys.Look(t, a.fd)
 	}
@@ -120,7 +124,9 @@ func (r *running) admit(a *attempt) (over bool) {
 		r.win(a)
 		return !r.RunAll
 	case errNotYet, errHalf:
-		r.show(a)
+		if !a.check.waits {
+			r.show(a)
+		}
 		if err == errHalf {
 			r.peekLater(a)
 		}
@@ -197,6 +203,9 @@ func (r *running) leave(a *attempt) {
 	if i := slices.Index(r.gate.held, a); i >= 0 {
 		r.gate.held = slices.Delete(r.gate.held, i, i+1)
 	}
+	if i := slices.Index(r.gate.awaited, a); i >= 0 {
+		r.gate.awaited = slices.Delete(r.gate.awaited, i, i+1)
+	}
 	if i := slices.Index(r.proxies.ready, a); i >= 0 {
 		r.proxies.ready = slices.Delete(r.proxies.ready, i, i+1)
 	}
@@ -238,7 +247,10 @@ func (r *running) renew(now time.Duration) {
 }
 
 func (r *running) renewAt(a *attempt) time.Duration {
-	if r.NoRetry || r.schedule.blocked != nil || r.waitUntil(a) <= a.answered+ackDelay {
+	switch {
+	case r.NoRetry || r.schedule.blocked != nil:
+		return never
+	case r.waitUntil(a) <= a.answered+ackDelay:
 		return never
 	}
 	return a.answered + ackRenew

@@ -14,6 +14,9 @@ type lane struct {
 	proxy  *Proxy   // whose server target is, if not nil
 	runs   *Command // that leads to target, if not nil
 	index  int      // in schedule.lanes
+	listed bool     // it is not inside another
+
+	lastAsked time.Duration // when its first question was asked last
 
 	// waits counts the questions whose answer is still to come. The lane holds
 	// its first attempt back for IPv6's until patience has run out.

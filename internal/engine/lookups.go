@@ -2,6 +2,7 @@ package engine
 
 import (
 	"iter"
+	"slices"
 	"time"
 )
 
@@ -11,6 +12,7 @@ type lookups struct {
 	sys     system
 	asked   []question                 // for lanes, in order
 	pending map[question]time.Duration // since when
+	repeats bool                       // a question may be asked again when it has an answer
 	stopped bool
 }
 
@@ -23,7 +25,9 @@ func (s *lookups) ask(q question) bool {
 	if s.isPending(q) {
 		return false
 	}
-	s.asked = append(s.asked, q)
+	if !s.repeats || !slices.Contains(s.asked, q) {
+		s.asked = append(s.asked, q)
+	}
 	return true
 }
 
@@ -75,6 +79,14 @@ func (s *lookups) abandon(lane int) {
 			delete(s.pending, q)
 		}
 	}
+}
+
+// reset ends all lookups.
+func (s *lookups) reset() {
+	for q := range s.pending {
+		_ = s.sys.Abandon(q)
+	}
+	s.asked, s.pending = nil, nil
 }
 
 // stop forgets all lookups, and has take refuse what is still to come.

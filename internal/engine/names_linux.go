@@ -264,6 +264,9 @@ func toNetip(a *stub.Addr) netip.Addr {
 	return addr
 }
 
+// refresh has the configuration read again for what is looked up from now on.
+func (s *names) refresh() { s.conf, s.health = nil, nil }
+
 // close ends all that is under way.
 func (s *names) close(k *kernel) {
 	for _, l := range s.lookups {

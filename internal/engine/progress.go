@@ -16,6 +16,9 @@ type Progress struct {
 	// Trying has the lookups, then the attempts under way, each as the
 	// Resolve or the Start that it began with.
 	Trying []Event
+
+	// Waiting has what is tried again later, each as the Failed that it ended with.
+	Waiting []Event
 }
 
 func (r *running) progress(now time.Duration) Progress {
@@ -31,6 +34,14 @@ func (r *running) progress(now time.Duration) Progress {
 			e := r.event(Start, a, nil)
 			e.At = a.began
 			p.Trying = append(p.Trying, e)
+		}
+	}
+	for _, w := range r.wait.attempts {
+		p.Waiting = append(p.Waiting, r.event(Failed, w.attempt, w.err))
+	}
+	for _, f := range r.failures {
+		if f.attempt == nil && len(r.wait.lanes) > 0 {
+			p.Waiting = append(p.Waiting, Event{Kind: Failed, Candidate: f.Candidate, Err: f.Err})
 		}
 	}
 	return p

@@ -79,7 +79,7 @@ func (r *running) askDue() time.Duration {
 	if p.asked != nil && !p.asked.ended {
 		due = max(due, p.patient)
 	}
-	if r.gate.turn != nil {
+	if r.gate.turn != nil && r.gate.turn != p.ready[0] {
 		due = max(due, r.gate.quiet)
 	}
 	return due

@@ -63,6 +63,9 @@ func (r *running) ask(l *lane, k kind, host string) {
 	if !r.lookups.ask(q) {
 		return
 	}
+	if l.waits == 0 {
+		l.lastAsked = r.sys.Now()
+	}
 	l.waits++
 	if k == askAAAA {
 		l.waitsFor6 = true

@@ -22,6 +22,10 @@ type system interface {
 	// known of it.
 	Abandon(q question) error
 
+	// Refresh forgets what is known of the network, for a race that waits: it may
+	// be another one by now.
+	Refresh()
+
 	// Route reports whether there is a way to the internet of a family.
 	Route(f Family) bool
 
@@ -61,6 +65,15 @@ type system interface {
 	// Heard looks for a banner on fd, of a command. It returns errNotYet or errHalf
 	// if it may still come: after errHalf Wait tells only of the command's end.
 	Heard(fd int) error
+
+	// StartCheck has start start a program that checks the server of fd, which has
+	// connected. It completes fd's handshake and closes fd. Wait tells when there is
+	// something to be read from check, the program's stderr; Close ends the program.
+	// After an error fd is still there.
+	StartCheck(fd int, start func(conn, stderr int) (pid int, err error)) (check int, err error)
+
+	// ReadCheck returns all that the program has written, and whether it has ended.
+	ReadCheck(check int) (said string, ended bool)
 
 	// Release completes fd's handshake, takes it out of the system's hands and
 	// makes it what Winner.FD promises.
@@ -117,6 +130,8 @@ type running struct {
 	failures   []failure
 	unusable   map[Addr]bool // noted, and not to be noted again
 	won        *Winner
+	targets    []Target
+	wait       waiting
 }
 
 func (d *Dialer) run(sys system, started *Started, targets []Target) (*Winner, error) {
@@ -129,10 +144,12 @@ func (d *Dialer) run(sys system, started *Started, targets []Target) (*Winner, e
 		timeout:    d.Timeout,
 		byFD:       map[int]*attempt{},
 		lookups:    lookups{sys: sys},
+		targets:    targets,
 	}
 	if r.timeout == 0 {
 		r.timeout = DefaultTimeout
 	}
+	r.startWaiting()
 	if len(r.transports) == 0 {
 		r.transports = make([]Transport, 1)
 	}
@@ -140,7 +157,7 @@ func (d *Dialer) run(sys system, started *Started, targets []Target) (*Winner, e
 	if delay == 0 {
 		delay = DefaultDelay
 	}
-	r.schedule = newSchedule(delay, d.HeadStart, len(r.transports), targets)
+	r.schedule = newSchedule(delay, len(r.transports))
 	r.schedule.interfaces = r.otherWays
 	r.schedule.noRetry = r.NoRetry
 	r.schedule.banner = r.Banner != ""
@@ -151,21 +168,13 @@ func (d *Dialer) run(sys system, started *Started, targets []Target) (*Winner, e
 		}
 		r.ageing = r.ageing || r.transports[i].MaxAge != nil
 	}
-	for i := range d.Proxies {
-		r.schedule.addProxy(&d.Proxies[i])
-	}
 	r.schedule.commands.gap = d.Fallback
 	if d.Fallback == 0 {
 		r.schedule.commands.gap = DefaultFallback
 	}
+	r.begin()
 	for i := range d.Commands {
-		r.schedule.addCommand(&d.Commands[i])
-	}
-	for _, l := range r.schedule.lanes {
-		r.prepare(l)
-	}
-	if len(r.lookups.asked) > 0 && r.family == AnyFamily && !sys.Route(IPv4) {
-		r.askNAT64() // beside the names, so that it costs no time of its own
+		r.prepare(r.schedule.addCommand(&d.Commands[i]))
 	}
 	cause := r.loop()
 	elapsed := sys.Now()
@@ -174,6 +183,22 @@ func (d *Dialer) run(sys system, started *Started, targets []Target) (*Winner, e
 		return nil, &Error{Cause: cause, Elapsed: elapsed, Failures: r.accounts()}
 	}
 	return r.won, nil
+}
+
+// begin adds the lanes of the targets and proxies.
+func (r *running) begin() {
+	first := len(r.schedule.lanes)
+	r.schedule.addTargets(r.HeadStart, r.targets)
+	for i := range r.Proxies {
+		r.schedule.addProxy(&r.Proxies[i])
+	}
+	for _, l := range r.schedule.lanes[first:] {
+		l.listed = true
+		r.prepare(l)
+	}
+	if len(r.lookups.asked) > 0 && r.family == AnyFamily && !r.sys.Route(IPv4) {
+		r.askNAT64() // beside the names, so that it costs no time of its own
+	}
 }
 
 // via is the interface that a is bound to.
@@ -224,16 +249,17 @@ func (r *running) loop() (cause error) {
 	}
 	for now := time.Duration(0); ; now = r.sys.Now() { // the first attempts are of the beginning
 		if now >= r.timeout {
-			if r.Banner == "" && r.admitHeld(never) {
+			if r.Banner == "" && r.HostKey == nil && r.admitHeld(never) {
 				return nil
 			}
 			if !r.onlyCommands(context.DeadlineExceeded) {
 				return context.DeadlineExceeded
 			}
 		}
+		r.retryFailed(now)
 		r.startNAT64(now)
 		r.expireCommands(now)
-		if over := r.admitHeld(now) || r.peek(now) || r.start(now) || r.askProxies(now); over || r.schedule.over() {
+		if over := r.admitHeld(now) || r.tendChecks(now) || r.peek(now) || r.start(now) || r.askProxies(now); over || r.schedule.over() && !r.isWaiting() {
 			return nil
 		}
 		if now >= tick {
@@ -242,7 +268,7 @@ func (r *running) loop() (cause error) {
 				tick = now + tickEvery
 			}
 		}
-		until := min(r.timeout, tick, r.gateDue(), r.expireDue(now), r.nat64.due(), r.askDue(), r.commandsDue(), r.peekDue())
+		until := min(r.timeout, tick, r.gateDue(), r.expireDue(now), r.nat64.due(), r.askDue(), r.commandsDue(), r.peekDue(), r.checksDue(), r.waitDue())
 		switch {
 		case r.gate.closed(now):
 			until = min(until, r.gate.quiet)
@@ -310,6 +336,7 @@ func (r *running) connect(a *attempt) (over bool) {
 	busy := a.addr.Socket.Path != "" && errors.Is(err, syscall.EAGAIN)
 	if a.err == nil { // or it waits since its first try for room
 		a.tries++
+		a.lastBegan = r.sys.Now()
 		r.report(r.event(Start, a, nil))
 	}
 	switch {
@@ -345,6 +372,8 @@ func (r *running) ended(fd int, err error) (over bool) {
 		return false
 	case a.addr.Command != nil:
 		return r.spoke(a)
+	case a.check.runs:
+		return r.readCheck(a)
 	case a.talk != nil && !a.talk.done:
 		return r.converse(a)
 	case a.fd >= 0 && !a.shown:
@@ -371,6 +400,7 @@ func (r *running) ended(fd int, err error) (over bool) {
 }
 
 func (r *running) failed(a *attempt, err error) {
+	seen := a.shown || a.fd >= 0 && !r.holds(a)
 	r.closeTries(a)
 	var socket errSocket
 	a.err, a.ended = err, true
@@ -378,6 +408,9 @@ func (r *running) failed(a *attempt, err error) {
 	r.report(r.event(Failed, a, err))
 	r.noteAttempt(a, err)
 	r.failedIPv4(a, err)
+	if !errors.As(err, &socket) {
+		r.retryLater(a, err, seen)
+	}
 }
 
 // clear closes what is still under way, commands only if they are to be. After a
@@ -395,10 +428,16 @@ func (r *running) clear(cause error, commands bool) {
 		switch {
 		case cause != nil && a.talk != nil && !a.talk.done:
 			why = fmt.Errorf("%w: %w", ErrNoReply, cause)
+		case cause != nil && a.check.runs:
+			why = fmt.Errorf("%w: %w", ErrUnchecked, cause)
+		case cause != nil && a.check.waits:
+			why = fmt.Errorf("%w: %w", ErrBeingChecked, cause)
 		case cause != nil && a.shown:
 			why = fmt.Errorf("%w: %w", ErrNoBanner, cause)
 		case cause != nil && held:
 			why = fmt.Errorf("%w: %w", ErrNotAsked, cause)
+		case cause != nil && a.was != nil && r.sys.Now() < a.lastBegan+tryAgain:
+			why = a.was
 		case cause != nil && a.err != nil:
 			why = fmt.Errorf("%w: %w", a.err, cause)
 		}

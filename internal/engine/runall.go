@@ -20,6 +20,8 @@ func (r *running) winRunAll(a *attempt) {
 	for _, b := range r.attempts {
 		switch {
 		case b.ended || b.tries == 0:
+		case b.check.runs:
+			r.cancel(b, ErrUnchecked)
 		case b.shown:
 			r.cancel(b, ErrNoBanner)
 		case b.talk != nil:

@@ -71,8 +71,12 @@ type candidate struct {
 	synthesized   bool // it is tried by IPv6 as well (NAT64)
 }
 
-func newSchedule(delay, headStart time.Duration, transports int, targets []Target) *schedule {
-	s := &schedule{delay: delay, transports: transports, known: map[Addr]*candidate{}}
+func newSchedule(delay time.Duration, transports int) *schedule {
+	return &schedule{delay: delay, transports: transports, known: map[Addr]*candidate{}}
+}
+
+// addTargets adds a lane for each of targets.
+func (s *schedule) addTargets(headStart time.Duration, targets []Target) {
 	s.root.gap = min(headStart, never/2) // no sum of it overflows
 	seen := map[Target]bool{}
 	for _, t := range targets {
@@ -81,7 +85,6 @@ func newSchedule(delay, headStart time.Duration, transports int, targets []Targe
 			s.root.tiers = append(s.root.tiers, []*lane{s.newLane(t)})
 		}
 	}
-	return s
 }
 
 // newLane makes a lane of t. It is for the caller to put it into an order.
@@ -146,7 +149,7 @@ func (s *schedule) tooSoon(c *candidate, now time.Duration) bool {
 func (s *schedule) openLanes(now time.Duration) {
 	s.open = append(s.open, s.root.start(now)...)
 	s.open = append(s.open, s.proxies.start(now)...)
-	if s.commandDue() <= now {
+	if s.commandDue() <= now && !s.commandOpen() {
 		s.open = append(s.open, s.commands.start(now)...)
 	}
 	for i := 0; i < len(s.open); i++ { // which grows meanwhile
@@ -160,6 +163,9 @@ func (s *schedule) openLanes(now time.Duration) {
 // came to a first: l then shares its fate, and waits for it as for its own.
 func (s *schedule) enter(l *lane, a Addr, now time.Duration) *candidate {
 	l.started = true
+	if l.runs != nil {
+		s.commands.next = max(s.commands.next, now+s.commands.gap)
+	}
 	c, known := s.known[a]
 	if !known {
 		c = &candidate{addr: a, started: now}

@@ -34,7 +34,8 @@ type kernel struct {
 
 	names    names
 	children children
-	routes   [3]route // by Family
+	checks   map[int]*checkProgram // by their stderr
+	routes   [3]route              // by Family
 
 	// What other goroutines have to say: they add to answers and write a byte
 	// to wake[1]. There is no pipe before somebody could have anything to say.
@@ -328,6 +329,10 @@ func same(a, b unix.Sockaddr) bool {
 func (k *kernel) Close(t *Transport, fd int) {
 	if _, ok := k.children.running[fd]; ok {
 		k.dismiss(fd)
+		return
+	}
+	if _, ok := k.checks[fd]; ok {
+		k.endCheck(fd)
 		return
 	}
 	connected := true

@@ -59,6 +59,10 @@ type Options struct {
 	Or       []string `sep:"none" placeholder:"COMMAND"`
 	Fallback *span    `placeholder:"1s"`
 
+	HostKey       *string `placeholder:"NAME"`
+	KnownHosts    *string `placeholder:"FILE"`
+	HostKeyAlways bool
+
 	Verbose int    `short:"v" type:"counter"`
 	Log     string `placeholder:"FILE"`
 

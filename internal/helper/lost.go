@@ -74,7 +74,7 @@ func newRaceError(ctx context.Context, err error, targets []engine.Target, d *en
 	}
 	plain := *d
 	plain.Transports, plain.Probe, plain.RunAll, plain.Banner = nil, true, false, ""
-	plain.Report, plain.OnProgress = nil, nil
+	plain.Report, plain.OnProgress, plain.HostKey, plain.Wait = nil, nil, nil, 0
 	plain.Timeout = plainTimeout
 	w, err := plain.Dial(ctx, targets...)
 	if err != nil {

@@ -48,6 +48,7 @@ func State() string {
 //go:nocheckptr
 func begin(sp unsafe.Pointer) {
 	begun = true
+	logs := false
 	argc := *(*uintptr)(sp)
 	for i := argc + 1; ; i++ {
 		p := stackWord(sp, i)
@@ -57,10 +58,13 @@ func begin(sp unsafe.Pointer) {
 		v := text(p)
 		if value, ok := variable(v, prestartEnv); ok && value == "0" {
 			disabled = true
-			return
 		}
 		if value, ok := variable(v, logEnv); ok && value != "" {
-			return
+			logs = true
+		}
+		if value, ok := variable(v, "GOMAXPROCS="); ok && len(value) > 2 {
+			// The runtime allocates 25 KB for each. Two digits are enough.
+			*(*byte)(unsafe.Add(unsafe.Pointer(unsafe.StringData(value)), 2)) = 0
 		}
 		if value, ok := variable(v, "LOCALDOMAIN="); ok && localDomain == "" {
 			localDomain = value
@@ -70,7 +74,7 @@ func begin(sp unsafe.Pointer) {
 		}
 	}
 	n := int(argc) - 1
-	if n < 1 || n > len(mem.argv) {
+	if n < 1 || n > len(mem.argv) || disabled || logs {
 		return
 	}
 	for i := range mem.argv {
@@ -79,8 +83,17 @@ func begin(sp unsafe.Pointer) {
 		}
 	}
 	if mem.cmdline.parse(firstArgs(mem.argv[:], n)) && isReady() {
+		resetSIGTERM()
 		race(&mem.cmdline)
 	}
+}
+
+// resetSIGTERM makes SIGTERM end the process although the parent ignores it, as the
+// runtime does. SIGINT and SIGHUP stay ignored there, too. ssh ignores SIGPIPE for its
+// helper, and a SIGPIPE that somebody sends has no effect on the runtime, either.
+func resetSIGTERM() {
+	var action [4]uintptr // the kernel's struct sigaction: SIG_DFL
+	syscall.RawSyscall6(unix.SYS_RT_SIGACTION, uintptr(unix.SIGTERM), uintptr(unsafe.Pointer(&action)), 0, unsafe.Sizeof(action[0]), 0, 0)
 }
 
 // isReady reports whether stdout is what fdpass.Socket looks for, and stdin and stderr

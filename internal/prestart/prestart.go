@@ -18,8 +18,9 @@
 //     or can fail a bounds check (TestBounds). Packages stub and rawsys, which are
 //     called, obey the same rules.
 //   - No package is initialized yet: variables have only what the linker can put there.
-//   - Nothing that is set here disturbs the runtime. It sets FS again itself, and no
-//     memory of it is touched. Signals keep the actions that the parent has left.
+//   - Nothing that is set here disturbs the runtime. It sets FS and the actions of
+//     signals itself, and its memory is not touched. A huge GOMAXPROCS in the
+//     environment is made a small one.
 //   - With cgo, the dynamic linker has to run first. The entry then does nothing.
 //   - The race detector and the sanitizers call their own runtimes. The entry is not in
 //     such builds, nor in those with the tag noprestart.
