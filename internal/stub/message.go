@@ -229,7 +229,7 @@ func sameName(m []byte, a, b int) bool {
 // AppendName appends the name at offset at of the message m to b, with dots
 // between its labels and none at the end: nothing for the root. b must have room
 // for it; 254 bytes are enough. AppendName reports false if there is no valid
-// name, if a label has a dot in it, and if there is no stackgrow.
+// name, if a label has a dot in it, or if b is too short.
 func AppendName(b, m []byte, at int) ([]byte, bool) {
 	for length := 0; ; {
 		text, rest, ok := label(m, at)
