@@ -64,7 +64,7 @@ func (r *records) next() bool {
 // those of the type asked for whose owner is the name asked for, or the name to
 // which CNAME records lead from there. Records of other owners do not count.
 type Answer struct {
-	// What Next found.
+	// The record that Next has found.
 	Addr Addr    // of an A or AAAA record
 	SRV  Service // of an SRV record
 
