@@ -171,8 +171,7 @@ func (s *state) sshd(ts *testscript.TestScript, args []string) error {
 		if a.Addr().IsUnspecified() || a.Addr().IsLinkLocalUnicast() {
 			continue // the latter is a cable's
 		}
-		// Twice the same is no error.
-		if err := far.IP("address replace " + a.Addr().String() + " dev lo nodad"); err != nil {
+		if err := far.Address(a.Addr()); err != nil {
 			return err
 		}
 	}

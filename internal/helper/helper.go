@@ -180,6 +180,10 @@ func run(ctx context.Context, o *Options) error {
 	}
 	d.Hangup = []int{ssh}
 
+	var families FamilyWatch
+	if o.Verbose > 0 {
+		families.attach(d)
+	}
 	w, err := d.Continue(ctx, started(), targets...)
 	statusLine.erase()
 	if err != nil {
@@ -196,6 +200,9 @@ func run(ctx context.Context, o *Options) error {
 		logLine(words)
 		if o.Verbose > 0 {
 			printErr(words)
+			if silent := families.Silent(w, d.Delay); silent != "" {
+				printErr("fdrace: " + silent)
+			}
 		}
 	}
 	printPaths(o, w)
@@ -204,7 +211,7 @@ func run(ctx context.Context, o *Options) error {
 
 // started returns what was done of the race before the runtime.
 func started() *engine.Started {
-	conns, lookups, age := prestart.Taken()
+	conns, lookups, age := prestart.Handoff()
 	s := &engine.Started{Age: age, Lookups: lookups}
 	for _, c := range conns {
 		if s.Sockets == nil {

@@ -131,6 +131,9 @@ func (e *raceError) why(lost *engine.Error) string {
 	case errors.Is(lost.Cause, context.DeadlineExceeded) && e.plain.IsValid():
 		return fmt.Sprintf("%s: %s", errDropped, e.timedOut())
 	case errors.Is(lost.Cause, context.DeadlineExceeded):
+		if one := joinFamilies(lost.Failures); len(one) == 1 {
+			return e.by(one[0]) + e.reason(one[0])
+		}
 		return e.timedOut()
 	case lost.Cause != nil:
 		return term.Sanitize(lost.Cause.Error())
