@@ -53,6 +53,7 @@ func (r *running) startWaiting() {
 	if r.Wait > 0 && !r.RunAll {
 		r.wait = waiting{on: true, timeout: r.timeout, round: r.timeout}
 		r.timeout = r.Wait
+		r.lookups.repeats = true
 	}
 }
 
@@ -148,13 +149,8 @@ func (r *running) startOver(now time.Duration) {
 	}
 	r.attempts = slices.DeleteFunc(r.attempts, func(a *attempt) bool { return !isCommand(a) })
 	r.failures = slices.DeleteFunc(r.failures, func(f failure) bool { return f.attempt == nil || !isCommand(f.attempt) })
-	for q := range r.lookups {
-		_ = r.sys.Abandon(q)
-	}
-	if r.waits != nil && !isCommand(r.waits) {
-		r.waits = nil
-	}
-	r.asked, r.lookups, r.unusable, r.peeks = nil, nil, nil, nil
+	r.lookups.reset()
+	r.unusable, r.peeks = nil, nil
 	r.gate, r.proxies, r.nat64 = gate{}, proxies{}, nat64{}
 	r.wait.attempts, r.wait.lanes, r.wait.round = nil, nil, now+r.wait.timeout
 	r.schedule.onlyCommands()
@@ -172,7 +168,7 @@ func (r *running) isWaiting() bool {
 	if !r.wait.on {
 		return false
 	}
-	return len(r.wait.attempts)+len(r.wait.lanes)+len(r.lookups) > 0 ||
+	return len(r.wait.attempts)+len(r.wait.lanes)+len(r.lookups.pending) > 0 ||
 		slices.ContainsFunc(r.attempts, func(a *attempt) bool { return !a.ended && a.addr.Command == nil })
 }
 

@@ -218,7 +218,7 @@ func run(ctx context.Context, o *Options) error {
 
 // started returns what was done of the race before the runtime.
 func started() *engine.Started {
-	conns, lookups, age := prestart.Taken()
+	conns, lookups, age := prestart.Handoff()
 	s := &engine.Started{Age: age, Lookups: lookups}
 	for _, c := range conns {
 		if s.Sockets == nil {
