@@ -392,7 +392,7 @@ func (r *running) ended(fd int, err error) (over bool) {
 		}
 		r.repeatBefore(a)
 		if r.waitUntil(a) > a.answered && r.won == nil {
-			r.hold(a)
+			r.awaitTurn(a)
 			return false
 		}
 	}
