@@ -12,21 +12,21 @@ func TestNetwork(t *testing.T) {
 	needNetwork(t)
 	p := newPlace(t)
 	local := netip.MustParseAddr("10.9.0.1")
-	if err := p.ip("link add dummy7 type dummy", "address add 10.9.0.1/24 dev dummy7", "link set dummy7 up"); err != nil {
-		t.Skip(err, ` (run "modprobe dummy")`)
+	if err := p.ip("link add veth7 type veth peer name veth8", "link set veth8 up", "address add 10.9.0.1/24 dev veth7", "link set veth7 up"); err != nil {
+		t.Fatal(err)
 	}
 	for _, step := range []struct{ do, want string }{
-		{"link set lo up", "dummy7/"},
-		{"route add default via 10.9.0.2", "dummy7/"},
-		{"neighbour add 10.9.0.3 lladdr 00:00:5e:00:53:03 dev dummy7", "dummy7/"},
-		{"neighbour add 10.9.0.2 lladdr 00:00:5e:00:53:01 dev dummy7", "dummy7/00:00:5e:00:53:01"},
-		{"neighbour replace 10.9.0.2 lladdr 00:00:5e:00:53:02 dev dummy7", "dummy7/00:00:5e:00:53:02"},
+		{"link set lo up", "veth7/"},
+		{"route add default via 10.9.0.2", "veth7/"},
+		{"neighbour add 10.9.0.3 lladdr 00:00:5e:00:53:03 dev veth7", "veth7/"},
+		{"neighbour add 10.9.0.2 lladdr 00:00:5e:00:53:01 dev veth7", "veth7/00:00:5e:00:53:01"},
+		{"neighbour replace 10.9.0.2 lladdr 00:00:5e:00:53:02 dev veth7", "veth7/00:00:5e:00:53:02"},
 	} {
 		if err := p.ip(step.do); err != nil {
 			t.Fatal(err)
 		}
 		if err := p.do(func() error {
-			i, err := net.InterfaceByName("dummy7")
+			i, err := net.InterfaceByName("veth7")
 			if err != nil {
 				return err
 			}
