@@ -207,7 +207,7 @@ func (r *running) redial(a *attempt) (over bool) {
 	switch {
 	case now >= r.timeout:
 		return false
-	case r.waits != nil: // another one is to have the next descriptor
+	case r.schedule.blocked != nil: // another one is to have the next descriptor
 		r.schedule.again(a, 0)
 		return false
 	}

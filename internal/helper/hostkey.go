@@ -99,6 +99,7 @@ func (c *checker) known(p engine.Peer, targets []engine.Target, fd int) error {
 	case !keys.Known():
 		if !c.warned {
 			c.warned = true
+			statusLine.erase()
 			printErr(fmt.Sprintf("fdrace: no host key is known for %s: going on without a check", c.name))
 		}
 		return nil
