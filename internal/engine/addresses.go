@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+
+	"fdrace/internal/stub"
 )
 
 // add queues those of addrs that this race can use, and says why not of the
@@ -37,7 +39,7 @@ func (r *running) add(l *lane, addrs []netip.Addr, together bool) {
 		l.patience = r.sys.Now()
 		begun := slices.ContainsFunc(addrs, func(a netip.Addr) bool { return r.isBegun(l, a) })
 		if (l.waitsFor4 || l.waitsFor6 && r.sys.Route(IPv6)) && !begun {
-			l.patience += resolutionDelay
+			l.patience += stub.ResolutionDelay
 		}
 	}
 	if together {
