@@ -259,7 +259,7 @@ func (r *running) loop() (cause error) {
 		r.retryFailed(now)
 		r.startNAT64(now)
 		r.expireCommands(now)
-		if over := r.admitHeld(now) || r.tendChecks(now) || r.peek(now) || r.start(now) || r.askProxies(now); over || r.schedule.over() && !r.isWaiting() {
+		if over := r.admitHeld(now) || r.pollChecks(now) || r.peek(now) || r.start(now) || r.askProxies(now); over || r.schedule.over() && !r.isWaiting() {
 			return nil
 		}
 		if now >= tick {
@@ -400,7 +400,7 @@ func (r *running) ended(fd int, err error) (over bool) {
 }
 
 func (r *running) failed(a *attempt, err error) {
-	seen := a.shown || a.fd >= 0 && !r.holds(a)
+	accepted := a.shown || a.fd >= 0 && !r.holds(a)
 	r.closeTries(a)
 	var socket errSocket
 	a.err, a.ended = err, true
@@ -409,7 +409,7 @@ func (r *running) failed(a *attempt, err error) {
 	r.noteAttempt(a, err)
 	r.failedIPv4(a, err)
 	if !errors.As(err, &socket) {
-		r.retryLater(a, err, seen)
+		r.retryLater(a, err, accepted)
 	}
 }
 
@@ -430,13 +430,13 @@ func (r *running) clear(cause error, commands bool) {
 			why = fmt.Errorf("%w: %w", ErrNoReply, cause)
 		case cause != nil && a.check.runs:
 			why = fmt.Errorf("%w: %w", ErrUnchecked, cause)
-		case cause != nil && a.check.waits:
+		case cause != nil && a.check.awaited:
 			why = fmt.Errorf("%w: %w", ErrBeingChecked, cause)
 		case cause != nil && a.shown:
 			why = fmt.Errorf("%w: %w", ErrNoBanner, cause)
 		case cause != nil && held:
 			why = fmt.Errorf("%w: %w", ErrNotAsked, cause)
-		case cause != nil && a.was != nil && r.sys.Now() < a.lastBegan+tryAgain:
+		case cause != nil && a.was != nil && r.sys.Now() < a.lastBegan+retryInterval:
 			why = a.was
 		case cause != nil && a.err != nil:
 			why = fmt.Errorf("%w: %w", a.err, cause)
