@@ -5,13 +5,13 @@ import "slices"
 // What a race tells of itself: its winner, its events, and what became of every
 // candidate where nobody won.
 
-func (r *running) winner(a *attempt) *Winner {
+func (r *race) winner(a *attempt) *Winner {
 	w := &Winner{
 		FD:        a.fd,
 		Candidate: r.candidate(a),
 		Elapsed:   r.sys.Now(),
 		Tried:     r.schedule.tried(),
-		Of:        r.schedule.size(),
+		Known:     r.schedule.size(),
 		Attempt:   a.number,
 		Attempts:  a.tries,
 		Lost:      a.number > a.discarded+1,
@@ -37,11 +37,11 @@ func (r *running) winner(a *attempt) *Winner {
 }
 
 // candidate is what a connects to, and how.
-func (r *running) candidate(a *attempt) Candidate {
+func (r *race) candidate(a *attempt) Candidate {
 	return Candidate{Target: a.lanes[0].target, Addr: a.addr, Interface: r.via(a), Transport: r.name(a)}
 }
 
-func (r *running) report(e Event) {
+func (r *race) report(e Event) {
 	if r.Report != nil {
 		e.At = r.sys.Now()
 		r.Report(e)
@@ -49,12 +49,12 @@ func (r *running) report(e Event) {
 }
 
 // event is one of a.
-func (r *running) event(k EventKind, a *attempt, err error) Event {
+func (r *race) event(k EventKind, a *attempt, err error) Event {
 	return Event{Kind: k, Candidate: r.candidate(a), Attempt: a.tries, Err: err}
 }
 
 // reportConnected reports, once, that a has connected.
-func (r *running) reportConnected(a *attempt) {
+func (r *race) reportConnected(a *attempt) {
 	if !a.connected {
 		a.connected = true
 		r.report(r.event(Connected, a, nil))
@@ -68,8 +68,8 @@ type failure struct {
 	attempt *attempt
 }
 
-// note notes, and reports, the failure of what is no attempt.
-func (r *running) note(f Failure) {
+// recordFailure notes, and reports, the failure of what is no attempt.
+func (r *race) recordFailure(f Failure) {
 	f.At = r.sys.Now()
 	r.failures = append(r.failures, failure{f, nil})
 	end := Failed
@@ -79,13 +79,13 @@ func (r *running) note(f Failure) {
 	r.report(Event{Kind: end, Candidate: f.Candidate, Family: f.Family, Err: f.Err})
 }
 
-func (r *running) noteAttempt(a *attempt, err error) {
+func (r *race) recordAttempt(a *attempt, err error) {
 	f := Failure{Candidate: r.candidate(a), Attempts: a.tries, Err: err, At: r.sys.Now()}
 	r.failures = append(r.failures, failure{f, a})
 }
 
-// accounts returns the failures at the end of the race.
-func (r *running) accounts() (list []Failure) {
+// allFailures returns the failures at the end of the race.
+func (r *race) allFailures() (list []Failure) {
 	for _, f := range r.failures {
 		if f.attempt != nil {
 			for _, l := range f.attempt.lanes[1:] {

@@ -110,7 +110,7 @@ type event struct {
 	at     time.Duration
 	seq    int
 	answer *answer
-	ended  *ended
+	ended  *completion
 }
 
 type queue []event
@@ -272,7 +272,7 @@ func (f *fake) Connect(t *Transport, to Addr, via string) (int, bool, error) {
 	}
 	f.syns[name]++
 	if known && !p.inside && f.syns[name] > p.lost && f.syns[name] != p.drops {
-		f.after(p.rtt, event{ended: &ended{f.nextFD, p.err}})
+		f.after(p.rtt, event{ended: &completion{f.nextFD, p.err}})
 	}
 	return f.nextFD, p.inside, nil
 }
@@ -312,7 +312,7 @@ func (f *fake) checkOpen() {
 	}
 }
 
-func (f *fake) Wait(until time.Duration) (n news, err error) {
+func (f *fake) Wait(until time.Duration) (n events, err error) {
 	if until < f.now {
 		until = f.now // what is overdue is due now
 	}
@@ -343,7 +343,7 @@ func (f *fake) Wait(until time.Duration) (n news, err error) {
 			if c := f.open[e.ended.fd]; e.ended.err == nil && !c.up {
 				f.connected(c)
 			}
-			n.ended = append(n.ended, *e.ended)
+			n.completions = append(n.completions, *e.ended)
 		}
 	}
 	f.leak()
@@ -374,9 +374,9 @@ func (f *fake) Look(t *Transport, fd int) error {
 		f.say("ack %s", c.name)
 		f.show(c)
 		if p.said != "" {
-			f.after(p.banner, event{ended: &ended{fd, nil}})
+			f.after(p.banner, event{ended: &completion{fd, nil}})
 		} else if !p.mute {
-			f.after(p.banner, event{ended: &ended{fd, nil}})
+			f.after(p.banner, event{ended: &completion{fd, nil}})
 		}
 		return errNotYet
 	}
@@ -422,7 +422,7 @@ func (f *fake) leak() {
 	}
 }
 
-func (f *fake) Release(fd int) {
+func (f *fake) Finish(fd int) {
 	c := f.open[fd]
 	f.say("wins %s", c.name)
 	for _, other := range f.open {
@@ -496,7 +496,7 @@ func (f *fake) race(t *testing.T, d Dialer, words string) string {
 	var lost *Error
 	switch {
 	case err == nil:
-		f.say("%d of %d tried, by %s", w.Tried, w.Of, w.Target)
+		f.say("%d of %d tried, by %s", w.Tried, w.Known, w.Target)
 		if w.Attempts > 1 {
 			lost := ""
 			if w.Lost {

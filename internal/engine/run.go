@@ -44,7 +44,7 @@ type system interface {
 
 	// Wait returns when there is news, and at until in any case. An error
 	// ends the race: ErrHangup, or the context's.
-	Wait(until time.Duration) (news, error)
+	Wait(until time.Duration) (events, error)
 
 	// Verify returns what is wrong with fd, which has connected. It leaves the
 	// handshake incomplete where that can be.
@@ -75,24 +75,24 @@ type system interface {
 	// ReadCheck returns all that the program has written, and whether it has ended.
 	ReadCheck(check int) (said string, ended bool)
 
-	// Release completes fd's handshake, takes it out of the system's hands and
+	// Finish completes fd's handshake, takes it out of the system's hands and
 	// makes it what Winner.FD promises.
-	Release(fd int)
+	Finish(fd int)
 
 	// Close ends a connection of t, or the attempt at one, so that the peer hears
 	// of it no more than a reset.
 	Close(t *Transport, fd int)
 }
 
-// news is what came out of one Wait, the answers to be handled first, the
+// events is what came out of one Wait, the answers to be handled first, the
 // connections in the order in which they were begun.
-type news struct {
-	answers []answer
-	ended   []ended
+type events struct {
+	answers     []answer
+	completions []completion
 }
 
-// ended is a connection that has succeeded, or failed with err.
-type ended struct {
+// completion is a connection that has succeeded, or failed with err.
+type completion struct {
 	fd  int
 	err error
 }
@@ -106,8 +106,8 @@ func (e errSocket) Unwrap() error { return e.error }
 // wait for is not there yet.
 var errNotYet = errors.New("nothing yet")
 
-// running is one race under way.
-type running struct {
+// race is one race under way.
+type race struct {
 	*Dialer
 	started    *Started
 	sys        system
@@ -135,7 +135,7 @@ type running struct {
 }
 
 func (d *Dialer) run(sys system, started *Started, targets []Target) (*Winner, error) {
-	r := &running{
+	r := &race{
 		Dialer:     d,
 		started:    started,
 		sys:        sys,
@@ -174,19 +174,19 @@ func (d *Dialer) run(sys system, started *Started, targets []Target) (*Winner, e
 	}
 	r.begin()
 	for i := range d.Commands {
-		r.prepare(r.schedule.addCommand(&d.Commands[i]))
+		r.resolveTarget(r.schedule.addCommand(&d.Commands[i]))
 	}
 	cause := r.loop()
 	elapsed := sys.Now()
 	r.clear(cause, true)
 	if r.won == nil {
-		return nil, &Error{Cause: cause, Elapsed: elapsed, Failures: r.accounts()}
+		return nil, &Error{Cause: cause, Elapsed: elapsed, Failures: r.allFailures()}
 	}
 	return r.won, nil
 }
 
 // begin adds the lanes of the targets and proxies.
-func (r *running) begin() {
+func (r *race) begin() {
 	first := len(r.schedule.lanes)
 	r.schedule.addTargets(r.HeadStart, r.targets)
 	for i := range r.Proxies {
@@ -194,7 +194,7 @@ func (r *running) begin() {
 	}
 	for _, l := range r.schedule.lanes[first:] {
 		l.listed = true
-		r.prepare(l)
+		r.resolveTarget(l)
 	}
 	if len(r.lookups.asked) > 0 && r.family == AnyFamily && !r.sys.Route(IPv4) {
 		r.askNAT64() // beside the names, so that it costs no time of its own
@@ -202,15 +202,15 @@ func (r *running) begin() {
 }
 
 // via is the interface that a is bound to.
-func (r *running) via(a *attempt) string {
-	if a.via != "" {
-		return a.via
+func (r *race) via(a *attempt) string {
+	if a.iface != "" {
+		return a.iface
 	}
 	return r.Interface
 }
 
 // name is what a connects by.
-func (r *running) name(a *attempt) string {
+func (r *race) name(a *attempt) string {
 	switch {
 	case a.addr.Proxy != nil:
 		return a.addr.Proxy.Kind.String()
@@ -227,7 +227,7 @@ func (r *running) name(a *attempt) string {
 }
 
 // otherWays returns the interfaces from which a is tried as well.
-func (r *running) otherWays(to Addr) (names []string) {
+func (r *race) otherWays(to Addr) (names []string) {
 	a := to.Addr()
 	if to.isSocket() || a.Zone() != "" || a.IsLoopback() || r.Interface != "" {
 		return nil
@@ -242,7 +242,7 @@ func (r *running) otherWays(to Addr) (names []string) {
 
 // loop runs until an attempt has won, or none can win any more, or cause ends
 // it early. News goes before the clock: what is ready at the deadline has won.
-func (r *running) loop() (cause error) {
+func (r *race) loop() (cause error) {
 	tick := never
 	if r.OnProgress != nil {
 		tick = tickAfter
@@ -282,8 +282,8 @@ func (r *running) loop() (cause error) {
 		for _, a := range news.answers {
 			r.answered(a)
 		}
-		for _, e := range news.ended {
-			if over := r.ended(e.fd, e.err); over {
+		for _, e := range news.completions {
+			if over := r.completed(e.fd, e.err); over {
 				return nil
 			}
 		}
@@ -292,7 +292,7 @@ func (r *running) loop() (cause error) {
 
 // start begins every attempt that is due. It returns true if one of them has
 // ended the race, as connect and ended do.
-func (r *running) start(now time.Duration) (over bool) {
+func (r *race) start(now time.Duration) (over bool) {
 	r.renew(now)
 	r.expire(now)
 	if r.gate.closed(now) {
@@ -312,7 +312,7 @@ func (r *running) start(now time.Duration) (over bool) {
 }
 
 // connect begins a try of a.
-func (r *running) connect(a *attempt) (over bool) {
+func (r *race) connect(a *attempt) (over bool) {
 	if r.won != nil && !r.holds(a) {
 		r.skip(a)
 		return false
@@ -353,13 +353,13 @@ func (r *running) connect(a *attempt) (over bool) {
 	if a.addr.Command != nil {
 		r.commands = append(r.commands, a)
 	}
-	r.awaitNAT64(a)
-	return done && r.ended(fd, nil)
+	r.watchIPv4(a)
+	return done && r.completed(fd, nil)
 }
 
-// ended takes the end of a try's connecting, or that a connection has more to
+// completed takes the end of a try's connecting, or that a connection has more to
 // say.
-func (r *running) ended(fd int, err error) (over bool) {
+func (r *race) completed(fd int, err error) (over bool) {
 	a := r.byFD[fd]
 	switch {
 	case a == nil:
@@ -399,14 +399,14 @@ func (r *running) ended(fd int, err error) (over bool) {
 	return r.admit(a)
 }
 
-func (r *running) failed(a *attempt, err error) {
+func (r *race) failed(a *attempt, err error) {
 	seen := a.shown || a.fd >= 0 && !r.holds(a)
 	r.closeTries(a)
 	var socket errSocket
 	a.err, a.ended = err, true
 	r.schedule.failed(a, r.sys.Now(), errors.As(err, &socket))
 	r.report(r.event(Failed, a, err))
-	r.noteAttempt(a, err)
+	r.recordAttempt(a, err)
 	r.failedIPv4(a, err)
 	if !errors.As(err, &socket) {
 		r.retryLater(a, err, seen)
@@ -415,7 +415,7 @@ func (r *running) failed(a *attempt, err error) {
 
 // clear closes what is still under way, commands only if they are to be. After a
 // race without a winner it notes what became of everything that had not failed yet.
-func (r *running) clear(cause error, commands bool) {
+func (r *race) clear(cause error, commands bool) {
 	for _, a := range r.attempts {
 		if a.ended || a.tries == 0 || a.addr.Command != nil && !commands {
 			continue
@@ -444,7 +444,7 @@ func (r *running) clear(cause error, commands bool) {
 		a.ended = true
 		r.report(r.event(Cancelled, a, why))
 		if why != nil {
-			r.noteAttempt(a, why)
+			r.recordAttempt(a, why)
 		}
 	}
 	if cause == nil {
@@ -453,15 +453,15 @@ func (r *running) clear(cause error, commands bool) {
 	why := ErrNotTried
 	if a := r.schedule.blocked; a != nil && a.tries == 0 && (a.addr.Command == nil || commands) {
 		why = fmt.Errorf("not tried: %w", r.blockedErr)
-		r.noteAttempt(a, why)
+		r.recordAttempt(a, why)
 		r.report(Event{Kind: Failed, Candidate: Candidate{Target: a.lanes[0].target, Addr: a.addr}, Err: why})
 	}
 	for l, addr := range r.schedule.left(commands) {
-		r.note(Failure{Candidate: Candidate{Target: l.target, Addr: addr}, Err: why})
+		r.recordFailure(Failure{Candidate: Candidate{Target: l.target, Addr: addr}, Err: why})
 	}
 	for _, l := range r.schedule.lanes {
 		if !notFound(l.err) { // which waits for another answer that is too late
-			r.note(Failure{Candidate: Candidate{Target: l.target}, Err: l.err})
+			r.recordFailure(Failure{Candidate: Candidate{Target: l.target}, Err: l.err})
 		}
 	}
 	for q := range r.lookups.unanswered() {
@@ -469,6 +469,6 @@ func (r *running) clear(cause error, commands bool) {
 		if known := r.sys.Abandon(q); known != nil {
 			err = fmt.Errorf("%w: %w", known, cause)
 		}
-		r.note(Failure{Candidate: Candidate{Target: r.schedule.lanes[q.lane].target}, Family: q.kind.family(), Err: err})
+		r.recordFailure(Failure{Candidate: Candidate{Target: r.schedule.lanes[q.lane].target}, Family: q.kind.family(), Err: err})
 	}
 }
