@@ -1,6 +1,9 @@
 package engine
 
-import "slices"
+import (
+	"fmt"
+	"slices"
+)
 
 // What a race tells of itself: its winner, its events, and what became of every
 // candidate where nobody won.
@@ -97,4 +100,64 @@ func (r *race) allFailures() (list []Failure) {
 		list = append(list, f.Failure)
 	}
 	return list
+}
+
+// clear closes what is still under way, commands only if they are to be. After a
+// race without a winner it notes what became of everything that had not failed yet.
+func (r *race) clear(cause error, commands bool) {
+	for _, a := range r.attempts {
+		if a.ended || a.tries == 0 || a.addr.Command != nil && !commands {
+			continue
+		}
+		held := a.fd >= 0 && !a.shown && a.addr.Proxy == nil
+		if r.won == nil || r.RunAll {
+			r.closeTries(a)
+		}
+		why := cause
+		switch {
+		case cause != nil && a.talk != nil && !a.talk.done:
+			why = fmt.Errorf("%w: %w", ErrNoReply, cause)
+		case cause != nil && a.check.runs:
+			why = fmt.Errorf("%w: %w", ErrUnchecked, cause)
+		case cause != nil && a.check.waits:
+			why = fmt.Errorf("%w: %w", ErrBeingChecked, cause)
+		case cause != nil && a.shown:
+			why = fmt.Errorf("%w: %w", ErrNoBanner, cause)
+		case cause != nil && held:
+			why = fmt.Errorf("%w: %w", ErrNotAsked, cause)
+		case cause != nil && a.was != nil && r.sys.Now() < a.lastBegan+tryAgain:
+			why = a.was
+		case cause != nil && a.err != nil:
+			why = fmt.Errorf("%w: %w", a.err, cause)
+		}
+		a.ended = true
+		r.report(r.event(Cancelled, a, why))
+		if why != nil {
+			r.recordAttempt(a, why)
+		}
+	}
+	if cause == nil {
+		return
+	}
+	why := ErrNotTried
+	if a := r.schedule.blocked; a != nil && a.tries == 0 && (a.addr.Command == nil || commands) {
+		why = fmt.Errorf("not tried: %w", r.blockedErr)
+		r.recordAttempt(a, why)
+		r.report(Event{Kind: Failed, Candidate: Candidate{Target: a.lanes[0].target, Addr: a.addr}, Err: why})
+	}
+	for l, addr := range r.schedule.left(commands) {
+		r.recordFailure(Failure{Candidate: Candidate{Target: l.target, Addr: addr}, Err: why})
+	}
+	for _, l := range r.schedule.lanes {
+		if !notFound(l.err) { // which waits for another answer that is too late
+			r.recordFailure(Failure{Candidate: Candidate{Target: l.target}, Err: l.err})
+		}
+	}
+	for q := range r.lookups.unanswered() {
+		err := cause
+		if known := r.sys.Abandon(q); known != nil {
+			err = fmt.Errorf("%w: %w", known, cause)
+		}
+		r.recordFailure(Failure{Candidate: Candidate{Target: r.schedule.lanes[q.lane].target}, Family: q.kind.family(), Err: err})
+	}
 }

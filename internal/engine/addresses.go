@@ -76,13 +76,13 @@ func (r *race) zoneMismatch(a netip.Addr) bool {
 
 // reject notes, once, an address that this race cannot use.
 func (r *race) reject(l *lane, addr Addr, why error) {
-	if r.unusable[addr] {
+	if r.rejected[addr] {
 		return
 	}
-	if r.unusable == nil {
-		r.unusable = map[Addr]bool{}
+	if r.rejected == nil {
+		r.rejected = map[Addr]bool{}
 	}
-	r.unusable[addr] = true
+	r.rejected[addr] = true
 	r.recordFailure(Failure{Candidate: Candidate{Target: l.target, Addr: addr}, Err: why})
 }
 

@@ -132,10 +132,10 @@ func (r *race) maxAge(a *attempt, now time.Duration) time.Duration {
 	if t.MaxAge == nil || a.addr.isSocket() {
 		return never
 	}
-	if r.ages == nil {
-		r.ages = make([]time.Duration, len(r.transports))
+	if r.maxAges == nil {
+		r.maxAges = make([]time.Duration, len(r.transports))
 	}
-	age := &r.ages[a.transport]
+	age := &r.maxAges[a.transport]
 	if *age == 0 {
 		soon := min(r.schedule.delay, DefaultDelay)
 		if now < a.open[0].began+soon {
@@ -151,7 +151,7 @@ func (r *race) maxAge(a *attempt, now time.Duration) time.Duration {
 // expire closes the connections that are too old, and has another one begin where
 // that was the last.
 func (r *race) expire(now time.Duration) {
-	if !r.ageing {
+	if !r.hasMaxAge {
 		return
 	}
 	for _, a := range r.attempts {
@@ -167,7 +167,7 @@ func (r *race) expire(now time.Duration) {
 // expireDue is when the next connection will be too old.
 func (r *race) expireDue(now time.Duration) time.Duration {
 	due := never
-	if !r.ageing {
+	if !r.hasMaxAge {
 		return due
 	}
 	for _, a := range r.attempts {
