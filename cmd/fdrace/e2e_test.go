@@ -155,6 +155,7 @@ func commands() map[string]func(*testscript.TestScript, bool, []string) {
 	maps.Copy(all, muxVerbs())
 	maps.Copy(all, schemaVerbs())
 	maps.Copy(all, hostKeyVerbs())
+	maps.Copy(all, waitVerbs())
 	return all
 }
 

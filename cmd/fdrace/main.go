@@ -30,6 +30,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"reflect"
 	"runtime"
 	"strings"
 
@@ -72,6 +73,21 @@ func runDoctor(o *helper.Options) error {
 	})
 }
 
+// A wakeMapper reads --wake and --wake=MAC.
+type wakeMapper struct{}
+
+func (wakeMapper) IsBool() bool { return true } // no value follows it but by =
+
+func (wakeMapper) Decode(ctx *kong.DecodeContext, target reflect.Value) error {
+	mac := ""
+	if ctx.Scan.Peek().Type == kong.FlagValueToken {
+		mac = ctx.Scan.Pop().String()
+	}
+	w := target.Addr().Interface().(*helper.WakeFlag)
+	*w = append(*w, mac)
+	return nil
+}
+
 // A versionFlag is kong.VersionFlag, but not by a variable of kong's: it would
 // look for one in every text of every flag, whatever the command line.
 type versionFlag bool
@@ -98,6 +114,7 @@ func parse(o *helper.Options, args []string, options ...kong.Option) error {
 		kong.Description(description),
 		kong.Writers(out, os.Stderr),
 		kong.Help(help),
+		kong.TypeMapper(reflect.TypeFor[helper.WakeFlag](), wakeMapper{}),
 	}, options...)...)
 	if err != nil {
 		return err
@@ -143,6 +160,8 @@ func texts() map[string]string {
 		"jump":            "Where no target answers within --fallback, connect to the first target through this jump host, by ssh -W: [USER@]HOST[:PORT], several with commas; HOST=TARGET[:PORT] leads elsewhere. May be given more than once.",
 		"or":              "Where no target answers within --fallback, run this other ProxyCommand. May be given more than once.",
 		"fallback":        "How long after the last target --jump and --or start; they start at once when all targets have failed.",
+		"wait":            "When nothing answers, refuses or resolves, start over twice a second for this time, names included; -w then bounds one round. With --banner, a server that accepts and is not ready counts as absent.",
+		"wake":            "Send Wake-on-LAN packets to each target that is a MAC address, or to --wake=MAC, at the start and every second; implies --wait 60s. May be given more than once.",
 		"host-key":        "Let an address win only if its server has a host key that known_hosts has for NAME or [NAME]:PORT: %k with HostKeyAlias, %h without. Checks addresses that may be another machine elsewhere: private, shared (100.64/10), link-local, .local and MAC.",
 		"known-hosts":     "With --host-key: the known_hosts file; the default is ssh's own files.",
 		"host-key-always": "With --host-key: check every address.",

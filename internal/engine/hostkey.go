@@ -84,6 +84,24 @@ func (r *race) checkHostKey(a *attempt) error {
 	}
 }
 
+// awaitTurn holds a, which has connected, until its turn comes. While the turn is of
+// one that waits for another process, a's host key need not wait: its server would see
+// a connection that is held for too long.
+func (r *race) awaitTurn(a *attempt) {
+	if turn := r.gate.turn; r.HostKey != nil && turn != nil && turn.check.waits {
+		switch err := r.checkHostKey(a); err {
+		case nil:
+		case errNotYet:
+			return
+		default:
+			r.reportConnected(a)
+			r.failed(a, err)
+			return
+		}
+	}
+	r.hold(a)
+}
+
 // known asks HostKeyCheck.Known about a.
 func (r *race) known(a *attempt) error {
 	targets := make([]Target, len(a.lanes))

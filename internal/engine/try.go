@@ -86,7 +86,7 @@ func (r *race) completed(fd int, err error) (over bool) {
 		}
 		r.repeatBefore(a)
 		if r.waitUntil(a) > a.answered && r.won == nil {
-			r.hold(a)
+			r.awaitTurn(a)
 			return false
 		}
 	}

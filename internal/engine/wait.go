@@ -13,8 +13,12 @@ import (
 // over all begins anew, commands excepted: they log in somewhere, once.
 
 const (
-	// tryAgain is how long after one try the next begins.
-	tryAgain = time.Second
+	// tryAgain is how long after one try the next begins. A host that is there is
+	// logged in to within a second of that.
+	tryAgain = 500 * time.Millisecond
+
+	// backOff is how long after the first try that a server has seen the next begins.
+	backOff = time.Second
 
 	// maxBackOff bounds the time between tries that servers have seen.
 	maxBackOff = 8 * time.Second
@@ -62,7 +66,7 @@ func (r *race) retryLater(a *attempt, err error, seen bool) {
 	now := r.sys.Now()
 	at := max(now, a.lastBegan+tryAgain)
 	if seen {
-		at = now + min(tryAgain<<min(r.wait.seen, 3), maxBackOff)
+		at = now + min(backOff<<min(r.wait.seen, 3), maxBackOff)
 		r.wait.seen++
 	}
 	var refusal *Refusal
@@ -75,9 +79,10 @@ func (r *race) retryLater(a *attempt, err error, seen bool) {
 	r.wait.attempts = append(r.wait.attempts, laterAttempt{a, at})
 }
 
-// askLater has the name of l, which has no address, looked up again.
+// askLater has the name of l, which has no address, looked up again; or its MAC address,
+// which may have others than those that are made of it.
 func (r *race) askLater(l *lane) {
-	if r.wait.on && l.listed && !l.hasAddrs {
+	if r.wait.on && l.listed && (!l.hasAddrs || l.noAttemptDelay) {
 		r.wait.lanes = append(r.wait.lanes, laterLane{l, max(r.sys.Now(), l.lastAsked+tryAgain)})
 	}
 }

@@ -59,6 +59,9 @@ type Options struct {
 	Or       []string `sep:"none" placeholder:"COMMAND"`
 	Fallback *span    `placeholder:"1s"`
 
+	Wait *span    `placeholder:"TIME"`
+	Wake WakeFlag `sep:"none"`
+
 	HostKey       *string `placeholder:"NAME"`
 	KnownHosts    *string `placeholder:"FILE"`
 	HostKeyAlways bool
@@ -71,6 +74,8 @@ type Options struct {
 	Doctor    bool
 	SSHConfig *string `short:"F" placeholder:"FILE"`
 	JSON      bool    `name:"json"`
+
+	waker *waker // of Wake, see addWait
 }
 
 // A span is a duration in Go's notation; a bare number is seconds, as in ssh's
@@ -179,7 +184,9 @@ func run(ctx context.Context, o *Options) error {
 		return passError{errors.New(`stdout is no Unix stream socket to pass a connection over: run fdrace from ssh as ProxyCommand, and set "ProxyUseFdpass yes"; it never relays ("fdrace --explain" shows a race to a person)`)}
 	}
 	d.Hangup = []int{ssh}
-
+	if o.waker != nil {
+		o.waker.start(d)
+	}
 	var families FamilyWatch
 	if o.Verbose > 0 {
 		families.attach(d)
