@@ -69,7 +69,7 @@ type hostCheck struct {
 
 // checkHostKey returns nil if the server of a, which has connected, may win, and
 // errNotYet if that is not known yet.
-func (r *running) checkHostKey(a *attempt) error {
+func (r *race) checkHostKey(a *attempt) error {
 	if r.HostKey == nil || a.check.passed {
 		return nil
 	}
@@ -89,7 +89,7 @@ func (r *running) checkHostKey(a *attempt) error {
 // awaitTurn holds a, which has connected, until its turn comes. If it is the turn of an
 // attempt that only waits for another process, the check of a starts at once: a server
 // sees a connection that is held for too long.
-func (r *running) awaitTurn(a *attempt) {
+func (r *race) awaitTurn(a *attempt) {
 	if turn := r.gate.turn; r.HostKey != nil && turn != nil && turn.check.awaited {
 		switch err := r.checkHostKey(a); err {
 		case nil:
@@ -105,7 +105,7 @@ func (r *running) awaitTurn(a *attempt) {
 }
 
 // known asks HostKeyCheck.Known about a.
-func (r *running) known(a *attempt) error {
+func (r *race) known(a *attempt) error {
 	targets := make([]Target, len(a.lanes))
 	for i, l := range a.lanes {
 		targets[i] = l.target
@@ -115,10 +115,10 @@ func (r *running) known(a *attempt) error {
 	return err
 }
 
-func (r *running) peer(a *attempt) Peer { return Peer{Addr: a.addr, Interface: r.via(a)} }
+func (r *race) peer(a *attempt) Peer { return Peer{Addr: a.addr, Interface: r.via(a)} }
 
 // startCheck starts the program for a. Its stderr takes the place of the connection.
-func (r *running) startCheck(a *attempt) error {
+func (r *race) startCheck(a *attempt) error {
 	fd, err := r.sys.StartCheck(a.fd, func(conn, stderr int) (int, error) {
 		return r.HostKey.Start(r.peer(a), conn, stderr)
 	})
@@ -136,7 +136,7 @@ func (r *running) startCheck(a *attempt) error {
 
 // awaitCheck makes a wait for another process. It closes the connection if the server
 // has not seen it.
-func (r *running) awaitCheck(a *attempt) {
+func (r *race) awaitCheck(a *attempt) {
 	now := r.sys.Now()
 	a.check.nextCall = now + knownInterval
 	if a.check.turnEnds == 0 {
@@ -157,7 +157,7 @@ func (r *running) awaitCheck(a *attempt) {
 }
 
 // pollChecks calls Known again for the attempts whose servers other processes check.
-func (r *running) pollChecks(now time.Duration) (over bool) {
+func (r *race) pollChecks(now time.Duration) (over bool) {
 	for i := 0; i < len(r.gate.awaited); {
 		a := r.gate.awaited[i]
 		if now < a.check.nextCall {
@@ -189,7 +189,7 @@ func (r *running) pollChecks(now time.Duration) (over bool) {
 }
 
 // checksDue is when pollChecks has something to do.
-func (r *running) checksDue() time.Duration {
+func (r *race) checksDue() time.Duration {
 	due := never
 	for _, a := range r.gate.awaited {
 		due = min(due, a.check.nextCall)
@@ -198,7 +198,7 @@ func (r *running) checksDue() time.Duration {
 }
 
 // readCheck reads the output of the program that checks a's server.
-func (r *running) readCheck(a *attempt) (over bool) {
+func (r *race) readCheck(a *attempt) (over bool) {
 	said, ended := r.sys.ReadCheck(a.fd)
 	switch err := r.HostKey.Verdict(r.peer(a), said, ended); {
 	case err == ErrUnchecked && !ended:
@@ -213,7 +213,7 @@ func (r *running) readCheck(a *attempt) (over bool) {
 }
 
 // redial makes the connection of a that can win, and gives it its turn.
-func (r *running) redial(a *attempt) (over bool) {
+func (r *race) redial(a *attempt) (over bool) {
 	now := r.sys.Now()
 	a.fd, a.talk, a.shown, a.discarded = -1, nil, false, a.tries
 	turn, quiet, until := r.gate.turn, r.gate.quiet, r.gate.until

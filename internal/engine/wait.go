@@ -45,7 +45,7 @@ type pendingRetry[T any] struct {
 }
 
 // startWaiting makes the time of the whole race Wait, and that of a round what it was.
-func (r *running) startWaiting() {
+func (r *race) startWaiting() {
 	if r.Wait > 0 && !r.RunAll {
 		r.wait = waiting{on: true, timeout: r.timeout, roundEnd: r.timeout}
 		r.timeout = r.Wait
@@ -55,7 +55,7 @@ func (r *running) startWaiting() {
 
 // retryLater schedules another try of a, which has failed with err. accepted reports
 // whether its server had accepted the connection.
-func (r *running) retryLater(a *attempt, err error, accepted bool) {
+func (r *race) retryLater(a *attempt, err error, accepted bool) {
 	if !r.wait.on || a.addr.Command != nil {
 		return
 	}
@@ -77,14 +77,14 @@ func (r *running) retryLater(a *attempt, err error, accepted bool) {
 
 // askLater schedules another lookup of l's name, if it has no address, or of its MAC
 // address: addresses made of it (EUI-64) are there at once, and need not exist.
-func (r *running) askLater(l *lane) {
-	if r.wait.on && l.listed && (!l.answers || l.atOnce) {
+func (r *race) askLater(l *lane) {
+	if r.wait.on && l.listed && (!l.hasAddrs || l.noAttemptDelay) {
 		r.wait.lanes = append(r.wait.lanes, pendingRetry[*lane]{l, max(r.sys.Now(), l.lastAsked+retryInterval)})
 	}
 }
 
 // retryFailed starts the retries that are due, or the next round.
-func (r *running) retryFailed(now time.Duration) {
+func (r *race) retryFailed(now time.Duration) {
 	if !r.wait.on {
 		return
 	}
@@ -107,11 +107,11 @@ func (r *running) retryFailed(now time.Duration) {
 }
 
 // revive undoes the failure of a, and schedules a try at once.
-func (r *running) revive(a *attempt, now time.Duration) {
+func (r *race) revive(a *attempt, now time.Duration) {
 	c := a.candidate
 	c.live++
-	if c.dead {
-		c.dead = false
+	if c.finished {
+		c.finished = false
 		for _, l := range c.lanes {
 			l.live++
 		}
@@ -124,17 +124,17 @@ func (r *running) revive(a *attempt, now time.Duration) {
 }
 
 // askAgain undoes the failure of l's lookup, and repeats it.
-func (r *running) askAgain(l *lane) {
+func (r *race) askAgain(l *lane) {
 	l.err = nil
 	r.failures = slices.DeleteFunc(r.failures, func(f failure) bool {
 		return f.attempt == nil && f.Target == l.target && !f.Addr.IsValid()
 	})
 	r.sys.Refresh()
-	r.prepare(l)
+	r.resolveTarget(l)
 }
 
 // startOver starts a new round.
-func (r *running) startOver(now time.Duration) {
+func (r *race) startOver(now time.Duration) {
 	isCommand := func(a *attempt) bool { return a.addr.Command != nil }
 	for _, a := range r.attempts {
 		if !a.ended && a.tries > 0 && !isCommand(a) {
@@ -146,13 +146,13 @@ func (r *running) startOver(now time.Duration) {
 	r.attempts = slices.DeleteFunc(r.attempts, func(a *attempt) bool { return !isCommand(a) })
 	r.failures = slices.DeleteFunc(r.failures, func(f failure) bool { return f.attempt == nil || !isCommand(f.attempt) })
 	r.lookups.reset()
-	r.unusable, r.peeks = nil, nil
+	r.rejected, r.peeks = nil, nil
 	r.gate, r.proxies, r.nat64 = gate{}, proxies{}, nat64{}
 	r.wait.attempts, r.wait.lanes, r.wait.roundEnd = nil, nil, now+r.wait.timeout
 	r.schedule.onlyCommands()
-	for addr := range r.schedule.known {
+	for addr := range r.schedule.candidates {
 		if addr.Command == nil {
-			delete(r.schedule.known, addr)
+			delete(r.schedule.candidates, addr)
 		}
 	}
 	r.sys.Refresh()
@@ -160,7 +160,7 @@ func (r *running) startOver(now time.Duration) {
 }
 
 // isWaiting reports whether anything but a command is under way or will be tried again.
-func (r *running) isWaiting() bool {
+func (r *race) isWaiting() bool {
 	if !r.wait.on {
 		return false
 	}
@@ -169,7 +169,7 @@ func (r *running) isWaiting() bool {
 }
 
 // waitDue is when retryFailed has something to do.
-func (r *running) waitDue() time.Duration {
+func (r *race) waitDue() time.Duration {
 	if !r.wait.on {
 		return never
 	}
