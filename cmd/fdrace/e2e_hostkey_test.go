@@ -36,7 +36,7 @@ func (s *state) stranger(ts *testscript.TestScript, args []string) error {
 			return err
 		}
 		at = append(at, a)
-		if err := lab.FarHost(ts).IP("address replace " + a.Addr().String() + " dev lo nodad"); err != nil {
+		if err := lab.FarHost(ts).Address(a.Addr()); err != nil {
 			return err
 		}
 	}

@@ -30,6 +30,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"reflect"
 	"runtime"
 	"strings"
 
@@ -72,6 +73,21 @@ func runDoctor(o *helper.Options) error {
 	})
 }
 
+// A wakeMapper reads --wake and --wake=MAC.
+type wakeMapper struct{}
+
+func (wakeMapper) IsBool() bool { return true } // no value follows it but by =
+
+func (wakeMapper) Decode(ctx *kong.DecodeContext, target reflect.Value) error {
+	mac := ""
+	if ctx.Scan.Peek().Type == kong.FlagValueToken {
+		mac = ctx.Scan.Pop().String()
+	}
+	w := target.Addr().Interface().(*helper.WakeFlag)
+	*w = append(*w, mac)
+	return nil
+}
+
 // A versionFlag is kong.VersionFlag, but not by a variable of kong's: it would
 // look for one in every text of every flag, whatever the command line.
 type versionFlag bool
@@ -98,6 +114,7 @@ func parse(o *helper.Options, args []string, options ...kong.Option) error {
 		kong.Description(description),
 		kong.Writers(out, os.Stderr),
 		kong.Help(help),
+		kong.TypeMapper(reflect.TypeFor[helper.WakeFlag](), wakeMapper{}),
 	}, options...)...)
 	if err != nil {
 		return err

@@ -141,6 +141,7 @@ func (l *login) hostKeyName() string {
 func answering(targets []engine.Target, rules *engine.Dialer) (addrs []engine.Addr) {
 	d := *rules
 	d.Transports, d.Proxies, d.Commands, d.Banner, d.Interfaces = nil, nil, nil, "", nil
+	d.HostKey, d.Wait = nil, 0
 	d.RunAll, d.OnProgress, d.Timeout = true, nil, min(d.Timeout, 2*time.Second)
 	d.Report = func(e engine.Event) {
 		if e.Kind == engine.Connected && e.Addr.AddrPort.IsValid() && len(addrs) < maxCompared && !slices.Contains(addrs, e.Addr) {

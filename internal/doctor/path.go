@@ -21,7 +21,7 @@ import (
 // winner keeps MPTCP.
 func (l *login) checkPath(targets []engine.Target, d *engine.Dialer) []Finding {
 	const most = 30 * time.Second // where --timeout is more
-	d.Report, d.OnProgress, d.Timeout, d.Probe = nil, nil, min(d.Timeout, most), true
+	d.Report, d.OnProgress, d.Timeout, d.Wait, d.Probe = nil, nil, min(d.Timeout, most), 0, true
 	commands := d.Commands
 	d.Commands = nil // which log in, and may ask for a passphrase
 	if len(targets)+len(d.Proxies) == 0 {

@@ -31,6 +31,7 @@ type attempt struct {
 
 	peekAt time.Duration // when to look for the rest of its banner, if in running.peeks
 
+	listed    bool  // in race.attempts
 	connected bool  // this was reported
 	shown     bool  // its handshake is complete: the server sees it
 	ended     bool  // it has failed, or won, or was cancelled

@@ -97,10 +97,7 @@ func (r *running) onlyCommands(cause error) bool {
 	}
 	r.clear(cause, false)
 	r.timeout, r.wait.on = never, false
-	if r.waits != nil && r.waits.addr.Command == nil {
-		r.waits = nil
-	}
-	r.asked, r.lookups = nil, nil
+	r.lookups.stop()
 	r.nat64 = nat64{asked: true, answered: true}
 	r.schedule.onlyCommands()
 	return true
@@ -137,10 +134,13 @@ func (s *schedule) commandOpen() bool {
 func (s *schedule) onlyCommands() {
 	s.root, s.proxies = order{}, order{}
 	s.waiting, s.later = nil, nil
+	if s.blocked != nil && s.blocked.addr.Command == nil {
+		s.blocked = nil
+	}
 	s.open = slices.DeleteFunc(s.open, func(l *lane) bool { return l.runs == nil })
 	for _, l := range s.lanes {
 		if l.runs == nil {
-			l.queue, l.err = [2][]group{}, nil
+			l.queue, l.group, l.err = [2][]group{}, nil, nil
 		}
 	}
 }

@@ -60,7 +60,7 @@ type Dialer struct {
 
 	// Wait, if set, is the time of the whole race, and Timeout that of a round. Within
 	// a round a candidate that has failed, and a name that was not found, is tried
-	// again every second; one whose server has accepted a connection 1, 2, 4 and then
+	// again twice a second; one whose server has accepted a connection 1, 2, 4 and then
 	// 8 s after it has failed, or 15 s if sshd penalizes this client. After a round
 	// the next one begins, name resolution included, but Commands only start once.
 	// Each try has its own events. It does nothing with RunAll. Default: 0.

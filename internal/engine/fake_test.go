@@ -145,6 +145,9 @@ var questions = [...]string{askAAAA: " AAAA", askA: " A", askMAC: " MAC", askLin
 func (f *fake) Lookup(q question) {
 	f.asks++
 	r, ok := f.dns[strings.TrimSuffix(q.host, ".")+questions[q.kind]]
+	if later, yes := f.dns[strings.TrimSuffix(q.host, ".")+questions[q.kind]+" later"]; yes && f.now >= later.from {
+		r, ok = later, true
+	}
 	if !ok {
 		if q.kind == askNAT64 { // nobody expects it
 			f.after(0, event{answer: &answer{question: q}})

@@ -248,7 +248,7 @@ func (r *running) renew(now time.Duration) {
 
 func (r *running) renewAt(a *attempt) time.Duration {
 	switch {
-	case r.NoRetry || r.waits != nil:
+	case r.NoRetry || r.schedule.blocked != nil:
 		return never
 	case r.waitUntil(a) <= a.answered+ackDelay:
 		return never

@@ -84,6 +84,24 @@ func (r *running) checkHostKey(a *attempt) error {
 	}
 }
 
+// awaitTurn holds a, which has connected, until its turn comes. While the turn is of
+// one that waits for another process, a's host key need not wait: its server would see
+// a connection that is held for too long.
+func (r *running) awaitTurn(a *attempt) {
+	if turn := r.gate.turn; r.HostKey != nil && turn != nil && turn.check.waits {
+		switch err := r.checkHostKey(a); err {
+		case nil:
+		case errNotYet:
+			return
+		default:
+			r.reportConnected(a)
+			r.failed(a, err)
+			return
+		}
+	}
+	r.hold(a)
+}
+
 // known asks HostKeyCheck.Known about a.
 func (r *running) known(a *attempt) error {
 	targets := make([]Target, len(a.lanes))
@@ -207,7 +225,7 @@ func (r *running) redial(a *attempt) (over bool) {
 	switch {
 	case now >= r.timeout:
 		return false
-	case r.waits != nil: // another one is to have the next descriptor
+	case r.schedule.blocked != nil: // another one is to have the next descriptor
 		r.schedule.again(a, 0)
 		return false
 	}

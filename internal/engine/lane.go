@@ -29,6 +29,7 @@ type lane struct {
 	err       error // why there was none, or not all
 
 	queue   [2][]group // what has not started, by family: IPv6, IPv4
+	group   group      // the rest of one of which a part has started
 	turn    int        // the family whose turn it is
 	started bool
 	next    time.Duration // when the next group may start
@@ -75,6 +76,19 @@ func (l *lane) remove(addrs []netip.Addr) {
 	}
 }
 
+// answered notes what a means for what l waits for.
+func (l *lane) answered(a answer) {
+	if !a.more {
+		l.waits--
+	}
+	switch a.kind {
+	case askAAAA: // what may come in the place of its addresses is not waited for
+		l.waitsFor6 = l.waitsFor6 && a.more && len(a.addrs) == 0
+	case askA:
+		l.asked4, l.waitsFor4 = a.more && len(a.addrs) == 0, false
+	}
+}
+
 // adopt makes c one of those that l has started.
 func (l *lane) adopt(c *candidate) {
 	if l.own == nil {
@@ -88,7 +102,9 @@ func (l *lane) adopt(c *candidate) {
 // due is when the next group of l may start.
 func (l *lane) due() time.Duration {
 	switch {
-	case len(l.queue[0])+len(l.queue[1]) == 0:
+	case len(l.group) > 0:
+		return 0
+	case l.isEmpty():
 		return never
 	case !l.started && (l.waitsFor6 || l.waitsFor4):
 		return l.patience
@@ -96,28 +112,35 @@ func (l *lane) due() time.Duration {
 	return l.next
 }
 
+// isEmpty reports whether l has no address that has not started.
+func (l *lane) isEmpty() bool { return len(l.queue[0])+len(l.queue[1])+len(l.group) == 0 }
+
 // over reports whether nothing more can come of l.
 func (l *lane) over() bool {
-	return l.waits == 0 && l.live == 0 && len(l.queue[0])+len(l.queue[1]) == 0 && (l.inner == nil || l.inner.over())
+	return l.waits == 0 && l.live == 0 && l.isEmpty() && (l.inner == nil || l.inner.over())
 }
 
-// take removes the group of l whose turn it is: the families alternate, IPv6
-// first, while both have addresses (RFC 8305 section 4).
-func (l *lane) take() group {
-	f := l.turn
-	if len(l.queue[f]) == 0 {
-		f = 1 - f
+// take removes the address of l whose turn it is: the rest of the last group, and then
+// the families alternate, IPv6 first, while both have addresses (RFC 8305 section 4).
+func (l *lane) take() Addr {
+	if len(l.group) == 0 {
+		f := l.turn
+		if len(l.queue[f]) == 0 {
+			f = 1 - f
+		}
+		l.group = l.queue[f][0]
+		l.queue[f] = l.queue[f][1:]
+		l.turn = 1 - f
 	}
-	g := l.queue[f][0]
-	l.queue[f] = l.queue[f][1:]
-	l.turn = 1 - f
-	return g
+	a := l.group[0]
+	l.group = l.group[1:]
+	return a
 }
 
 // queued yields every address of l that has not started.
 func (l *lane) queued() iter.Seq[Addr] {
 	return func(yield func(Addr) bool) {
-		for _, q := range l.queue {
+		for _, q := range [...][]group{{l.group}, l.queue[0], l.queue[1]} {
 			for _, g := range q {
 				for _, a := range g {
 					if !yield(a) {

@@ -49,7 +49,7 @@ func (r *running) askNAT64() {
 	}
 	r.nat64.asked = true
 	r.nat64.until = r.sys.Now() + nat64Patience
-	r.lookup(question{kind: askNAT64})
+	r.lookups.start(question{kind: askNAT64})
 }
 
 // mayNeedNAT64 reports whether a's address could be reached through IPv6.
@@ -130,9 +130,6 @@ func (r *running) strand(s stranded) {
 }
 
 func (r *running) answeredNAT64(a answer) {
-	if !a.more {
-		delete(r.lookups, a.question)
-	}
 	if r.nat64.answered && len(a.prefixes) == 0 {
 		return // there is nothing better than the answer before
 	}

@@ -26,10 +26,8 @@ func (r *running) progress(now time.Duration) Progress {
 	if r.timeout == never {
 		p.Left = 0
 	}
-	for _, q := range r.asked {
-		if began, ok := r.lookups[q]; ok && began != provisional {
-			p.Trying = append(p.Trying, Event{At: began, Kind: Resolve, Candidate: Candidate{Target: r.schedule.lanes[q.lane].target}, Family: q.kind.family()})
-		}
+	for q, since := range r.lookups.unanswered() {
+		p.Trying = append(p.Trying, Event{At: since, Kind: Resolve, Candidate: Candidate{Target: r.schedule.lanes[q.lane].target}, Family: q.kind.family()})
 	}
 	for _, a := range r.attempts {
 		if !a.ended && a.tries > 0 {

@@ -1,6 +1,9 @@
 package engine
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // A lost SYN is sent again by the kernel after 1 s. A race begins another
 // connection sooner: when a lane has no new address to try, to one that has not
@@ -14,7 +17,7 @@ const backlogWait = 50 * time.Millisecond
 
 // retryDue is when l begins another connection to an address that is silent.
 func (s *schedule) retryDue(l *lane) time.Duration {
-	if s.noRetry || len(l.queue[0])+len(l.queue[1]) > 0 {
+	if s.noRetry || !l.isEmpty() {
 		return never
 	}
 	c := l.silent(s.transports)
@@ -49,32 +52,49 @@ func (c *candidate) silent(transports int) (pending bool) {
 	return pending
 }
 
-// retry yields every attempt of c that is pending, in the order of the transports.
-func (s *schedule) retry(c *candidate, now time.Duration, yield func(*attempt) bool) bool {
+// repeat has nextRepeat return every attempt of c that is pending, in the order of the
+// transports. It reports whether there is any.
+func (s *schedule) repeat(c *candidate, now time.Duration) bool {
 	c.lanes[0].last = now
+	repeats := s.round.repeats[:0]
 	for a := c.last; a != nil; a = a.before {
-		if a.pendingBefore(now) {
-			c.rounds++
-			return s.retryFrom(c.last, now, yield)
+		if a.pendingBefore(now) { // or it has just begun, as its turn had come anyway
+			repeats = append(repeats, a)
 		}
 	}
-	return true
+	slices.Reverse(repeats)
+	s.round.repeats = repeats
+	if len(repeats) > 0 {
+		c.rounds++
+	}
+	return len(repeats) > 0
 }
 
-func (s *schedule) retryFrom(a *attempt, now time.Duration, yield func(*attempt) bool) bool {
-	if a == nil {
-		return true
+// nextRepeat returns the next of those that repeat has found, if it is still pending.
+func (s *schedule) nextRepeat(now time.Duration) *attempt {
+	for r := &s.round; len(r.repeats) > 0; {
+		a := r.repeats[0]
+		r.repeats = r.repeats[1:]
+		if !a.pendingBefore(now) {
+			continue
+		}
+		if s.isEager(a.candidate, a.transport) {
+			s.nextEager = now + eagerGap
+		}
+		return a
 	}
-	if !s.retryFrom(a.before, now, yield) {
-		return false
+	return nil
+}
+
+// again has a's next try begin at a time of its own.
+func (s *schedule) again(a *attempt, at time.Duration) {
+	for i := range s.later {
+		if s.later[i].attempt == a {
+			s.later[i].at = at
+			return
+		}
 	}
-	if !a.pendingBefore(now) { // or it has just begun, as its turn had come anyway
-		return true
-	}
-	if s.isEager(a.candidate, a.transport) {
-		s.nextEager = now + eagerGap
-	}
-	return yield(a)
+	s.later = append(s.later, later{a, at})
 }
 
 // addTry adds a connection of a that has begun. At most maxOpen are open to one

@@ -116,24 +116,22 @@ type running struct {
 	family     Family
 	timeout    time.Duration
 
-	attempts []*attempt       // all of them, in order
-	byFD     map[int]*attempt // by their connections under way
-	gate     gate
-	proxies  proxies
-	commands []*attempt      // those that have started
-	peeks    []*attempt      // those of which a part of the banner has come
-	ageing   bool            // some transport has a MaxAge ...
-	ages     []time.Duration // ... which are these; 0: not asked for yet
-	waits    *attempt        // has its turn, but there was no descriptor left ...
-	full     error           // ... says this
-	asked    []question
-	lookups  map[question]time.Duration // those under way, since when
-	nat64    nat64
-	failures []failure
-	unusable map[Addr]bool // noted, and not to be noted again
-	won      *Winner
-	targets  []Target
-	wait     waiting
+	attempts   []*attempt       // all of them, in order
+	byFD       map[int]*attempt // by their connections under way
+	gate       gate
+	proxies    proxies
+	commands   []*attempt      // those that have started
+	peeks      []*attempt      // those of which a part of the banner has come
+	ageing     bool            // some transport has a MaxAge ...
+	ages       []time.Duration // ... which are these; 0: not asked for yet
+	blockedErr error           // why schedule.blocked could not start
+	lookups    lookups
+	nat64      nat64
+	failures   []failure
+	unusable   map[Addr]bool // noted, and not to be noted again
+	won        *Winner
+	targets    []Target
+	wait       waiting
 }
 
 func (d *Dialer) run(sys system, started *Started, targets []Target) (*Winner, error) {
@@ -145,6 +143,7 @@ func (d *Dialer) run(sys system, started *Started, targets []Target) (*Winner, e
 		family:     d.family(),
 		timeout:    d.Timeout,
 		byFD:       map[int]*attempt{},
+		lookups:    lookups{sys: sys},
 		targets:    targets,
 	}
 	if r.timeout == 0 {
@@ -197,7 +196,7 @@ func (r *running) begin() {
 		l.listed = true
 		r.prepare(l)
 	}
-	if len(r.asked) > 0 && r.family == AnyFamily && !r.sys.Route(IPv4) {
+	if len(r.lookups.asked) > 0 && r.family == AnyFamily && !r.sys.Route(IPv4) {
 		r.askNAT64() // beside the names, so that it costs no time of its own
 	}
 }
@@ -273,7 +272,7 @@ func (r *running) loop() (cause error) {
 		switch {
 		case r.gate.closed(now):
 			until = min(until, r.gate.quiet)
-		case r.waits == nil:
+		default:
 			until = min(until, r.schedule.due())
 		}
 		news, err := r.sys.Wait(until)
@@ -299,17 +298,13 @@ func (r *running) start(now time.Duration) (over bool) {
 	if r.gate.closed(now) {
 		return false
 	}
-	if a := r.waits; a != nil {
-		r.waits = nil
-		if over := r.connect(a); over || r.waits != nil {
-			return over
-		}
-	}
-	for a := range r.schedule.starts(now) {
-		if a.tries == 0 {
+	r.schedule.rewind()
+	for a := r.schedule.next(now); a != nil; a = r.schedule.next(now) {
+		if !a.listed {
+			a.listed = true
 			r.attempts = append(r.attempts, a)
 		}
-		if over := r.connect(a); over || r.waits != nil || r.gate.closed(now) {
+		if over := r.connect(a); over || r.schedule.blocked != nil || r.gate.closed(now) {
 			return over
 		}
 	}
@@ -332,8 +327,9 @@ func (r *running) connect(a *attempt) (over bool) {
 		if full && r.closeRetry() {
 			return r.connect(a)
 		}
-		if full && len(r.byFD)+len(r.lookups) > 0 {
-			r.waits, r.full = a, err
+		if full && len(r.byFD)+len(r.lookups.pending) > 0 {
+			r.schedule.putBack(a)
+			r.blockedErr = err
 			return false
 		}
 	}
@@ -396,7 +392,7 @@ func (r *running) ended(fd int, err error) (over bool) {
 		}
 		r.repeatBefore(a)
 		if r.waitUntil(a) > a.answered && r.won == nil {
-			r.hold(a)
+			r.awaitTurn(a)
 			return false
 		}
 	}
@@ -455,10 +451,10 @@ func (r *running) clear(cause error, commands bool) {
 		return
 	}
 	why := ErrNotTried
-	if r.waits != nil && r.waits.tries == 0 && (r.waits.addr.Command == nil || commands) {
-		why = fmt.Errorf("not tried: %w", r.full)
-		r.noteAttempt(r.waits, why)
-		r.report(Event{Kind: Failed, Candidate: Candidate{Target: r.waits.lanes[0].target, Addr: r.waits.addr}, Err: why})
+	if a := r.schedule.blocked; a != nil && a.tries == 0 && (a.addr.Command == nil || commands) {
+		why = fmt.Errorf("not tried: %w", r.blockedErr)
+		r.noteAttempt(a, why)
+		r.report(Event{Kind: Failed, Candidate: Candidate{Target: a.lanes[0].target, Addr: a.addr}, Err: why})
 	}
 	for l, addr := range r.schedule.left(commands) {
 		r.note(Failure{Candidate: Candidate{Target: l.target, Addr: addr}, Err: why})
@@ -468,13 +464,11 @@ func (r *running) clear(cause error, commands bool) {
 			r.note(Failure{Candidate: Candidate{Target: l.target}, Err: l.err})
 		}
 	}
-	for _, q := range r.asked {
-		if began, ok := r.lookups[q]; ok && began != provisional {
-			err := cause
-			if known := r.sys.Abandon(q); known != nil {
-				err = fmt.Errorf("%w: %w", known, cause)
-			}
-			r.note(Failure{Candidate: Candidate{Target: r.schedule.lanes[q.lane].target}, Family: q.kind.family(), Err: err})
+	for q := range r.lookups.unanswered() {
+		err := cause
+		if known := r.sys.Abandon(q); known != nil {
+			err = fmt.Errorf("%w: %w", known, cause)
 		}
+		r.note(Failure{Candidate: Candidate{Target: r.schedule.lanes[q.lane].target}, Family: q.kind.family(), Err: err})
 	}
 }

@@ -3,7 +3,6 @@ package engine
 import (
 	"iter"
 	"net/netip"
-	"slices"
 	"time"
 )
 
@@ -29,7 +28,6 @@ type schedule struct {
 
 	known   map[Addr]*candidate // one address is one candidate, by however many lanes
 	waiting []*candidate        // on the list, with transports left to try
-	spare   []*candidate        // room for the next waiting
 
 	// interfaces returns those from which an address is tried as well as by
 	// the kernel's own route.
@@ -40,12 +38,9 @@ type schedule struct {
 	eager     []bool
 	nextEager time.Duration
 	later     []later
-}
 
-// later is an attempt whose next try begins at a time of its own.
-type later struct {
-	*attempt
-	at time.Duration
+	round   round
+	blocked *attempt // next has returned it, and there was no descriptor for it
 }
 
 // eagerGap is between attempts whose ACK cannot be held back. A server nearer than
@@ -99,8 +94,12 @@ func (s *schedule) newLane(t Target) *lane {
 	return l
 }
 
-// due is when something is next to be started, unless news comes first.
+// due is when something is next to be started, unless news comes first. A blocked
+// attempt waits for news alone, and everything else for the blocked attempt.
 func (s *schedule) due() time.Duration {
+	if s.blocked != nil {
+		return never
+	}
 	d := min(s.root.due(), s.proxies.due(), s.commandDue())
 	for _, l := range s.open {
 		d = min(d, l.due(), s.retryDue(l))
@@ -121,94 +120,6 @@ func (s *schedule) due() time.Duration {
 
 // over reports whether nothing is under way and nothing can be started.
 func (s *schedule) over() bool { return s.root.over() && s.proxies.over() && s.commands.over() }
-
-// starts yields every attempt that is due at now. The caller starts each before
-// it takes the next, and tells failed at once if it fails there and then.
-func (s *schedule) starts(now time.Duration) iter.Seq[*attempt] {
-	return func(yield func(*attempt) bool) {
-		if !s.startLater(now, yield) {
-			return
-		}
-		waiting := s.waiting
-		s.waiting, s.spare = s.spare[:0], waiting
-		for i, c := range waiting {
-			switch {
-			case c.due > now || s.tooSoon(c, now):
-				s.waiting = append(s.waiting, c)
-			case c.last != nil && c.rounds == 0 && !s.noRetry && !(s.banner && s.isEager(c, c.last.transport)) && !s.retry(c, now, yield):
-				s.waiting = append(s.waiting, waiting[i:]...)
-				return
-			case !yield(s.attempt(c, now)):
-				s.waiting = append(s.waiting, waiting[i+1:]...)
-				return
-			}
-		}
-		s.openLanes(now)
-		for _, l := range s.open {
-			for l.due() <= now {
-				g := l.take()
-				for i, a := range g {
-					at := now
-					if b, ok := s.startedSockets[a.AddrPort]; ok {
-						at = b.At
-					}
-					c := s.enter(l, a, at)
-					switch {
-					case c == nil:
-					case s.tooSoon(c, now):
-						s.waiting = append(s.waiting, c)
-					case !yield(s.attempt(c, at)):
-						if i+1 < len(g) {
-							l.addGroup(g[i+1:])
-							l.next = now
-						}
-						return
-					}
-				}
-			}
-		}
-		for _, l := range s.open {
-			if s.retryDue(l) <= now && !s.retry(l.silent(s.transports), now, yield) {
-				return
-			}
-		}
-	}
-}
-
-// again has a's next try begin at a time of its own.
-func (s *schedule) again(a *attempt, at time.Duration) {
-	for i := range s.later {
-		if s.later[i].attempt == a {
-			s.later[i].at = at
-			return
-		}
-	}
-	s.later = append(s.later, later{a, at})
-}
-
-// startLater yields what again has put off until now.
-func (s *schedule) startLater(now time.Duration, yield func(*attempt) bool) bool {
-	for i := 0; i < len(s.later); {
-		a := s.later[i]
-		over := a.ended || a.fd >= 0 // it has ended, or been answered, meanwhile
-		if !over && a.at > now {
-			i++
-			continue
-		}
-		if !over && s.isEager(a.candidate, a.transport) {
-			if now < s.nextEager {
-				s.later[i].at = s.nextEager
-				continue
-			}
-			s.nextEager = now + eagerGap
-		}
-		s.later = slices.Delete(s.later, i, i+1)
-		if !over && !yield(a.attempt) {
-			return false
-		}
-	}
-	return true
-}
 
 func (s *schedule) setEager(transport int) {
 	if s.eager == nil {

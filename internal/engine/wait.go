@@ -13,8 +13,12 @@ import (
 // over all begins anew, commands excepted: they log in somewhere, once.
 
 const (
-	// tryAgain is how long after one try the next begins.
-	tryAgain = time.Second
+	// tryAgain is how long after one try the next begins. A host that is there is
+	// logged in to within a second of that.
+	tryAgain = 500 * time.Millisecond
+
+	// backOff is how long after the first try that a server has seen the next begins.
+	backOff = time.Second
 
 	// maxBackOff bounds the time between tries that servers have seen.
 	maxBackOff = 8 * time.Second
@@ -49,6 +53,7 @@ func (r *running) startWaiting() {
 	if r.Wait > 0 && !r.RunAll {
 		r.wait = waiting{on: true, timeout: r.timeout, round: r.timeout}
 		r.timeout = r.Wait
+		r.lookups.repeats = true
 	}
 }
 
@@ -61,7 +66,7 @@ func (r *running) retryLater(a *attempt, err error, seen bool) {
 	now := r.sys.Now()
 	at := max(now, a.lastBegan+tryAgain)
 	if seen {
-		at = now + min(tryAgain<<min(r.wait.seen, 3), maxBackOff)
+		at = now + min(backOff<<min(r.wait.seen, 3), maxBackOff)
 		r.wait.seen++
 	}
 	var refusal *Refusal
@@ -74,9 +79,10 @@ func (r *running) retryLater(a *attempt, err error, seen bool) {
 	r.wait.attempts = append(r.wait.attempts, laterAttempt{a, at})
 }
 
-// askLater has the name of l, which has no address, looked up again.
+// askLater has the name of l, which has no address, looked up again; or its MAC address,
+// which may have others than those that are made of it.
 func (r *running) askLater(l *lane) {
-	if r.wait.on && l.listed && !l.answers {
+	if r.wait.on && l.listed && (!l.answers || l.atOnce) {
 		r.wait.lanes = append(r.wait.lanes, laterLane{l, max(r.sys.Now(), l.lastAsked+tryAgain)})
 	}
 }
@@ -143,13 +149,8 @@ func (r *running) startOver(now time.Duration) {
 	}
 	r.attempts = slices.DeleteFunc(r.attempts, func(a *attempt) bool { return !isCommand(a) })
 	r.failures = slices.DeleteFunc(r.failures, func(f failure) bool { return f.attempt == nil || !isCommand(f.attempt) })
-	for q := range r.lookups {
-		_ = r.sys.Abandon(q)
-	}
-	if r.waits != nil && !isCommand(r.waits) {
-		r.waits = nil
-	}
-	r.asked, r.lookups, r.unusable, r.peeks = nil, nil, nil, nil
+	r.lookups.reset()
+	r.unusable, r.peeks = nil, nil
 	r.gate, r.proxies, r.nat64 = gate{}, proxies{}, nat64{}
 	r.wait.attempts, r.wait.lanes, r.wait.round = nil, nil, now+r.wait.timeout
 	r.schedule.onlyCommands()
@@ -167,7 +168,7 @@ func (r *running) isWaiting() bool {
 	if !r.wait.on {
 		return false
 	}
-	return len(r.wait.attempts)+len(r.wait.lanes)+len(r.lookups) > 0 ||
+	return len(r.wait.attempts)+len(r.wait.lanes)+len(r.lookups.pending) > 0 ||
 		slices.ContainsFunc(r.attempts, func(a *attempt) bool { return !a.ended && a.addr.Command == nil })
 }
 

@@ -59,6 +59,9 @@ type Options struct {
 	Or       []string `sep:"none" placeholder:"COMMAND"`
 	Fallback *span    `placeholder:"1s"`
 
+	Wait *span    `placeholder:"TIME"`
+	Wake WakeFlag `sep:"none"`
+
 	HostKey       *string `placeholder:"NAME"`
 	KnownHosts    *string `placeholder:"FILE"`
 	HostKeyAlways bool
@@ -71,6 +74,8 @@ type Options struct {
 	Doctor    bool
 	SSHConfig *string `short:"F" placeholder:"FILE"`
 	JSON      bool    `name:"json"`
+
+	waker *waker // of Wake, see addWait
 }
 
 // A span is a duration in Go's notation; a bare number is seconds, as in ssh's
@@ -182,7 +187,9 @@ func run(ctx context.Context, o *Options) error {
 		return passError{err}
 	}
 	d.Hangup = []int{ssh}
-
+	if o.waker != nil {
+		o.waker.start(d)
+	}
 	var families FamilyWatch
 	if o.Verbose > 0 {
 		families.attach(d)
@@ -214,7 +221,7 @@ func run(ctx context.Context, o *Options) error {
 
 // started returns what was done of the race before the runtime.
 func started() *engine.Started {
-	conns, lookups, age := prestart.Taken()
+	conns, lookups, age := prestart.Handoff()
 	s := &engine.Started{Age: age, Lookups: lookups}
 	for _, c := range conns {
 		if s.Sockets == nil {

@@ -180,7 +180,13 @@ func (e *raceError) by(f engine.Failure) string {
 	return ""
 }
 
-func (e *raceError) timedOut() string { return fmt.Sprintf("timed out after %v", e.dialer.Timeout) }
+func (e *raceError) timedOut() string {
+	limit := e.dialer.Timeout
+	if e.dialer.Wait > 0 {
+		limit = e.dialer.Wait
+	}
+	return fmt.Sprintf("timed out after %v", limit)
+}
 
 // Of the failures with one reason so many are shown, and the others counted,
 // where there are at least two.
@@ -295,6 +301,10 @@ func (e *raceError) reason(f engine.Failure) string {
 			return engine.ErrNoReply.Error() + ": " + e.timedOut()
 		case errors.Is(f.Err, engine.ErrNotAsked):
 			return engine.ErrNotAsked.Error() + ": " + e.timedOut()
+		case errors.Is(f.Err, engine.ErrUnchecked):
+			return engine.ErrUnchecked.Error() + ": " + e.timedOut()
+		case errors.Is(f.Err, engine.ErrBeingChecked):
+			return engine.ErrBeingChecked.Error() + ": " + e.timedOut()
 		case errors.Is(f.Err, unix.EAGAIN) && f.Addr.Socket.Path != "":
 			return "its backlog is full: " + e.timedOut()
 		case e.plain.IsValid() && f.Addr.Addr() == e.plain && unanswered(f):

@@ -36,6 +36,9 @@ func (o *Options) Plan() ([]engine.Target, *engine.Dialer, error) {
 	if err := o.addHostKey(d); err != nil {
 		return nil, nil, err
 	}
+	if err := o.addWait(d, targets); err != nil {
+		return nil, nil, err
+	}
 	if !o.NoDirect {
 		return targets, d, nil
 	}

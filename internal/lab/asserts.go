@@ -52,14 +52,20 @@ func (s *scenario) listing(m Match) string {
 	return b.String()
 }
 
-// cutAt takes "at D" off the end of a verb's words.
-func cutAt(words []string) (rest []string, at time.Duration, given bool, err error) {
-	n := len(words) - 2
-	if n < 0 || words[n] != "at" {
-		return words, 0, false, nil
+// cutTimes cuts "at D..." off the end of a verb's words.
+func cutTimes(words []string) (rest []string, times []time.Duration, err error) {
+	n := slices.Index(words, "at")
+	if n < 0 {
+		return words, nil, nil
 	}
-	at, err = time.ParseDuration(words[n+1])
-	return words[:n], at, true, err
+	for _, word := range words[n+1:] {
+		d, err := time.ParseDuration(word)
+		if err != nil {
+			return nil, nil, err
+		}
+		times = append(times, d)
+	}
+	return words[:n], times, nil
 }
 
 // sent matches what the near host sent of a kind.
@@ -70,7 +76,7 @@ func sent(which Segment, words []string) (Match, error) {
 }
 
 func (s *scenario) syn(_ *testscript.TestScript, args []string) error {
-	words, at, given, err := cutAt(args)
+	words, times, err := cutTimes(args)
 	if err != nil {
 		return err
 	}
@@ -79,20 +85,22 @@ func (s *scenario) syn(_ *testscript.TestScript, args []string) error {
 		return err
 	}
 	list := s.packetsOf(m)
-	if len(list) == 0 {
-		return fmt.Errorf("no SYN %s\n%s", strings.Join(words, " "), s.listing(Match{}))
+	if len(list) == 0 || len(list) < len(times) {
+		return fmt.Errorf("%d SYNs %s\n%s", len(list), strings.Join(words, " "), s.listing(Match{}))
 	}
-	if !given {
-		return nil
+	for i, at := range times {
+		if err := s.judge("SYN "+strings.Join(words, " "), list[i].At, at); err != nil {
+			return err
+		}
 	}
-	return s.judge("SYN "+strings.Join(words, " "), list[0].At, at)
+	return nil
 }
 
 // resyn asks for the kernel's own patience with an attempt: that it is still
 // under way shows by its SYN being sent again.
 func (s *scenario) resyn(_ *testscript.TestScript, args []string) error {
-	words, at, given, err := cutAt(args)
-	if err != nil || !given {
+	words, times, err := cutTimes(args)
+	if err != nil || len(times) != 1 {
 		return errors.Join(err, errors.New("usage: resyn WORD... at D"))
 	}
 	m, err := sent(Syn, words)
@@ -101,7 +109,7 @@ func (s *scenario) resyn(_ *testscript.TestScript, args []string) error {
 	}
 	for _, p := range s.packetsOf(m) {
 		if p.Again {
-			return s.judge("SYN again "+strings.Join(words, " "), p.At, at)
+			return s.judge("SYN again "+strings.Join(words, " "), p.At, times[0])
 		}
 	}
 	return fmt.Errorf("no SYN %s was sent again\n%s", strings.Join(words, " "), s.listing(m))

@@ -9,7 +9,6 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 	"golang.org/x/sys/unix"
@@ -188,9 +187,9 @@ func (s *scenario) queriesOf(words []string) ([]Query, error) {
 
 // query is the verb about questions that came, each at a time if there is one.
 func (s *scenario) query(_ *testscript.TestScript, args []string) error {
-	words, times := args, []string(nil)
-	if n := slices.Index(args, "at"); n >= 0 {
-		words, times = args[:n], args[n+1:]
+	words, times, err := cutTimes(args)
+	if err != nil {
+		return err
 	}
 	list, err := s.queriesOf(words)
 	if err != nil {
@@ -200,11 +199,7 @@ func (s *scenario) query(_ *testscript.TestScript, args []string) error {
 		s.inexact = len(list) > 0
 		return fmt.Errorf("%d queries %s\n%s", len(list), strings.Join(words, " "), s.listQueries())
 	}
-	for i, at := range times {
-		want, err := time.ParseDuration(at)
-		if err != nil {
-			return err
-		}
+	for i, want := range times {
 		if err := s.judge("query "+list[i].String(), list[i].At, want); err != nil {
 			return fmt.Errorf("%w%s", err, s.listQueries())
 		}

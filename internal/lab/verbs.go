@@ -45,7 +45,7 @@ type verb func(s *scenario, ts *testscript.TestScript, args []string) error
 //	fails [D]                          it was lost, after D
 //	fd                                 prints the facts of what was passed
 //
-//	syn WORD... [at D]                 the first SYN of that kind left, at D
+//	syn WORD... [at D...]              SYNs of that kind left, the first of them at each D
 //	resyn WORD... at D                 one of them was sent again, at D
 //	nosyn WORD...                      none did
 //	rst WORD...                        a RST of that kind left

@@ -14,13 +14,6 @@ import (
 // Link is the linker's option for the entry.
 const Link = "-E _fdrace_linux"
 
-// Environment variables. FDRACE_LOG=FILE asks for a log, which only the runtime can
-// write. FDRACE_PRESTART=0 turns the race in this package off.
-const (
-	logEnv      = "FDRACE_LOG="
-	prestartEnv = "FDRACE_PRESTART="
-)
-
 const stdout = 1
 
 // Environment variables of resolv.conf(5).
@@ -56,21 +49,17 @@ func begin(sp unsafe.Pointer) {
 			break
 		}
 		v := text(p)
-		if value, ok := variable(v, prestartEnv); ok && value == "0" {
-			disabled = true
+		disabled = disabled || variable(v, "FDRACE_PRESTART=") == "0"
+		logs = logs || variable(v, "FDRACE_LOG=") != "" // only the runtime can write one
+		if localDomain == "" {
+			localDomain = variable(v, "LOCALDOMAIN=")
 		}
-		if value, ok := variable(v, logEnv); ok && value != "" {
-			logs = true
+		if resOptions == "" {
+			resOptions = variable(v, "RES_OPTIONS=")
 		}
-		if value, ok := variable(v, "GOMAXPROCS="); ok && len(value) > 2 {
+		if value := variable(v, "GOMAXPROCS="); len(value) > 2 {
 			// The runtime allocates 25 KB for each. Two digits are enough.
 			*(*byte)(unsafe.Add(unsafe.Pointer(unsafe.StringData(value)), 2)) = 0
-		}
-		if value, ok := variable(v, "LOCALDOMAIN="); ok && localDomain == "" {
-			localDomain = value
-		}
-		if value, ok := variable(v, "RES_OPTIONS="); ok && resOptions == "" {
-			resOptions = value
 		}
 	}
 	n := int(argc) - 1
@@ -133,13 +122,13 @@ func text(s *byte) string {
 	return unsafe.String(s, n)
 }
 
-// variable returns the value in v, "NAME=value", if v begins with name, "NAME=". If it
-// were inlined, the compiler would leave bounds checks.
+// variable returns the value in v, "NAME=value", if v begins with name, "NAME=", or else
+// nothing. If it were inlined, the compiler would leave bounds checks.
 //
 //go:noinline
-func variable(v, name string) (value string, ok bool) {
+func variable(v, name string) (value string) {
 	if len(v) < len(name) || v[:len(name)] != name {
-		return "", false
+		return ""
 	}
-	return v[len(name):], true
+	return v[len(name):]
 }

@@ -2,7 +2,7 @@
 // starts, which takes longer than a connection over loopback. If a connection succeeds,
 // it is passed to ssh and the process ends. What is not a common command line, fails,
 // or takes longer than [patience], is left to the runtime, with all sockets and
-// lookups: see [Taken].
+// lookups: see [Handoff].
 //
 // The linker makes _fdrace_linux the program's entry point (see [Link]). It calls
 // begin, which is compiled Go code without a runtime. That works under these
@@ -32,6 +32,8 @@ package prestart
 import (
 	"net/netip"
 	"time"
+
+	"fdrace/internal/stub"
 )
 
 // A Conn is a connection that was begun before the runtime started.
@@ -39,4 +41,11 @@ type Conn struct {
 	Peer netip.AddrPort
 	FD   int
 	At   time.Duration // when, since the race began
+}
+
+func toNetip(a *stub.Addr) netip.Addr {
+	if a.Is4 {
+		return netip.AddrFrom4([4]byte(a.IP[:4]))
+	}
+	return netip.AddrFrom16(a.IP)
 }

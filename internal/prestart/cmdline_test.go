@@ -1,4 +1,4 @@
-package helper_test
+package prestart_test
 
 import (
 	"net/netip"
