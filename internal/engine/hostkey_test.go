@@ -66,7 +66,7 @@ func (f *fake) StartCheck(fd int, start func(conn, stderr int) (int, error)) (in
 	f.open[f.nextFD] = c
 	delete(f.open, fd)
 	if p.key != "silent" {
-		f.after(p.verdict, event{ended: &ended{f.nextFD, nil}})
+		f.after(p.verdict, event{ended: &completion{f.nextFD, nil}})
 	}
 	return f.nextFD, nil
 }

@@ -1,3 +1,5 @@
+//go:build unix
+
 // Package explain is fdrace --explain: it races to the end, passes nothing, and shows
 // what became of each candidate, as a picture or as JSON.
 package explain
@@ -220,7 +222,7 @@ func (t *report) tell(w *engine.Winner, lost *engine.Error, d *engine.Dialer) {
 	if w.Interface != "" {
 		by += " from " + w.Interface
 	}
-	t.verdict = fmt.Sprintf("ssh would get %s%s, after %s and %d of %d tried", term.Sanitize(w.Addr.String()), by, helper.FormatMS(w.Elapsed), w.Tried, w.Of)
+	t.verdict = fmt.Sprintf("ssh would get %s%s, after %s and %d of %d tried", term.Sanitize(w.Addr.String()), by, helper.FormatMS(w.Elapsed), w.Tried, w.Known)
 }
 
 // what says what became of r.
