@@ -41,7 +41,7 @@ func newWinner(w *engine.Winner) *Winner {
 		Candidate: c,
 		Elapsed:   w.Elapsed,
 		Tried:     w.Tried,
-		Known:     w.Of,
+		Known:     w.Known,
 		Attempt:   w.Attempt,
 		Attempts:  w.Attempts,
 		Lost:      w.Lost,

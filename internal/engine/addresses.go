@@ -7,9 +7,9 @@ import (
 	"slices"
 )
 
-// add queues those of addrs that this race can use, and says why not of the
+// enqueue queues those of addrs that this race can use, and says why not of the
 // others. Where together, they start in one moment.
-func (r *running) add(l *lane, addrs []netip.Addr, together bool) {
+func (r *race) enqueue(l *lane, addrs []netip.Addr, together bool) {
 	var g group
 	for _, a := range addrs {
 		bare := a.Is6() && a.IsLinkLocalUnicast() && a.Zone() == ""
@@ -20,9 +20,9 @@ func (r *running) add(l *lane, addrs []netip.Addr, together bool) {
 		ap := l.addr(a)
 		switch {
 		case r.family != AnyFamily && r.family != familyOf(a):
-			r.refuse(l, ap, fmt.Errorf("not an %s address", r.family))
+			r.reject(l, ap, fmt.Errorf("not an %s address", r.family))
 		case r.zoneMismatch(a):
-			r.refuse(l, ap, fmt.Errorf("not on %s", r.Interface))
+			r.reject(l, ap, fmt.Errorf("not on %s", r.Interface))
 		case bare:
 			r.ask(l, askLinks, a.String())
 		default:
@@ -32,12 +32,12 @@ func (r *running) add(l *lane, addrs []netip.Addr, together bool) {
 	if len(g) == 0 {
 		return
 	}
-	if !l.answers {
-		l.answers = true
-		l.patience = r.sys.Now()
-		begun := slices.ContainsFunc(addrs, func(a netip.Addr) bool { return r.isBegun(l, a) })
-		if (l.waitsFor4 || l.waitsFor6 && r.sys.Route(IPv6)) && !begun {
-			l.patience += resolutionDelay
+	if !l.hasAddrs {
+		l.hasAddrs = true
+		l.resolutionDeadline = r.sys.Now()
+		begun := slices.ContainsFunc(addrs, func(a netip.Addr) bool { return r.isStarted(l, a) })
+		if (l.awaitingA || l.awaitingAAAA && r.sys.Route(IPv6)) && !begun {
+			l.resolutionDeadline += resolutionDelay
 		}
 	}
 	if together {
@@ -47,8 +47,8 @@ func (r *running) add(l *lane, addrs []netip.Addr, together bool) {
 	}
 }
 
-// isBegun reports whether a connection to a was begun before the race.
-func (r *running) isBegun(l *lane, a netip.Addr) bool {
+// isStarted reports whether a connection to a was begun before the race.
+func (r *race) isStarted(l *lane, a netip.Addr) bool {
 	_, ok := r.started.Sockets[netip.AddrPortFrom(a, l.target.Port)]
 	return ok
 }
@@ -56,7 +56,7 @@ func (r *running) isBegun(l *lane, a netip.Addr) bool {
 // withCommonZone returns a with the name by which the race calls the interface of its
 // zone: fe80::1%2, fe80::1%eth0 and the address with an alternative name of eth0 are one
 // candidate.
-func (r *running) withCommonZone(a netip.Addr) netip.Addr {
+func (r *race) withCommonZone(a netip.Addr) netip.Addr {
 	zone := a.Zone()
 	if zone == "" || zone == r.Interface {
 		return a
@@ -70,32 +70,32 @@ func (r *running) withCommonZone(a netip.Addr) netip.Addr {
 
 // zoneMismatch reports whether the zone of a is another interface than the one that
 // all sockets are bound to: the kernel would call a invalid.
-func (r *running) zoneMismatch(a netip.Addr) bool {
+func (r *race) zoneMismatch(a netip.Addr) bool {
 	return r.Interface != "" && a.Zone() != "" && a.Zone() != r.Interface
 }
 
-// refuse notes, once, an address that this race cannot use.
-func (r *running) refuse(l *lane, addr Addr, why error) {
-	if r.unusable[addr] {
+// reject notes, once, an address that this race cannot use.
+func (r *race) reject(l *lane, addr Addr, why error) {
+	if r.rejected[addr] {
 		return
 	}
-	if r.unusable == nil {
-		r.unusable = map[Addr]bool{}
+	if r.rejected == nil {
+		r.rejected = map[Addr]bool{}
 	}
-	r.unusable[addr] = true
-	r.note(Failure{Candidate: Candidate{Target: l.target, Addr: addr}, Err: why})
+	r.rejected[addr] = true
+	r.recordFailure(Failure{Candidate: Candidate{Target: l.target, Addr: addr}, Err: why})
 }
 
 // hostAddrs returns those of addrs that can be a host's. Block lists answer with
 // 0.0.0.0 or ::, which would lead to this machine.
-func (r *running) hostAddrs(l *lane, addrs []netip.Addr) []netip.Addr {
+func (r *race) hostAddrs(l *lane, addrs []netip.Addr) []netip.Addr {
 	if !slices.ContainsFunc(addrs, isNoHost) {
 		return addrs
 	}
 	var hosts []netip.Addr
 	for _, addr := range addrs {
 		if isNoHost(addr) {
-			r.refuse(l, l.addr(addr), errNoHost)
+			r.reject(l, l.addr(addr), errNoHost)
 		} else {
 			hosts = append(hosts, addr)
 		}
@@ -113,7 +113,7 @@ func isNoHost(a netip.Addr) bool {
 
 // sort puts the addresses of l that have not started into the order of RFC 6724.
 // Families take turns, that of the first address first (RFC 8305 section 4).
-func (r *running) sort(l *lane) {
+func (r *race) sort(l *lane) {
 	if len(l.queue[0])+len(l.queue[1]) < 2 {
 		return
 	}
@@ -125,7 +125,7 @@ func (r *running) sort(l *lane) {
 		addrs = append(addrs, a)
 	}
 	r.sys.Sort(addrs)
-	if i := slices.IndexFunc(addrs, func(a netip.Addr) bool { return r.isBegun(l, a) }); i > 0 && !l.started {
+	if i := slices.IndexFunc(addrs, func(a netip.Addr) bool { return r.isStarted(l, a) }); i > 0 && !l.started {
 		first := addrs[i]
 		copy(addrs[1:i+1], addrs)
 		addrs[0] = first
@@ -150,7 +150,7 @@ func farIPv6() netip.Addr {
 
 // prefersIPv4 reports whether an IPv4 address that may still come would go before
 // the first of addrs, as it does before a unique local address (ULA).
-func (r *running) prefersIPv4(addrs []netip.Addr) bool {
+func (r *race) prefersIPv4(addrs []netip.Addr) bool {
 	list := append(slices.Clip(addrs), farIPv4())
 	r.sys.Sort(list)
 	return list[0].Is4()

@@ -14,7 +14,7 @@ import (
 // answered takes an answer: addresses join their lane at their place, and what
 // has started stays. Only when no answer has given an address is it the name
 // that has failed.
-func (r *running) answered(a answer) {
+func (r *race) answered(a answer) {
 	if !r.lookups.take(a) {
 		return // too late, or abandoned
 	}
@@ -28,52 +28,52 @@ func (r *running) answered(a answer) {
 		r.report(Event{Kind: Resolved, Candidate: Candidate{Target: l.target}, Family: a.kind.family(), Addrs: a.addrs, Replaces: len(a.replaces) > 0, Err: a.err})
 	}
 	l.remove(a.replaces)
-	if l.answers && len(a.replaces) > 0 && !l.started && len(l.queue[0])+len(l.queue[1]) == 0 {
-		l.answers = false // as if there had been none
+	if l.hasAddrs && len(a.replaces) > 0 && !l.started && len(l.queue[0])+len(l.queue[1]) == 0 {
+		l.hasAddrs = false // as if there had been none
 	}
-	if a.kind == askAAAA && len(a.addrs) > 0 && !l.answers && l.asked4 && r.sys.Route(IPv4) {
-		l.waitsFor4 = r.prefersIPv4(a.addrs)
+	if a.kind == askAAAA && len(a.addrs) > 0 && !l.hasAddrs && l.pendingA && r.sys.Route(IPv4) {
+		l.awaitingA = r.prefersIPv4(a.addrs)
 	}
-	r.add(l, r.hostAddrs(l, a.addrs), a.kind == askLinks)
+	r.enqueue(l, r.hostAddrs(l, a.addrs), a.kind == askLinks)
 	if a.kind.isName() {
 		r.sort(l)
 	}
-	r.standFor(l, a.services)
+	r.expandSRV(l, a.services)
 	if (a.socket != resolve.Socket{}) {
 		r.addSocket(l, a.socket)
 	}
 	if a.err != nil && notFound(l.err) {
 		l.err = a.err
 	}
-	r.settle(l)
+	r.reportLookupError(l)
 }
 
-// settle notes, once there is no question left, what l has not been told.
-func (r *running) settle(l *lane) {
-	if l.waits > 0 || l.err == nil {
+// reportLookupError notes, once there is no question left, what l has not been told.
+func (r *race) reportLookupError(l *lane) {
+	if l.pendingLookups > 0 || l.err == nil {
 		return
 	}
-	if !(l.answers && notFound(l.err)) {
-		r.note(Failure{Candidate: Candidate{Target: l.target}, Err: l.err})
+	if !(l.hasAddrs && notFound(l.err)) {
+		r.recordFailure(Failure{Candidate: Candidate{Target: l.target}, Err: l.err})
 		r.askLater(l)
 	}
 	l.err = nil
 }
 
-// standFor makes l stand for services, which come in the order of RFC 2782:
+// expandSRV makes l stand for services, which come in the order of RFC 2782:
 // each has a lane inside l, one delay behind the one before. They take the place
 // of those of an earlier answer that have not started.
-func (r *running) standFor(l *lane, services []resolve.Service) {
+func (r *race) expandSRV(l *lane, services []resolve.Service) {
 	if len(services) == 0 {
 		return
 	}
-	l.answers = true
-	if l.inner == nil {
-		l.inner = &order{gap: r.schedule.delay, next: r.sys.Now()}
+	l.hasAddrs = true
+	if l.srvLanes == nil {
+		l.srvLanes = &tiers{gap: r.schedule.delay, next: r.sys.Now()}
 	}
-	dropped := l.inner.drop()
+	dropped := l.srvLanes.drop()
 	seen := map[Target]bool{}
-	for _, tier := range l.inner.tiers {
+	for _, tier := range l.srvLanes.lanes {
 		seen[tier[0].target] = true
 	}
 	for _, s := range services {
@@ -83,12 +83,12 @@ func (r *running) standFor(l *lane, services []resolve.Service) {
 		}
 		seen[t] = true
 		if i := slices.IndexFunc(dropped, func(in *lane) bool { return in.target == t }); i >= 0 {
-			l.inner.tiers = append(l.inner.tiers, []*lane{dropped[i]})
+			l.srvLanes.lanes = append(l.srvLanes.lanes, []*lane{dropped[i]})
 			dropped = slices.Delete(dropped, i, i+1)
 			continue
 		}
 		in := r.schedule.newLane(t)
-		l.inner.tiers = append(l.inner.tiers, []*lane{in})
+		l.srvLanes.lanes = append(l.srvLanes.lanes, []*lane{in})
 		if _, ok := t.literal(); !ok {
 			// A name, whatever it looks like: services could lead to each other
 			// for ever, and what is a MAC or a socket is not for DNS to say. It is
@@ -96,7 +96,7 @@ func (r *running) standFor(l *lane, services []resolve.Service) {
 			r.askName(in, s.Host+".")
 			continue
 		}
-		r.prepare(in)
+		r.resolveTarget(in)
 	}
 	for _, in := range dropped {
 		r.discard(in)
@@ -104,8 +104,8 @@ func (r *running) standFor(l *lane, services []resolve.Service) {
 }
 
 // discard forgets l, which no longer has a place in the race, and its lookups.
-func (r *running) discard(l *lane) {
-	l.queue, l.group, l.err, l.waits = [2][]group{}, nil, nil, 0
+func (r *race) discard(l *lane) {
+	l.queue, l.group, l.err, l.pendingLookups = [2][]group{}, nil, nil, 0
 	r.lookups.abandon(l.index)
 }
 

@@ -80,14 +80,14 @@ func (a *attempt) answer(fd int, now time.Duration) {
 }
 
 // close closes one try of a.
-func (r *running) close(a *attempt, fd int) {
+func (r *race) close(a *attempt, fd int) {
 	r.sys.Close(&r.transports[a.transport], fd)
 	delete(r.byFD, fd)
 	a.remove(fd)
 }
 
 // closeTries closes all tries of a.
-func (r *running) closeTries(a *attempt) {
+func (r *race) closeTries(a *attempt) {
 	for a.n > 0 {
 		r.close(a, a.open[0].fd)
 	}

@@ -68,7 +68,7 @@ func TestKernelBannerInPartsOnUnixSocket(t *testing.T) {
 			}
 			wait := func(until time.Duration, want int) {
 				t.Helper()
-				if n, err := k.Wait(until); err != nil || len(n.ended) != want {
+				if n, err := k.Wait(until); err != nil || len(n.completions) != want {
 					t.Fatalf("Wait = %+v, %v; want news of %d", n, err, want)
 				}
 			}

@@ -8,7 +8,7 @@ func (f *fake) startCommand(name string, p peer) int {
 	f.nextFD++
 	f.open[f.nextFD] = &conn{name: name, began: f.now, eager: true}
 	if !p.deaf {
-		f.after(p.rtt, event{ended: &ended{f.nextFD, nil}})
+		f.after(p.rtt, event{ended: &completion{f.nextFD, nil}})
 	}
 	return f.nextFD
 }
@@ -36,7 +36,7 @@ func (f *fake) Converse(fd int, h *handshake) error {
 			f.asked, f.askedAt = c, f.now
 		}
 		if !p.deaf {
-			f.after(p.reply, event{ended: &ended{fd, nil}})
+			f.after(p.reply, event{ended: &completion{fd, nil}})
 		}
 		return errNotYet
 	}

@@ -43,7 +43,7 @@ const (
 
 // holds reports whether the server does not see a connection of a before the
 // race has it do so.
-func (r *running) holds(a *attempt) bool {
+func (r *race) holds(a *attempt) bool {
 	if a.addr.hasHandshake() {
 		return true // it is not asked for it
 	}
@@ -54,7 +54,7 @@ func (r *running) holds(a *attempt) bool {
 func (g *gate) closed(now time.Duration) bool { return g.turn != nil && now < g.quiet }
 
 // waitUntil is when a, which has connected, may be shown to its server.
-func (r *running) waitUntil(a *attempt) (until time.Duration) {
+func (r *race) waitUntil(a *attempt) (until time.Duration) {
 	if r.gate.turn != nil && r.gate.turn != a && r.holds(a) { // or else it has been seen
 		until = r.gate.until
 	}
@@ -68,7 +68,7 @@ func (r *running) waitUntil(a *attempt) (until time.Duration) {
 // own, which has been repeated together with a's beginning: as long as a's
 // handshake took, within bounds. An answer means that a packet was lost, silence
 // that something on the way drops that transport.
-func (r *running) grace(a *attempt) time.Duration {
+func (r *race) grace(a *attempt) time.Duration {
 	if r.NoRetry {
 		return 0
 	}
@@ -84,7 +84,7 @@ func (r *running) grace(a *attempt) time.Duration {
 // that a has connected and they have not. With a banner to wait for they were not
 // repeated when a began: where not a packet was lost but the server is slow, it would
 // answer both tries, and see two connections.
-func (r *running) repeatBefore(a *attempt) {
+func (r *race) repeatBefore(a *attempt) {
 	if r.NoRetry || r.Banner == "" {
 		return
 	}
@@ -96,14 +96,14 @@ func (r *running) repeatBefore(a *attempt) {
 }
 
 // hold has a wait with its ACK unsent.
-func (r *running) hold(a *attempt) {
+func (r *race) hold(a *attempt) {
 	r.sys.Hold(a.fd)
 	r.gate.held = append(r.gate.held, a)
 	r.reportConnected(a)
 }
 
 // admit shows a to its server, if that must be for it to win.
-func (r *running) admit(a *attempt) (over bool) {
+func (r *race) admit(a *attempt) (over bool) {
 	t := &r.transports[a.transport]
 	var err error
 	if !a.shown {
@@ -139,7 +139,7 @@ func (r *running) admit(a *attempt) (over bool) {
 
 // win takes a as the winner. The others are closed before anything else: those
 // that have connected meanwhile are not to be acknowledged.
-func (r *running) win(a *attempt) {
+func (r *race) win(a *attempt) {
 	if r.RunAll {
 		r.winRunAll(a)
 		return
@@ -151,7 +151,7 @@ func (r *running) win(a *attempt) {
 			}
 		}
 	}
-	r.sys.Release(a.fd)
+	r.sys.Finish(a.fd)
 	clear(r.byFD)
 	r.reportConnected(a)
 	r.won = r.winner(a)
@@ -161,7 +161,7 @@ func (r *running) win(a *attempt) {
 
 // show notes that the server of a sees it, and is silent. It has one Delay, and
 // as long as an answer takes to come.
-func (r *running) show(a *attempt) {
+func (r *race) show(a *attempt) {
 	r.reportConnected(a)
 	if a.shown {
 		return
@@ -185,7 +185,7 @@ func (r *running) show(a *attempt) {
 // pause notes that nothing is begun before until. It does not count as a part of
 // the delay that c waits at most for its gap.
 func (s *schedule) pause(until time.Duration) {
-	for _, c := range s.waiting {
+	for _, c := range s.pending {
 		if c.latest > 0 {
 			c.latest = until + s.delay
 			if c.last == nil {
@@ -196,7 +196,7 @@ func (s *schedule) pause(until time.Duration) {
 }
 
 // leave takes a out of the gate.
-func (r *running) leave(a *attempt) {
+func (r *race) leave(a *attempt) {
 	if r.gate.turn == a {
 		r.gate.turn = nil
 	}
@@ -212,7 +212,7 @@ func (r *running) leave(a *attempt) {
 }
 
 // admitHeld admits those whose wait is over at now, in their order.
-func (r *running) admitHeld(now time.Duration) (over bool) {
+func (r *race) admitHeld(now time.Duration) (over bool) {
 	for i := 0; i < len(r.gate.held); {
 		a := r.gate.held[i]
 		if r.waitUntil(a) > now {
@@ -231,7 +231,7 @@ func (r *running) admitHeld(now time.Duration) (over bool) {
 // renew resets those that are held for longer than the kernel holds an ACK. They begin
 // anew when the turn of the one that they wait for is almost over: as much before its
 // end as a handshake takes.
-func (r *running) renew(now time.Duration) {
+func (r *race) renew(now time.Duration) {
 	for i := 0; i < len(r.gate.held); {
 		a := r.gate.held[i]
 		if r.renewAt(a) > now {
@@ -246,7 +246,7 @@ func (r *running) renew(now time.Duration) {
 	}
 }
 
-func (r *running) renewAt(a *attempt) time.Duration {
+func (r *race) renewAt(a *attempt) time.Duration {
 	switch {
 	case r.NoRetry || r.schedule.blocked != nil:
 		return never
@@ -257,7 +257,7 @@ func (r *running) renewAt(a *attempt) time.Duration {
 }
 
 // gateDue is when the gate has something to do, unless news comes first.
-func (r *running) gateDue() time.Duration {
+func (r *race) gateDue() time.Duration {
 	due := never
 	for _, a := range r.gate.held {
 		due = min(due, r.waitUntil(a), r.renewAt(a))

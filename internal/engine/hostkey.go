@@ -67,7 +67,7 @@ type hostCheck struct {
 
 // checkHostKey returns nil if the server of a, which has connected, may win, and
 // errNotYet if that is not known yet.
-func (r *running) checkHostKey(a *attempt) error {
+func (r *race) checkHostKey(a *attempt) error {
 	if r.HostKey == nil || a.check.passed {
 		return nil
 	}
@@ -84,8 +84,26 @@ func (r *running) checkHostKey(a *attempt) error {
 	}
 }
 
+// awaitTurn holds a, which has connected, until its turn comes. While the turn is of
+// one that waits for another process, a's host key need not wait: its server would see
+// a connection that is held for too long.
+func (r *race) awaitTurn(a *attempt) {
+	if turn := r.gate.turn; r.HostKey != nil && turn != nil && turn.check.waits {
+		switch err := r.checkHostKey(a); err {
+		case nil:
+		case errNotYet:
+			return
+		default:
+			r.reportConnected(a)
+			r.failed(a, err)
+			return
+		}
+	}
+	r.hold(a)
+}
+
 // known asks HostKeyCheck.Known about a.
-func (r *running) known(a *attempt) error {
+func (r *race) known(a *attempt) error {
 	targets := make([]Target, len(a.lanes))
 	for i, l := range a.lanes {
 		targets[i] = l.target
@@ -95,11 +113,11 @@ func (r *running) known(a *attempt) error {
 	return err
 }
 
-func (r *running) peer(a *attempt) Peer { return Peer{Addr: a.addr, Interface: r.via(a)} }
+func (r *race) peer(a *attempt) Peer { return Peer{Addr: a.addr, Interface: r.via(a)} }
 
 // startCheck has a program check the server of a. Its stderr takes the place of the
 // connection.
-func (r *running) startCheck(a *attempt) error {
+func (r *race) startCheck(a *attempt) error {
 	fd, err := r.sys.StartCheck(a.fd, func(conn, stderr int) (int, error) {
 		return r.HostKey.Start(r.peer(a), conn, stderr)
 	})
@@ -117,7 +135,7 @@ func (r *running) startCheck(a *attempt) error {
 
 // awaitCheck has a wait for another process. A connection that its server has not
 // seen is not kept for that.
-func (r *running) awaitCheck(a *attempt) {
+func (r *race) awaitCheck(a *attempt) {
 	now := r.sys.Now()
 	a.check.again = now + checkAgain
 	if a.check.patient == 0 {
@@ -138,7 +156,7 @@ func (r *running) awaitCheck(a *attempt) {
 }
 
 // tendChecks asks again what other processes have found out.
-func (r *running) tendChecks(now time.Duration) (over bool) {
+func (r *race) tendChecks(now time.Duration) (over bool) {
 	for i := 0; i < len(r.gate.awaited); {
 		a := r.gate.awaited[i]
 		if now < a.check.again {
@@ -170,7 +188,7 @@ func (r *running) tendChecks(now time.Duration) (over bool) {
 }
 
 // checksDue is when the next of those that wait is to be asked about.
-func (r *running) checksDue() time.Duration {
+func (r *race) checksDue() time.Duration {
 	due := never
 	for _, a := range r.gate.awaited {
 		due = min(due, a.check.again)
@@ -179,7 +197,7 @@ func (r *running) checksDue() time.Duration {
 }
 
 // readCheck takes that the program which checks a has said something, or ended.
-func (r *running) readCheck(a *attempt) (over bool) {
+func (r *race) readCheck(a *attempt) (over bool) {
 	said, ended := r.sys.ReadCheck(a.fd)
 	switch err := r.HostKey.Verdict(r.peer(a), said, ended); {
 	case err == ErrUnchecked && !ended:
@@ -194,7 +212,7 @@ func (r *running) readCheck(a *attempt) (over bool) {
 }
 
 // redial begins a anew, whose server has been found out about, and gives it its turn.
-func (r *running) redial(a *attempt) (over bool) {
+func (r *race) redial(a *attempt) (over bool) {
 	now := r.sys.Now()
 	a.fd, a.talk, a.shown, a.discarded = -1, nil, false, a.tries
 	turn, quiet, until := r.gate.turn, r.gate.quiet, r.gate.until

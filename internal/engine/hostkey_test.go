@@ -66,7 +66,7 @@ func (f *fake) StartCheck(fd int, start func(conn, stderr int) (int, error)) (in
 	f.open[f.nextFD] = c
 	delete(f.open, fd)
 	if p.key != "silent" {
-		f.after(p.verdict, event{ended: &ended{f.nextFD, nil}})
+		f.after(p.verdict, event{ended: &completion{f.nextFD, nil}})
 	}
 	return f.nextFD, nil
 }
@@ -116,6 +116,16 @@ func TestHostKeys(t *testing.T) {
 			name: "another process checks: its server sees one connection", targets: right,
 			hosts: hosts{right: {rtt: 10 * ms, key: "elsewhere", verdict: 50 * ms}},
 			want:  "0 syn R; 10 reset R; 50 syn R; 60 wins R; 60 1 of 1 tried, by R:22; 60 attempt 2 of 2",
+		},
+		{
+			name: "others check both: no connection is held", targets: wrong + " " + right,
+			hosts: hosts{wrong: {rtt: 10 * ms, key: "elsewhere, then wrong", verdict: 60 * ms}, right: {rtt: 20 * ms, key: "elsewhere", verdict: 200 * ms}},
+			want:  "0 syn W; 0 syn R; 10 reset W; 20 reset R; 200 syn R; 220 wins R; 220 2 of 2 tried, by R:22; 220 attempt 2 of 2",
+		},
+		{
+			name: "others check the first: the second is checked here", targets: wrong + " " + right,
+			hosts: hosts{wrong: {rtt: 10 * ms, key: "elsewhere, then wrong", verdict: 60 * ms}, right: {rtt: 20 * ms, key: "right", verdict: 100 * ms}},
+			want:  "0 syn W; 0 syn R; 10 reset W; 20 check R; 120 end check R; 120 syn R; 140 wins R; 140 2 of 2 tried, by R:22; 140 attempt 2 of 2",
 		},
 		{
 			name: "or dies while it does", targets: right,

@@ -10,36 +10,36 @@ import (
 // A lane is one target on its way through the race: a queue of its addresses,
 // and when the next of them may start. All times are since the race began.
 type lane struct {
-	target Target
-	proxy  *Proxy   // whose server target is, if not nil
-	runs   *Command // that leads to target, if not nil
-	index  int      // in schedule.lanes
-	listed bool     // it is not inside another
+	target  Target
+	proxy   *Proxy   // whose server target is, if not nil
+	command *Command // that leads to target, if not nil
+	index   int      // in schedule.lanes
+	listed  bool     // it is not inside another
 
 	lastAsked time.Duration // when its first question was asked last
 
-	// waits counts the questions whose answer is still to come. The lane holds
+	// pendingLookups counts the questions whose answer is still to come. The lane holds
 	// its first attempt back for IPv6's until patience has run out.
-	waits     int
-	waitsFor6 bool
-	asked4    bool // and there is no answer yet
-	waitsFor4 bool // by RFC 6724 it would go before what IPv6's answer has
-	patience  time.Duration
-	answers   bool  // there was one that gave addresses
-	err       error // why there was none, or not all
+	pendingLookups     int
+	awaitingAAAA       bool
+	pendingA           bool // and there is no answer yet
+	awaitingA          bool // by RFC 6724 it would go before what IPv6's answer has
+	resolutionDeadline time.Duration
+	hasAddrs           bool  // there was one that gave addresses
+	err                error // why there was none, or not all
 
-	queue   [2][]group // what has not started, by family: IPv6, IPv4
-	group   group      // the rest of one of which a part has started
-	turn    int        // the family whose turn it is
-	started bool
-	next    time.Duration // when the next group may start
-	atOnce  bool          // none waits for another: all are on links of this machine
-	live    int           // candidates under way
+	queue          [2][]group // what has not started, by family: IPv6, IPv4
+	group          group      // the rest of one of which a part has started
+	turn           int        // the family whose turn it is
+	started        bool
+	next           time.Duration // when the next group may start
+	noAttemptDelay bool          // none waits for another: all are on links of this machine
+	live           int           // candidates under way
 
 	own, ownEnd *candidate    // those that it has started, in their order
 	last        time.Duration // its last attempt
 
-	inner *order // what the target stands for, where that is targets again
+	srvLanes *tiers // what the target stands for, where that is targets again
 }
 
 // A group is addresses that start together: mostly one alone, but a link-local
@@ -79,13 +79,13 @@ func (l *lane) remove(addrs []netip.Addr) {
 // answered notes what a means for what l waits for.
 func (l *lane) answered(a answer) {
 	if !a.more {
-		l.waits--
+		l.pendingLookups--
 	}
 	switch a.kind {
 	case askAAAA: // what may come in the place of its addresses is not waited for
-		l.waitsFor6 = l.waitsFor6 && a.more && len(a.addrs) == 0
+		l.awaitingAAAA = l.awaitingAAAA && a.more && len(a.addrs) == 0
 	case askA:
-		l.asked4, l.waitsFor4 = a.more && len(a.addrs) == 0, false
+		l.pendingA, l.awaitingA = a.more && len(a.addrs) == 0, false
 	}
 }
 
@@ -106,8 +106,8 @@ func (l *lane) due() time.Duration {
 		return 0
 	case l.isEmpty():
 		return never
-	case !l.started && (l.waitsFor6 || l.waitsFor4):
-		return l.patience
+	case !l.started && (l.awaitingAAAA || l.awaitingA):
+		return l.resolutionDeadline
 	}
 	return l.next
 }
@@ -117,7 +117,7 @@ func (l *lane) isEmpty() bool { return len(l.queue[0])+len(l.queue[1])+len(l.gro
 
 // over reports whether nothing more can come of l.
 func (l *lane) over() bool {
-	return l.waits == 0 && l.live == 0 && l.isEmpty() && (l.inner == nil || l.inner.over())
+	return l.pendingLookups == 0 && l.live == 0 && l.isEmpty() && (l.srvLanes == nil || l.srvLanes.over())
 }
 
 // take removes the address of l whose turn it is: the rest of the last group, and then
@@ -152,25 +152,25 @@ func (l *lane) queued() iter.Seq[Addr] {
 	}
 }
 
-// An order is lanes that start tier by tier: each gap after the one before it,
+// An tiers is lanes that start tier by tier: each gap after the one before it,
 // or at once when all before it are over.
-type order struct {
-	gap   time.Duration
-	tiers [][]*lane
-	gone  int           // tiers[:gone] are over, and stay so
-	open  int           // tiers[:open] have started
-	last  time.Duration // when the last of those did
-	next  time.Duration // when the next one may
+type tiers struct {
+	gap      time.Duration
+	lanes    [][]*lane
+	finished int           // tiers[:gone] are over, and stay so
+	started  int           // tiers[:open] have started
+	last     time.Duration // when the last of those did
+	next     time.Duration // when the next one may
 }
 
 // start opens the tiers whose time has come, and returns their lanes.
-func (o *order) start(now time.Duration) (opened []*lane) {
-	for o.open < len(o.tiers) && (o.next <= now || o.overTo(o.open)) {
-		for _, l := range o.tiers[o.open] {
+func (o *tiers) start(now time.Duration) (opened []*lane) {
+	for o.started < len(o.lanes) && (o.next <= now || o.overTo(o.started)) {
+		for _, l := range o.lanes[o.started] {
 			l.next = now
 			opened = append(opened, l)
 		}
-		o.open++
+		o.started++
 		o.last = now
 		o.next = now + o.gap
 	}
@@ -178,32 +178,32 @@ func (o *order) start(now time.Duration) (opened []*lane) {
 }
 
 // drop takes out the lanes that have not started, and returns them.
-func (o *order) drop() (lanes []*lane) {
-	for _, tier := range o.tiers[o.open:] {
+func (o *tiers) drop() (lanes []*lane) {
+	for _, tier := range o.lanes[o.started:] {
 		lanes = append(lanes, tier...)
 	}
-	o.tiers = o.tiers[:o.open:o.open]
-	o.gone = min(o.gone, o.open)
+	o.lanes = o.lanes[:o.started:o.started]
+	o.finished = min(o.finished, o.started)
 	return lanes
 }
 
-func (o *order) due() time.Duration {
+func (o *tiers) due() time.Duration {
 	switch {
-	case o.open == len(o.tiers):
+	case o.started == len(o.lanes):
 		return never
-	case o.overTo(o.open):
+	case o.overTo(o.started):
 		return 0 // they had nothing of their own to try
 	}
 	return o.next
 }
 
-func (o *order) over() bool { return o.overTo(len(o.tiers)) }
+func (o *tiers) over() bool { return o.overTo(len(o.lanes)) }
 
 // overTo reports whether all lanes of tiers[:n] are over. What it has seen to be
 // over it does not look at again.
-func (o *order) overTo(n int) bool {
-	for ; o.gone < n; o.gone++ {
-		for _, l := range o.tiers[o.gone] {
+func (o *tiers) overTo(n int) bool {
+	for ; o.finished < n; o.finished++ {
+		for _, l := range o.lanes[o.finished] {
 			if !l.over() {
 				return false
 			}

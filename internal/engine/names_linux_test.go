@@ -299,8 +299,8 @@ func TestNamesDial(t *testing.T) {
 		t.Fatal(err)
 	}
 	unix.Close(w.FD)
-	if w.Addr.Addr().String() != "127.0.0.1" || w.Of != 1 {
-		t.Errorf("won by %v, %d candidates", w.Addr, w.Of)
+	if w.Addr.Addr().String() != "127.0.0.1" || w.Known != 1 {
+		t.Errorf("won by %v, %d candidates", w.Addr, w.Known)
 	}
 	_, err = (&Dialer{}).Dial(context.Background(), Target{"ads", live.Port})
 	if !errors.Is(err, errNoHost) {

@@ -31,12 +31,12 @@ func (s *schedule) next(now time.Duration) *attempt {
 		s.blocked = nil
 		return a
 	}
-	stages := [...]func(time.Duration) *attempt{s.nextLater, s.nextWaiting, s.nextAddress, s.nextSilent}
+	stages := [...]func(time.Duration) *attempt{s.nextLater, s.nextPending, s.nextAddress, s.nextSilent}
 	for r := &s.round; r.stage < len(stages); r.stage++ {
 		if a := stages[r.stage](now); a != nil {
 			return a
 		}
-		r.pos, r.left = 0, len(s.waiting)
+		r.pos, r.left = 0, len(s.pending)
 		if r.stage == 1 {
 			s.openLanes(now)
 		}
@@ -73,9 +73,9 @@ func (s *schedule) nextLater(now time.Duration) *attempt {
 	return nil
 }
 
-// nextWaiting returns an attempt by the next transport of an address, or from another
+// nextPending returns an attempt by the next transport of an address, or from another
 // interface. Where the transport before is silent it is tried again first.
-func (s *schedule) nextWaiting(now time.Duration) *attempt {
+func (s *schedule) nextPending(now time.Duration) *attempt {
 	for r := &s.round; ; {
 		if a := s.nextRepeat(now); a != nil {
 			return a
@@ -83,7 +83,7 @@ func (s *schedule) nextWaiting(now time.Duration) *attempt {
 		if r.left == 0 {
 			return nil
 		}
-		c := s.waiting[r.pos]
+		c := s.pending[r.pos]
 		if c.due > now || s.tooSoon(c, now) {
 			r.pos++
 			r.left--
@@ -92,7 +92,7 @@ func (s *schedule) nextWaiting(now time.Duration) *attempt {
 		if c.last != nil && c.rounds == 0 && !s.noRetry && !(s.banner && s.isEager(c, c.last.transport)) && s.repeat(c, now) {
 			continue // and then the same again
 		}
-		s.waiting = slices.Delete(s.waiting, r.pos, r.pos+1)
+		s.pending = slices.Delete(s.pending, r.pos, r.pos+1)
 		r.left--
 		return s.attempt(c, now)
 	}
@@ -107,11 +107,11 @@ func (s *schedule) nextAddress(now time.Duration) *attempt {
 			if b, ok := s.startedSockets[a.AddrPort]; ok {
 				at = b.At
 			}
-			c := s.enter(l, a, at)
+			c := s.addCandidate(l, a, at)
 			switch {
 			case c == nil:
 			case s.tooSoon(c, now):
-				s.waiting = append(s.waiting, c)
+				s.pending = append(s.pending, c)
 			default:
 				return s.attempt(c, at)
 			}

@@ -21,7 +21,7 @@ type Progress struct {
 	Waiting []Event
 }
 
-func (r *running) progress(now time.Duration) Progress {
+func (r *race) progress(now time.Duration) Progress {
 	p := Progress{At: now, Left: r.timeout - now}
 	if r.timeout == never {
 		p.Left = 0

@@ -6,12 +6,12 @@ import (
 	"fdrace/internal/resolve"
 )
 
-// prepare queues the addresses of l that are there to read, and asks for the
+// resolveTarget queues the addresses of l that are there to read, and asks for the
 // others.
-func (r *running) prepare(l *lane) {
+func (r *race) resolveTarget(l *lane) {
 	host := l.target.Host
-	if l.runs != nil {
-		l.add(Addr{Command: l.runs})
+	if l.command != nil {
+		l.add(Addr{Command: l.command})
 		return
 	}
 	if _, literal := l.target.literal(); l.proxy != nil && !literal {
@@ -19,7 +19,7 @@ func (r *running) prepare(l *lane) {
 		return
 	}
 	if a, ok := l.target.literal(); ok {
-		r.add(l, r.hostAddrs(l, []netip.Addr{a}), false) // of a service it may be any
+		r.enqueue(l, r.hostAddrs(l, []netip.Addr{a}), false) // of a service it may be any
 		return
 	}
 	if s, ok, _ := resolve.ParseSocket(host); ok {
@@ -31,7 +31,7 @@ func (r *running) prepare(l *lane) {
 		return
 	}
 	if _, ok, _ := resolve.ParseMAC(host); ok {
-		l.atOnce = true
+		l.noAttemptDelay = true
 		r.ask(l, askMAC, host)
 		return
 	}
@@ -43,14 +43,14 @@ func (r *running) prepare(l *lane) {
 }
 
 // addSocket queues s, at l's port if it has none of its own.
-func (r *running) addSocket(l *lane, s resolve.Socket) {
+func (r *race) addSocket(l *lane, s resolve.Socket) {
 	if (s.Path == "" || s.Mux) && s.Port == 0 {
 		s.Port = uint32(l.target.Port)
 	}
 	l.add(Addr{Socket: s})
 }
 
-func (r *running) askName(l *lane, host string) {
+func (r *race) askName(l *lane, host string) {
 	for _, k := range []kind{askAAAA, askA} {
 		if r.family == AnyFamily || r.family == k.family() {
 			r.ask(l, k, host)
@@ -58,19 +58,19 @@ func (r *running) askName(l *lane, host string) {
 	}
 }
 
-func (r *running) ask(l *lane, k kind, host string) {
+func (r *race) ask(l *lane, k kind, host string) {
 	q := question{l.index, k, host}
 	if !r.lookups.ask(q) {
 		return
 	}
-	if l.waits == 0 {
+	if l.pendingLookups == 0 {
 		l.lastAsked = r.sys.Now()
 	}
-	l.waits++
+	l.pendingLookups++
 	if k == askAAAA {
-		l.waitsFor6 = true
+		l.awaitingAAAA = true
 	}
-	l.asked4 = l.asked4 || k == askA
+	l.pendingA = l.pendingA || k == askA
 	r.report(Event{Kind: Resolve, Candidate: Candidate{Target: l.target}, Family: k.family()})
 	r.lookups.start(q)
 }

@@ -40,7 +40,7 @@ func (l *lane) silent(transports int) (found *candidate) {
 }
 
 func (c *candidate) silent(transports int) (pending bool) {
-	if c.dead || c.addr.isSocket() || c.nextTransport < transports {
+	if c.finished || c.addr.isSocket() || c.nextTransport < transports {
 		return false
 	}
 	for a := c.last; a != nil; a = a.before {
@@ -101,7 +101,7 @@ func (s *schedule) again(a *attempt, at time.Duration) {
 // address, by all transports: the oldest makes stackgrow. By then the kernel repeats its
 // SYN more and more rarely, and the new one has another port, by which a network
 // that has several paths may choose one that works.
-func (r *running) addTry(a *attempt, fd int) {
+func (r *race) addTry(a *attempt, fd int) {
 	if a.n >= max(1, maxOpen/len(r.transports)) {
 		r.close(a, a.open[0].fd)
 	}
@@ -115,7 +115,7 @@ func (r *running) addTry(a *attempt, fd int) {
 
 // closeRetry closes a connection whose address has another one under way, if there
 // is such a one: a new address needs its descriptor more.
-func (r *running) closeRetry() bool {
+func (r *race) closeRetry() bool {
 	for _, a := range r.attempts {
 		if a.pending() && a.n > 1 {
 			r.close(a, a.open[a.n-1].fd)
@@ -127,15 +127,15 @@ func (r *running) closeRetry() bool {
 
 // maxAge is Transport.MaxAge for a, or never. It is not asked for before the first
 // connection has lasted for a while: a race that is over by then has no need of it.
-func (r *running) maxAge(a *attempt, now time.Duration) time.Duration {
+func (r *race) maxAge(a *attempt, now time.Duration) time.Duration {
 	t := &r.transports[a.transport]
 	if t.MaxAge == nil || a.addr.isSocket() {
 		return never
 	}
-	if r.ages == nil {
-		r.ages = make([]time.Duration, len(r.transports))
+	if r.maxAges == nil {
+		r.maxAges = make([]time.Duration, len(r.transports))
 	}
-	age := &r.ages[a.transport]
+	age := &r.maxAges[a.transport]
 	if *age == 0 {
 		soon := min(r.schedule.delay, DefaultDelay)
 		if now < a.open[0].began+soon {
@@ -150,8 +150,8 @@ func (r *running) maxAge(a *attempt, now time.Duration) time.Duration {
 
 // expire closes the connections that are too old, and has another one begin where
 // that was the last.
-func (r *running) expire(now time.Duration) {
-	if !r.ageing {
+func (r *race) expire(now time.Duration) {
+	if !r.hasMaxAge {
 		return
 	}
 	for _, a := range r.attempts {
@@ -165,9 +165,9 @@ func (r *running) expire(now time.Duration) {
 }
 
 // expireDue is when the next connection will be too old.
-func (r *running) expireDue(now time.Duration) time.Duration {
+func (r *race) expireDue(now time.Duration) time.Duration {
 	due := never
-	if !r.ageing {
+	if !r.hasMaxAge {
 		return due
 	}
 	for _, a := range r.attempts {

@@ -20,14 +20,14 @@ type schedule struct {
 
 	startedSockets map[netip.AddrPort]StartedSocket
 
-	root     order   // the targets' lanes
-	proxies  order   // start at once
-	commands order   // start late
+	root     tiers   // the targets' lanes
+	proxies  tiers   // start at once
+	commands tiers   // start late
 	lanes    []*lane // all there are, those inside others included
 	open     []*lane // those that have started
 
-	known   map[Addr]*candidate // one address is one candidate, by however many lanes
-	waiting []*candidate        // on the list, with transports left to try
+	candidates map[Addr]*candidate // one address is one candidate, by however many lanes
+	pending    []*candidate        // on the list, with transports left to try
 
 	// interfaces returns those from which an address is tried as well as by
 	// the kernel's own route.
@@ -54,12 +54,12 @@ const eagerGap = 10 * time.Millisecond
 
 // A candidate is one address of the race, by one way out of this machine.
 type candidate struct {
-	addr   Addr
-	via    string       // the interface; "" for the kernel's choice
-	clones []*candidate // the same address by each other interface
-	lanes  []*lane      // every lane it came from; the first has started it
-	next   *candidate   // of that lane
-	rounds int          // how often its attempts were repeated
+	addr         Addr
+	iface        string       // the interface; "" for the kernel's choice
+	perInterface []*candidate // the same address by each other interface
+	lanes        []*lane      // every lane it came from; the first has started it
+	next         *candidate   // of that lane
+	rounds       int          // how often its attempts were repeated
 
 	nextTransport int
 	last          *attempt      // by the transport before that
@@ -67,12 +67,12 @@ type candidate struct {
 	latest        time.Duration // and when it does, be it too soon or not; 0: it is not
 	started       time.Duration // its first attempt
 	live          int           // attempts under way
-	dead          bool
+	finished      bool
 	synthesized   bool // it is tried by IPv6 as well (NAT64)
 }
 
 func newSchedule(delay time.Duration, transports int) *schedule {
-	return &schedule{delay: delay, transports: transports, known: map[Addr]*candidate{}}
+	return &schedule{delay: delay, transports: transports, candidates: map[Addr]*candidate{}}
 }
 
 // addTargets adds a lane for each of targets.
@@ -82,14 +82,14 @@ func (s *schedule) addTargets(headStart time.Duration, targets []Target) {
 	for _, t := range targets {
 		if !seen[t] {
 			seen[t] = true
-			s.root.tiers = append(s.root.tiers, []*lane{s.newLane(t)})
+			s.root.lanes = append(s.root.lanes, []*lane{s.newLane(t)})
 		}
 	}
 }
 
 // newLane makes a lane of t. It is for the caller to put it into an order.
 func (s *schedule) newLane(t Target) *lane {
-	l := &lane{target: t, index: len(s.lanes), patience: never}
+	l := &lane{target: t, index: len(s.lanes), resolutionDeadline: never}
 	s.lanes = append(s.lanes, l)
 	return l
 }
@@ -103,11 +103,11 @@ func (s *schedule) due() time.Duration {
 	d := min(s.root.due(), s.proxies.due(), s.commandDue())
 	for _, l := range s.open {
 		d = min(d, l.due(), s.retryDue(l))
-		if l.inner != nil {
-			d = min(d, l.inner.due())
+		if l.srvLanes != nil {
+			d = min(d, l.srvLanes.due())
 		}
 	}
-	for _, c := range s.waiting {
+	for _, c := range s.pending {
 		d = min(d, c.due)
 	}
 	for _, a := range s.later {
@@ -153,32 +153,32 @@ func (s *schedule) openLanes(now time.Duration) {
 		s.open = append(s.open, s.commands.start(now)...)
 	}
 	for i := 0; i < len(s.open); i++ { // which grows meanwhile
-		if inner := s.open[i].inner; inner != nil {
+		if inner := s.open[i].srvLanes; inner != nil {
 			s.open = append(s.open, inner.start(now)...)
 		}
 	}
 }
 
-// enter makes a the address that l is trying. It returns nil if another lane
+// addCandidate makes a the address that l is trying. It returns nil if another lane
 // came to a first: l then shares its fate, and waits for it as for its own.
-func (s *schedule) enter(l *lane, a Addr, now time.Duration) *candidate {
+func (s *schedule) addCandidate(l *lane, a Addr, now time.Duration) *candidate {
 	l.started = true
-	if l.runs != nil {
+	if l.command != nil {
 		s.commands.next = max(s.commands.next, now+s.commands.gap)
 	}
-	c, known := s.known[a]
+	c, known := s.candidates[a]
 	if !known {
 		c = &candidate{addr: a, started: now}
 		if a.isSocket() || a.Proxy != nil {
 			c.nextTransport = s.transports - 1 // one attempt: transports are for IP, and for targets
 		}
-		s.known[a] = c
+		s.candidates[a] = c
 	}
-	c.join(l)
-	if c.dead {
+	c.attach(l)
+	if c.finished {
 		return nil
 	}
-	if !l.atOnce {
+	if !l.noAttemptDelay {
 		l.next = c.started + s.delay
 	}
 	if known {
@@ -186,23 +186,23 @@ func (s *schedule) enter(l *lane, a Addr, now time.Duration) *candidate {
 	}
 	l.adopt(c)
 	for _, name := range s.interfaces(a) {
-		clone := &candidate{addr: a, via: name, due: now + s.delay, nextTransport: c.nextTransport}
-		clone.join(l)
+		clone := &candidate{addr: a, iface: name, due: now + s.delay, nextTransport: c.nextTransport}
+		clone.attach(l)
 		l.adopt(clone)
-		c.clones = append(c.clones, clone)
+		c.perInterface = append(c.perInterface, clone)
 	}
-	s.waiting = append(s.waiting, c.clones...)
+	s.pending = append(s.pending, c.perInterface...)
 	return c
 }
 
-// join makes c one of l's, with its clones that are not dead.
-func (c *candidate) join(l *lane) {
+// attach makes c one of l's, with its clones that are not dead.
+func (c *candidate) attach(l *lane) {
 	c.lanes = append(c.lanes, l)
-	if !c.dead {
+	if !c.finished {
 		l.live++
 	}
-	for _, clone := range c.clones {
-		clone.join(l)
+	for _, clone := range c.perInterface {
+		clone.attach(l)
 	}
 }
 
@@ -223,7 +223,7 @@ func (s *schedule) attempt(c *candidate, now time.Duration) *attempt {
 	c.live++
 	if c.nextTransport < s.transports {
 		c.due = now + s.delay
-		s.waiting = append(s.waiting, c)
+		s.pending = append(s.pending, c)
 	}
 	return a
 }
@@ -231,7 +231,7 @@ func (s *schedule) attempt(c *candidate, now time.Duration) *attempt {
 // delayNext has no address of c's lanes follow c before until.
 func (c *candidate) delayNext(until time.Duration) {
 	for _, l := range c.lanes {
-		if c.via == "" && !l.atOnce {
+		if c.iface == "" && !l.noAttemptDelay {
 			l.next = max(l.next, until)
 		}
 	}
@@ -251,29 +251,29 @@ func (s *schedule) failed(a *attempt, now time.Duration, unusable bool) {
 			return
 		}
 	}
-	for _, clone := range c.clones {
+	for _, clone := range c.perInterface {
 		clone.due = min(clone.due, now)
 	}
 	for _, l := range c.lanes {
-		if c.via == "" {
+		if c.iface == "" {
 			l.next = min(l.next, now)
 		}
 	}
-	s.bury(c)
+	s.retire(c)
 }
 
 // ready notes the end of a that succeeded, for a race that goes on all the
 // same. What is still to start keeps its time.
 func (s *schedule) ready(a *attempt) {
 	a.candidate.live--
-	s.bury(a.candidate)
+	s.retire(a.candidate)
 }
 
-// bury takes c out of its lanes if nothing more can come of it.
-func (s *schedule) bury(c *candidate) {
-	c.dead = c.nextTransport >= s.transports && c.live == 0
+// retire takes c out of its lanes if nothing more can come of it.
+func (s *schedule) retire(c *candidate) {
+	c.finished = c.nextTransport >= s.transports && c.live == 0
 	for _, l := range c.lanes {
-		if c.dead {
+		if c.finished {
 			l.live--
 		}
 	}
@@ -281,11 +281,11 @@ func (s *schedule) bury(c *candidate) {
 
 // size counts the candidates, those that have not had their turn included.
 func (s *schedule) size() int {
-	n := len(s.known)
+	n := len(s.candidates)
 	var queued map[Addr]bool
 	for _, l := range s.lanes {
 		for a := range l.queued() {
-			if s.known[a] == nil && !queued[a] {
+			if s.candidates[a] == nil && !queued[a] {
 				if queued == nil {
 					queued = map[Addr]bool{}
 				}
@@ -297,8 +297,8 @@ func (s *schedule) size() int {
 	return n
 }
 
-// begun reports whether a connection to c has been tried, or is about to be.
-func (c *candidate) begun() bool {
+// isStarted reports whether a connection to c has been tried, or is about to be.
+func (c *candidate) isStarted() bool {
 	for a := c.last; a != nil; a = a.before {
 		if a.tries > 0 || !a.ended {
 			return true
@@ -309,7 +309,7 @@ func (c *candidate) begun() bool {
 
 // tried counts the candidates that have had their turn.
 func (s *schedule) tried() (n int) {
-	for _, c := range s.known {
+	for _, c := range s.candidates {
 		if c.last != nil {
 			n++
 		}
@@ -321,24 +321,24 @@ func (s *schedule) tried() (n int) {
 // never had its turn, with its first lane.
 func (s *schedule) left(commands bool) iter.Seq2[*lane, Addr] {
 	return func(yield func(*lane, Addr) bool) {
-		for _, c := range s.waiting { // those that were too soon, or skipped
+		for _, c := range s.pending { // those that were too soon, or skipped
 			if c.addr.Command != nil && !commands {
 				continue
 			}
-			if c.via == "" && !c.begun() && !yield(c.lanes[0], c.addr) {
+			if c.iface == "" && !c.isStarted() && !yield(c.lanes[0], c.addr) {
 				return
 			}
 		}
 		for _, l := range s.lanes {
-			if l.runs != nil && !commands {
+			if l.command != nil && !commands {
 				continue
 			}
 			for a := range l.queued() {
-				if c := s.known[a]; c != nil {
+				if c := s.candidates[a]; c != nil {
 					c.lanes = append(c.lanes, l)
 					continue
 				}
-				s.known[a] = &candidate{addr: a, dead: true}
+				s.candidates[a] = &candidate{addr: a, finished: true}
 				if !yield(l, a) {
 					return
 				}

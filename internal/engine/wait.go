@@ -49,7 +49,7 @@ type laterLane struct {
 }
 
 // wait makes the time of the whole race Wait, and that of a round what it was.
-func (r *running) startWaiting() {
+func (r *race) startWaiting() {
 	if r.Wait > 0 && !r.RunAll {
 		r.wait = waiting{on: true, timeout: r.timeout, round: r.timeout}
 		r.timeout = r.Wait
@@ -59,7 +59,7 @@ func (r *running) startWaiting() {
 
 // retryLater has a, which has failed with err, tried again. seen says that its server
 // has seen it: then servers are left alone for longer and longer.
-func (r *running) retryLater(a *attempt, err error, seen bool) {
+func (r *race) retryLater(a *attempt, err error, seen bool) {
 	if !r.wait.on || a.addr.Command != nil {
 		return
 	}
@@ -81,14 +81,14 @@ func (r *running) retryLater(a *attempt, err error, seen bool) {
 
 // askLater has the name of l, which has no address, looked up again; or its MAC address,
 // which may have others than those that are made of it.
-func (r *running) askLater(l *lane) {
-	if r.wait.on && l.listed && (!l.answers || l.atOnce) {
+func (r *race) askLater(l *lane) {
+	if r.wait.on && l.listed && (!l.hasAddrs || l.noAttemptDelay) {
 		r.wait.lanes = append(r.wait.lanes, laterLane{l, max(r.sys.Now(), l.lastAsked+tryAgain)})
 	}
 }
 
 // retryFailed begins what is due, and all when the round is over.
-func (r *running) retryFailed(now time.Duration) {
+func (r *race) retryFailed(now time.Duration) {
 	if !r.wait.on {
 		return
 	}
@@ -111,11 +111,11 @@ func (r *running) retryFailed(now time.Duration) {
 }
 
 // revive takes back that a has failed.
-func (r *running) revive(a *attempt, now time.Duration) {
+func (r *race) revive(a *attempt, now time.Duration) {
 	c := a.candidate
 	c.live++
-	if c.dead {
-		c.dead = false
+	if c.finished {
+		c.finished = false
 		for _, l := range c.lanes {
 			l.live++
 		}
@@ -128,17 +128,17 @@ func (r *running) revive(a *attempt, now time.Duration) {
 }
 
 // askAgain takes back that the name of l was not found.
-func (r *running) askAgain(l *lane) {
+func (r *race) askAgain(l *lane) {
 	l.err = nil
 	r.failures = slices.DeleteFunc(r.failures, func(f failure) bool {
 		return f.attempt == nil && f.Target == l.target && !f.Addr.IsValid()
 	})
 	r.sys.Refresh()
-	r.prepare(l)
+	r.resolveTarget(l)
 }
 
 // startOver begins a new round.
-func (r *running) startOver(now time.Duration) {
+func (r *race) startOver(now time.Duration) {
 	isCommand := func(a *attempt) bool { return a.addr.Command != nil }
 	for _, a := range r.attempts {
 		if !a.ended && a.tries > 0 && !isCommand(a) {
@@ -150,13 +150,13 @@ func (r *running) startOver(now time.Duration) {
 	r.attempts = slices.DeleteFunc(r.attempts, func(a *attempt) bool { return !isCommand(a) })
 	r.failures = slices.DeleteFunc(r.failures, func(f failure) bool { return f.attempt == nil || !isCommand(f.attempt) })
 	r.lookups.reset()
-	r.unusable, r.peeks = nil, nil
+	r.rejected, r.peeks = nil, nil
 	r.gate, r.proxies, r.nat64 = gate{}, proxies{}, nat64{}
 	r.wait.attempts, r.wait.lanes, r.wait.round = nil, nil, now+r.wait.timeout
 	r.schedule.onlyCommands()
-	for addr := range r.schedule.known {
+	for addr := range r.schedule.candidates {
 		if addr.Command == nil {
-			delete(r.schedule.known, addr)
+			delete(r.schedule.candidates, addr)
 		}
 	}
 	r.sys.Refresh()
@@ -164,7 +164,7 @@ func (r *running) startOver(now time.Duration) {
 }
 
 // isWaiting reports whether something has another try, now or later.
-func (r *running) isWaiting() bool {
+func (r *race) isWaiting() bool {
 	if !r.wait.on {
 		return false
 	}
@@ -173,7 +173,7 @@ func (r *running) isWaiting() bool {
 }
 
 // waitDue is when something has another try.
-func (r *running) waitDue() time.Duration {
+func (r *race) waitDue() time.Duration {
 	if !r.wait.on {
 		return never
 	}

@@ -123,6 +123,9 @@ func Main(readArgs func(*Options, []string) (instead func(*Options) error, err e
 	do, err := readArgs(&o, os.Args[1:])
 	switch {
 	case err != nil:
+		if o.Log == "" {
+			o.Log = logOf(os.Args[1:])
+		}
 		o.openLog()
 		exit(usageError{err})
 	case do != nil:
@@ -177,11 +180,11 @@ func run(ctx context.Context, o *Options) error {
 	if err != nil {
 		return err
 	}
-	// Before the race, not after it: no server shall see a connection that
-	// is bound to be thrown away.
-	ssh, err := fdpass.Socket(1, 0)
+	// Before the race, not after it: no server shall see a connection that is bound to
+	// be thrown away.
+	ssh, err := findSSH()
 	if err != nil {
-		return passError{errors.New(`stdout is no Unix stream socket to pass a connection over: run fdrace from ssh as ProxyCommand, and set "ProxyUseFdpass yes"; it never relays ("fdrace --explain" shows a race to a person)`)}
+		return passError{err}
 	}
 	d.Hangup = []int{ssh}
 	if o.waker != nil {
