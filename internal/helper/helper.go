@@ -1,3 +1,5 @@
+//go:build unix
+
 // Package helper is fdrace as ssh runs it: it races the targets of a command
 // line, passes ssh the winner's socket, and exits. Package main adds the flags.
 package helper

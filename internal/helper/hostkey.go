@@ -1,3 +1,5 @@
+//go:build unix
+
 package helper
 
 import (
@@ -23,6 +25,10 @@ const (
 	// checkedFor is how long the result of a check is remembered.
 	checkedFor = 10 * time.Minute
 
+	// othersTime is how long another process may take for a check. That it was stopped,
+	// as by ^Z, is no reason for this login to fail.
+	othersTime = 3 * time.Second
+
 	// The kind of its record in the state file, and the results.
 	hostKeyRecord = "hostkey"
 	sameKey       = "same"
@@ -41,7 +47,7 @@ func (o *Options) addHostKey(d *engine.Dialer) error {
 	case *o.HostKey == "" || strings.ContainsFunc(*o.HostKey, func(r rune) bool { return r <= ' ' || r == 0x7f }):
 		return fmt.Errorf("--host-key %q: write the name that known_hosts has, such as %%k or %%h in ssh_config", *o.HostKey)
 	}
-	c := &checker{name: *o.HostKey, always: o.HostKeyAlways, files: hostkey.Files()}
+	c := &checker{name: *o.HostKey, always: o.HostKeyAlways, files: hostkey.Files(), now: time.Now}
 	if o.KnownHosts != nil {
 		c.files = []string{*o.KnownHosts}
 	}
@@ -70,12 +76,15 @@ type checker struct {
 	wrote  map[uint16]string        // the files that have them
 	peers  map[engine.Peer]*checked
 	warned bool
+	now    func() time.Time
 }
 
 // checked is what a checker knows of a peer.
 type checked struct {
 	key  string // of its record; "" if nothing is remembered
 	ours bool   // it is for this process to check
+
+	since time.Time // when another process was seen to check it
 }
 
 // known is engine.HostKeyCheck.Known.
@@ -107,7 +116,11 @@ func (c *checker) known(p engine.Peer, targets []engine.Target, fd int) error {
 		return nil
 	case peer.key == "" || peer.ours:
 		return engine.ErrUnchecked
-	case !c.memory.Lock(peer.key):
+	case c.memory.Lock(peer.key):
+	case peer.since.IsZero():
+		peer.since = c.now()
+		return engine.ErrBeingChecked
+	case c.now().Sub(peer.since) < othersTime:
 		return engine.ErrBeingChecked
 	}
 	// Another process may have found out between the look and the lock.
