@@ -177,13 +177,13 @@ func Verdict(stderr string, ended bool) error {
 
 // Files returns the known_hosts files that ssh uses by default.
 func Files() []string {
-	ssh := home() + "/.ssh/"
+	ssh := Home() + "/.ssh/"
 	return []string{ssh + "known_hosts", ssh + "known_hosts2", "/etc/ssh/ssh_known_hosts", "/etc/ssh/ssh_known_hosts2"}
 }
 
-// home is the user's home directory as ssh knows it: that of the password
-// database, not that of the environment.
-func home() string {
+// Home returns the user's home directory as ssh finds it: from the password database,
+// not from the environment.
+func Home() string {
 	users, _ := os.ReadFile("/etc/passwd")
 	uid := fmt.Sprint(os.Getuid())
 	for line := range strings.Lines(string(users)) {
