@@ -43,10 +43,6 @@ const (
 	// 10 ms, and recommends at most 2 s.
 	MinDelay = 10 * time.Millisecond
 	MaxDelay = 2 * time.Second
-
-	// resolutionDelay is how long an A answer waits for the AAAA that was
-	// asked with it: the Resolution Delay of RFC 8305 section 3.
-	resolutionDelay = 50 * time.Millisecond
 )
 
 // A Dialer holds the rules of a race. The zero value is ready to use, and a
