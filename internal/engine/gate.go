@@ -22,7 +22,7 @@ type gate struct {
 	turn    *attempt      // the last that was shown to its server, and has not spoken
 	until   time.Duration // when the next has its turn, if turn has not ended before
 	quiet   time.Duration // until then nothing is begun, if turn has not ended before
-	awaited []*attempt    // another process checks their host keys
+	awaited []*attempt    // other processes check their servers
 	held    []*attempt    // connected and unacknowledged, in the order of their answers
 }
 
@@ -124,7 +124,7 @@ func (r *race) admit(a *attempt) (over bool) {
 		r.win(a)
 		return !r.RunAll
 	case errNotYet, errHalf:
-		if !a.check.waits {
+		if !a.check.awaited {
 			r.show(a)
 		}
 		if err == errHalf {

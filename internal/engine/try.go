@@ -94,7 +94,7 @@ func (r *race) completed(fd int, err error) (over bool) {
 }
 
 func (r *race) failed(a *attempt, err error) {
-	seen := a.shown || a.fd >= 0 && !r.holds(a)
+	accepted := a.shown || a.fd >= 0 && !r.holds(a)
 	r.closeTries(a)
 	var socket errSocket
 	a.err, a.ended = err, true
@@ -103,7 +103,7 @@ func (r *race) failed(a *attempt, err error) {
 	r.recordAttempt(a, err)
 	r.failedIPv4(a, err)
 	if !errors.As(err, &socket) {
-		r.retryLater(a, err, seen)
+		r.retryLater(a, err, accepted)
 	}
 }
 

@@ -145,6 +145,9 @@ func run(ctx context.Context, o *Options, fds ...int) error {
 	return nil
 }
 
+// prestart hands over before a second attempt is due. Otherwise this does not compile.
+const _ = uint64(engine.DefaultDelay - prestart.Patience - 1)
+
 // started returns what was done of the race before the runtime.
 func started() *engine.Started {
 	conns, lookups, age := prestart.Handoff()
