@@ -177,7 +177,7 @@ func TestCheckerWaits(t *testing.T) {
 	for _, step := range []struct {
 		after time.Duration
 		want  error
-	}{{0, engine.ErrBeingChecked}, {othersTime - 1, engine.ErrBeingChecked}, {1, engine.ErrUnchecked}, {0, engine.ErrUnchecked}} {
+	}{{0, engine.ErrBeingChecked}, {othersTimeout - 1, engine.ErrBeingChecked}, {1, engine.ErrUnchecked}, {0, engine.ErrUnchecked}} {
 		now = now.Add(step.after)
 		if err := c.known(p, nil, fd); err != step.want {
 			t.Errorf("%v later: %v, want %v", step.after, err, step.want)
