@@ -58,7 +58,7 @@ demo: bin/fdrace
 # The stories that may differ between versions of OpenSSH run once more, with the
 # one in OPENSSH10.
 test:
-	@sh .ci/need cc ssh sshd ip --or-skip ansible fish git microsocks mptcpize nc nft ping rsync tinyproxy zsh
+	@sh .ci/need cc ssh sshd ip --or-skip ansible fish git microsocks mosh mptcpize nc nft ping rsync tinyproxy zsh
 	go vet ./...
 	CGO_ENABLED=1 go test -race -count=1 -p 1 ./...
 	@sh .ci/openssh10 $(OPENSSH10)
@@ -66,7 +66,7 @@ test:
 		FDRACE_OPENSSH=$(OPENSSH10) CGO_ENABLED=1 go test -race -count=1 -p 1 -short -run '^Test(EndToEnd|OnTheWire|SSHD)$$' ./cmd/fdrace ./internal/tools/soak; }
 
 e2e:
-	@sh .ci/need cc ssh sshd ip --or-skip ansible git microsocks mptcpize nc nft ping rsync tinyproxy
+	@sh .ci/need cc ssh sshd ip --or-skip ansible git microsocks mosh mptcpize nc nft ping rsync tinyproxy
 	CGO_ENABLED=1 go test -race -count=1 -run '^Test(EndToEnd|OnTheWire)$$' ./cmd/fdrace
 
 # Each is run though the other has missed a target. Not by go run, which a signal
@@ -108,17 +108,18 @@ lint:
 SHARE = $(DESTDIR)$(PREFIX)/share
 
 install: bin/fdrace
-	install -d "$(DESTDIR)$(PREFIX)/bin" "$(SHARE)/man/man1" "$(SHARE)/bash-completion/completions" \
+	install -d "$(DESTDIR)$(PREFIX)/bin" "$(SHARE)/man/man1" "$(SHARE)/man/man7" "$(SHARE)/bash-completion/completions" \
 		"$(SHARE)/zsh/site-functions" "$(SHARE)/fish/vendor_completions.d" "$(SHARE)/doc/fdrace"
 	install -m 755 bin/fdrace "$(DESTDIR)$(PREFIX)/bin/fdrace"
 	install -m 644 cmd/fdrace/fdrace.1 "$(SHARE)/man/man1/fdrace.1"
+	install -m 644 cmd/fdrace/fdrace-mptcp.7 "$(SHARE)/man/man7/fdrace-mptcp.7"
 	install -m 644 cmd/fdrace/completions/fdrace.bash "$(SHARE)/bash-completion/completions/fdrace"
 	install -m 644 cmd/fdrace/completions/_fdrace "$(SHARE)/zsh/site-functions/_fdrace"
 	install -m 644 cmd/fdrace/completions/fdrace.fish "$(SHARE)/fish/vendor_completions.d/fdrace.fish"
 	install -m 644 cmd/fdrace/schema/*.json "$(SHARE)/doc/fdrace"
 
 uninstall:
-	rm -f "$(DESTDIR)$(PREFIX)/bin/fdrace" "$(SHARE)/man/man1/fdrace.1" \
+	rm -f "$(DESTDIR)$(PREFIX)/bin/fdrace" "$(SHARE)/man/man1/fdrace.1" "$(SHARE)/man/man7/fdrace-mptcp.7" \
 		"$(SHARE)/bash-completion/completions/fdrace" "$(SHARE)/zsh/site-functions/_fdrace" \
 		"$(SHARE)/fish/vendor_completions.d/fdrace.fish" \
 		"$(SHARE)/doc/fdrace/explain.schema.json" "$(SHARE)/doc/fdrace/doctor.schema.json"
