@@ -53,17 +53,24 @@ demo: bin/fdrace
 	@CGO_ENABLED=0 go build -o bin/demo ./internal/tools/demo
 	@bin/demo bin/fdrace
 
-# The results depend on more than the files that go looks at: none is cached.
-# Some tests measure milliseconds: one package runs at a time.
-# The stories that may differ between versions of OpenSSH run once more, with the
-# one in OPENSSH10.
+# The results depend on more than the files that go looks at: none is cached. Packages
+# whose tests measure milliseconds run one at a time, after the others. The stories that
+# may differ between versions of OpenSSH run once more, with the one in OPENSSH10.
+TIMED = fdrace/cmd/fdrace fdrace/internal/lab fdrace/internal/tools/soak
+test: export CGO_ENABLED = 1
+test: export FDRACE_REPEATS = $(CURDIR)/bin/repeats
 test:
 	@sh .ci/need cc ssh sshd ip --or-skip ansible fish git microsocks mosh mptcpize nc nft ping rsync tinyproxy zsh
+	@mkdir -p bin && rm -f $(FDRACE_REPEATS)
 	go vet ./...
-	CGO_ENABLED=1 go test -race -count=1 -p 1 ./...
-	@sh .ci/openssh10 $(OPENSSH10)
-	@test ! -x $(OPENSSH10)/usr/sbin/sshd || { set -x; \
-		FDRACE_OPENSSH=$(OPENSSH10) CGO_ENABLED=1 go test -race -count=1 -p 1 -short -run '^Test(EndToEnd|OnTheWire|SSHD)$$' ./cmd/fdrace ./internal/tools/soak; }
+	@status=0; set -x; \
+		go test -race -count=1 $$(go list ./... | grep -vxF "$$(printf '%s\n' $(TIMED))") || status=1; \
+		go test -race -count=1 -p 1 $(TIMED) || status=1; \
+		sh .ci/openssh10 $(OPENSSH10); \
+		test ! -x $(OPENSSH10)/usr/sbin/sshd || FDRACE_OPENSSH=$(OPENSSH10) \
+			go test -race -count=1 -p 1 -short -run '^Test(EndToEnd|OnTheWire|SSHD)$$' ./cmd/fdrace ./internal/tools/soak || status=1; \
+		set +x; test ! -e $(FDRACE_REPEATS) || cat $(FDRACE_REPEATS); \
+		exit $$status
 
 e2e:
 	@sh .ci/need cc ssh sshd ip --or-skip ansible git microsocks mosh mptcpize nc nft ping rsync tinyproxy

@@ -20,13 +20,17 @@ import (
 // once; a reader that has not taken one byte by then is not going to.
 const sendTimeout = 5 * time.Second
 
+// maxInterrupts bounds how often a message is sent again after EINTR. The kernel does not
+// return that to a call that does not wait, but a filter for system calls may, always.
+const maxInterrupts = 10
+
 // ErrNotSocket says that no descriptor given was a Unix-domain socket.
 var ErrNotSocket = errors.New("not a Unix-domain socket")
 
-// Socket returns the first of fds that a descriptor can be passed over: a
+// FindSocket returns the first of fds that a descriptor can be passed over: a
 // Unix-domain stream socket. ssh gives its helper one as both 1 and 0. It
 // returns ErrNotSocket where there is none.
-func Socket(fds ...int) (int, error) {
+func FindSocket(fds ...int) (int, error) {
 	for _, fd := range fds {
 		sa, err := unix.Getsockname(fd)
 		if err != nil {
@@ -47,16 +51,19 @@ func Socket(fds ...int) (int, error) {
 // for 5 s.
 func Send(sock, fd int) error {
 	rights := unix.UnixRights(fd)
+	interrupts := 0
 	for until := time.Now().Add(sendTimeout); ; {
 		err := send(sock, rights)
-		if err == unix.EAGAIN {
-			err = waitWritable(sock, time.Until(until))
-			if err == nil {
+		if err == unix.EINTR {
+			if interrupts++; interrupts < maxInterrupts {
 				continue
 			}
 		}
-		if err == unix.EINTR {
-			continue
+		if err == unix.EAGAIN {
+			err = waitWritable(sock, time.Until(until))
+			if err == nil || err == unix.EINTR {
+				continue
+			}
 		}
 		return os.NewSyscallError("sendmsg", err)
 	}

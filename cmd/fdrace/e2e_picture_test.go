@@ -9,6 +9,9 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"time"
+
+	"fdrace/internal/lab"
 
 	"github.com/rogpeppe/go-internal/testscript"
 	"golang.org/x/sys/unix"
@@ -34,11 +37,13 @@ func (s *state) picture(ts *testscript.TestScript, args []string) error {
 	// Without the status line, which is gone in the end.
 	cmd := exec.Command("sh", append([]string{"-c", `exec "$0" "$@" 2>/dev/null`}, args...)...)
 	cmd.Dir, cmd.Env = ts.MkAbs("."), append(s.env.Vars, "TERM=xterm", "LC_ALL=C.UTF-8")
+	start := time.Now()
 	keys, err := openTerminal(cmd, 100)
 	if err != nil {
 		return err
 	}
 	defer keys.Close()
+	defer func() { lab.Timed(ts, start) }()
 	drawn, err := io.ReadAll(keys)
 	if !errors.Is(err, unix.EIO) { // which says that nobody has the terminal open any more
 		return fmt.Errorf("read the terminal: %w", err)

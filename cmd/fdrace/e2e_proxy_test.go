@@ -82,8 +82,7 @@ func (s *state) proxy(ts *testscript.TestScript, args []string) error {
 			return fmt.Errorf("proxy: unknown word %q", words[0])
 		}
 	}
-	// Twice the same is no error.
-	if err := p.host.IP("address replace " + at.Addr().String() + " dev lo nodad"); err != nil {
+	if err := p.host.Address(at.Addr()); err != nil {
 		return err
 	}
 	if p.log, err = os.OpenFile(ts.MkAbs("proxy.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644); err != nil {

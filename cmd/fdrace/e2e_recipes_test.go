@@ -96,7 +96,7 @@ func (s *state) recipe(ts *testscript.TestScript, title string) error {
 		}
 	}
 	ts.Setenv("HOME", home)
-	return os.WriteFile(home+"/.ssh/config", fmt.Appendf([]byte(stanzas+"Host *\n"), keys, s.env.WorkDir), 0o600)
+	return os.WriteFile(home+"/.ssh/config", []byte(stanzas+"Host *\n"+lab.ClientConfig(s.env.WorkDir)), 0o600)
 }
 
 // moveIn gives who runs the test a home of the host's own. ssh looks for it not

@@ -22,7 +22,14 @@ import (
 )
 
 func (s *state) far(ts *testscript.TestScript, args []string) error {
-	return lab.FarHost(ts).IP(strings.Join(args, " "))
+	line := strings.Join(args, " ")
+	if len(args) > 2 && args[0] == "address" && args[1] == "add" {
+		addr, _, _ := strings.Cut(args[2], "/")
+		if a, err := netip.ParseAddr(addr); err == nil {
+			return lab.FarHost(ts).Configure([]netip.Addr{a}, line)
+		}
+	}
+	return lab.FarHost(ts).IP(line)
 }
 
 // daemon keeps what PROG says in daemon.log.

@@ -14,7 +14,6 @@ import (
 	"testing"
 
 	"fdrace/internal/lab"
-	"fdrace/internal/prestart"
 	"fdrace/mptcp"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -29,7 +28,7 @@ func TestMain(m *testing.M) {
 		enterSandbox(os.Args[1:])
 	}
 	noLab = lab.Reexec()
-	os.Exit(m.Run())
+	lab.Exit(m.Run())
 }
 
 // TestEndToEnd runs the stories of testdata: the real fdrace under the real ssh
@@ -37,16 +36,26 @@ func TestMain(m *testing.M) {
 // two hosts of its own, near, in which all that it executes runs, and far, which
 // has sshd. With -short there are only those that hang on the version of OpenSSH.
 func TestEndToEnd(t *testing.T) {
+	// They mostly wait. A processor and a half is what so many take.
+	const jobs = 6
 	story := params(t)
 	story.Files = ofOpenSSH(t, stories(t, func(name string) bool { return !measures(name) }))
-	testscript.Run(t, story)
+	// Those that wait for the kernel for a minute begin first.
+	slow := slices.DeleteFunc(slices.Clone(story.Files), func(file string) bool { return !contains(t, file, lostPath) })
+	quick := slices.DeleteFunc(story.Files, func(file string) bool { return contains(t, file, lostPath) })
+	story.Files = append(slow, quick...)
+	lab.RunStories(t, story, jobs)
 }
+
+// measuring is how many stories run at a time that measure when each SYN left. They wait
+// as the others do, but are late if too many want a processor.
+const measuring = 2
 
 // TestOnTheWire runs the stories that measure when each SYN left.
 func TestOnTheWire(t *testing.T) {
 	story := params(t)
 	story.Files = ofOpenSSH(t, stories(t, measures))
-	lab.TellExactly(t, story)
+	lab.RunStories(t, story, measuring)
 }
 
 // TestWithRuntime runs those of names again, with races that begin after Go's runtime
@@ -57,7 +66,7 @@ func TestWithRuntime(t *testing.T) {
 	story.Files = ofOpenSSH(t, stories(t, func(name string) bool {
 		return strings.HasPrefix(name, "race_resolver_") || name == "race_names.txtar" || name == "race_prestart.txtar"
 	}))
-	lab.TellExactly(t, story)
+	lab.RunStories(t, story, measuring)
 }
 
 func measures(name string) bool { return strings.HasPrefix(name, "race_") }
@@ -78,7 +87,7 @@ func stories(t *testing.T, want func(name string) bool) (files []string) {
 }
 
 // withSSHD matches a story that starts sshd; lostPath one of a session whose
-// network goes away, which takes a minute and is the kernel's affair.
+// network goes away, which takes up to a minute and depends on the kernel alone.
 var (
 	withSSHD = regexp.MustCompile(`(?m)^(sshd|inetd|recipe) `)
 	lostPath = regexp.MustCompile(`(?m)^(types|copies) `)
@@ -89,12 +98,17 @@ var (
 func ofOpenSSH(t *testing.T, files []string) []string {
 	t.Helper()
 	return slices.DeleteFunc(files, func(file string) bool {
-		story, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return testing.Short() && (!withSSHD.Match(story) || lostPath.Match(story))
+		return testing.Short() && (!contains(t, file, withSSHD) || contains(t, file, lostPath))
 	})
+}
+
+func contains(t *testing.T, file string, what *regexp.Regexp) bool {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return what.Match(text)
 }
 
 // params is what every story needs.
@@ -120,13 +134,10 @@ func params(t *testing.T) testscript.Params {
 	}
 }
 
-// build makes the program as it is installed.
 func build(t *testing.T) (path string) {
-	path = filepath.Join(t.TempDir(), "fdrace")
-	cmd := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w "+prestart.Link, "-o", path, "fdrace/cmd/fdrace")
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("go build: %v\n%s", err, out)
+	path, err := lab.Build(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
 	}
 	return path
 }
@@ -144,26 +155,13 @@ func commands() map[string]func(*testscript.TestScript, bool, []string) {
 	maps.Copy(all, muxVerbs())
 	maps.Copy(all, schemaVerbs())
 	maps.Copy(all, hostKeyVerbs())
+	maps.Copy(all, waitVerbs())
 	return all
 }
 
-// config is the ssh_config of every script; what its story is about comes by
-// -o, which goes before.
-const config = `
-ProxyCommand fdrace -v -- %%h %%p
-ProxyUseFdpass yes
-` + keys
-
-// keys is for whom and to whom a script may log in.
-const keys = `
-IdentityFile %[1]s/id
-IdentitiesOnly yes
-IdentityAgent none
-UserKnownHostsFile %[1]s/known_hosts
-GlobalKnownHostsFile /dev/null
-StrictHostKeyChecking yes
-BatchMode yes
-`
+// config is the start of the ssh_config of every script; what its story is about comes
+// by -o, which goes before.
+const config = "ProxyCommand fdrace -v -- %h %p\nProxyUseFdpass yes\n"
 
 // setup gives a script its hosts, config, and an fdrace in a place of its own:
 // a process that runs it is of this script.
@@ -189,7 +187,7 @@ func setup(env *testscript.Env, program string) error {
 	s := &state{env: env}
 	env.Values[stateKey{}] = s
 	env.Defer(s.end)
-	return os.WriteFile(filepath.Join(env.WorkDir, "config"), fmt.Appendf(nil, config, env.WorkDir), 0o644)
+	return os.WriteFile(filepath.Join(env.WorkDir, "config"), []byte(config+lab.ClientConfig(env.WorkDir)), 0o644)
 }
 
 // condition is what a script may ask, beyond testscript's own.

@@ -34,6 +34,8 @@ type state struct {
 	others   []io.Closer         // the servers of e2e_servers_test.go
 	sessions map[string]*session // of e2e_session_test.go
 	daemons  map[string]daemon   // by program
+	ready    time.Time           // of e2e_wait_test.go
+	asleep   *sleeper
 }
 
 type stateKey struct{}
@@ -43,7 +45,8 @@ type stateKey struct{}
 //	cable NAME                 joins near and far as the lab's link does, by
 //	                           the kernel alone: no delay and no /dev/net/tun
 //	file [far] PATH FILE       the near host, or the far one, has FILE at PATH
-//	sshd [mptcp] ADDR:PORT...  starts an sshd of the far host
+//	sshd [mptcp] [with=OPTION=VALUE...] ADDR:PORT...
+//	                           starts an sshd of the far host
 //	sshd stop                  ends all there are; sshd.log is complete
 //	far WORD...                runs ip(8) in the far host, without the word "ip"
 //	daemon PROG ARG...         starts PROG in the far host, where it stays
@@ -54,7 +57,7 @@ type stateKey struct{}
 //	inetd vsock                the same on this machine's own CID, at $VSOCK
 //	exits N ARG...             runs fdrace ARG... as ssh would, to end with
 //	                           status N and without a word on stdout
-//	races N ARG...             runs fdrace ARG... N times as ssh would, many at
+//	races N|N/all ARG...       runs fdrace ARG... N times as ssh would, many or all at
 //	                           once, and prints how long they took to win
 //	soon PROG ARG...           runs PROG again and again, until it prints
 //	signal NAME PROG           ends the PROG that runs on the near host
@@ -152,8 +155,12 @@ func (s *state) sshd(ts *testscript.TestScript, args []string) error {
 	if multipath {
 		args = args[1:]
 	}
+	var options []string
+	for len(args) > 0 && strings.HasPrefix(args[0], "with=") {
+		options, args = append(options, strings.TrimPrefix(args[0], "with=")), args[1:]
+	}
 	if len(args) == 0 {
-		return errors.New("usage: sshd [mptcp] ADDR:PORT..., or sshd stop")
+		return errors.New("usage: sshd [mptcp] [with=OPTION=VALUE...] ADDR:PORT..., or sshd stop")
 	}
 	far := lab.FarHost(ts)
 	var at []netip.AddrPort
@@ -166,12 +173,11 @@ func (s *state) sshd(ts *testscript.TestScript, args []string) error {
 		if a.Addr().IsUnspecified() || a.Addr().IsLinkLocalUnicast() {
 			continue // the latter is a cable's
 		}
-		// Twice the same is no error.
-		if err := far.IP("address replace " + a.Addr().String() + " dev lo nodad"); err != nil {
+		if err := far.Address(a.Addr()); err != nil {
 			return err
 		}
 	}
-	d, err := lab.StartSSHD(far, s.env.WorkDir, multipath, at...)
+	d, err := lab.StartSSHDWith(far, s.env.WorkDir, multipath, options, at...)
 	if err != nil {
 		return err
 	}
@@ -209,19 +215,24 @@ func (s *state) exits(ts *testscript.TestScript, args []string) error {
 // races starts the races by themselves, not by the lab's race: so many are not
 // to have the processor before the other stories' helpers.
 func (s *state) races(ts *testscript.TestScript, args []string) error {
-	const atOnce = 16
+	atOnce := 16
 	if len(args) < 2 {
 		return errors.New("usage: races N ARG...")
 	}
-	n, err := strconv.Atoi(args[0])
+	words := args[0]
+	if all, ok := strings.CutSuffix(words, "/all"); ok {
+		words, atOnce = all, 1000
+	}
+	n, err := strconv.Atoi(words)
 	if err != nil || n < 1 {
 		return fmt.Errorf("%q races", args[0])
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
+	env := append(slices.Clone(s.env.Vars), "XDG_RUNTIME_DIR="+ts.Getenv("XDG_RUNTIME_DIR"))
 	one := func() (time.Duration, error) {
 		cmd := exec.CommandContext(ctx, filepath.Join(s.env.WorkDir, "bin/fdrace"), args[1:]...)
-		cmd.Dir, cmd.Env = ts.MkAbs("."), s.env.Vars
+		cmd.Dir, cmd.Env = ts.MkAbs("."), env
 		h, err := lab.StartHelper(cmd)
 		if err != nil {
 			return 0, err
@@ -238,7 +249,8 @@ func (s *state) races(ts *testscript.TestScript, args []string) error {
 	times, errs := make([]time.Duration, n), make([]error, n)
 	var next atomic.Int64
 	var group sync.WaitGroup
-	for range atOnce {
+	start := time.Now()
+	for range min(n, atOnce) {
 		group.Go(func() {
 			err := lab.NearHost(ts).Do(func() error {
 				for i := next.Add(1) - 1; i < int64(n); i = next.Add(1) - 1 {
@@ -252,8 +264,9 @@ func (s *state) races(ts *testscript.TestScript, args []string) error {
 		})
 	}
 	group.Wait()
+	lab.Timed(ts, start)
 	slices.Sort(times)
-	for _, percent := range []int{50, 85, 95, 99} {
+	for _, percent := range []int{50, 80, 95, 99} {
 		fmt.Fprintf(ts.Stdout(), "p%d %dms\n", percent, times[n*percent/100].Milliseconds())
 	}
 	return errors.Join(errs...)

@@ -27,7 +27,15 @@ func read(t *testing.T, line string) ([]engine.Target, *engine.Dialer, error) {
 
 // Every flag has a text, and every text its flag.
 func TestHelp(t *testing.T) {
-	texts := texts()
+	texts := map[string]string{}
+	for _, g := range helpGroups {
+		for _, f := range g.flags {
+			if texts[f.name] != "" {
+				t.Errorf("--%s is in the help twice", f.name)
+			}
+			texts[f.name] = f.text
+		}
+	}
 	k, err := kong.New(new(struct {
 		helper.Options
 		Version versionFlag

@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -23,6 +24,18 @@ func redact(command string) string {
 	return command
 }
 
+// checkBlind says why ssh may still use fdrace where ssh -G has found another
+// ProxyCommand, or none.
+func checkBlind(f Finding, c configFile) Finding {
+	if f.Status != Fail || len(c.blind) == 0 {
+		return f
+	}
+	f.Status = Warn
+	f.Found += fmt.Sprintf("; but there is a Match %s, which ssh -G cannot evaluate", strings.Join(c.blind, " and "))
+	f.Remedy, f.Where = "if the ProxyCommand is in that block, run: ssh -v, which says what it runs", ByHand
+	return f
+}
+
 // checkCommand says whether ssh will run fdrace, as far as the words tell.
 func (l *login) checkCommand() Finding {
 	f := Finding{
@@ -38,7 +51,15 @@ func (l *login) checkCommand() Finding {
 		return f
 	}
 	words, err := splitWords(l.command)
-	if err != nil {
+	switch {
+	case errors.Is(err, errSecondCommand):
+		f.Found = fmt.Sprintf("%s: %v, as it writes exec before the line", redact(l.command), err)
+		f.Remedy, f.Where = "write sh -c '...' around the line; or let fdrace run the other command, as in: fdrace --or 'nc %h %p' -- %h %p", ByHand
+		if first := strings.Fields(l.command); filepath.Base(first[0]) == "fdrace" {
+			f.Status = Warn // the first one works
+		}
+		return f
+	case err != nil:
 		f.Status, f.Remedy, f.Where = Warn, "write fdrace and its words without it, if the checks are to go on", ByHand
 		f.Found = fmt.Sprintf("%s: %v", redact(l.command), err)
 		return f
@@ -47,7 +68,7 @@ func (l *login) checkCommand() Finding {
 		l.program++
 	}
 	if l.program == len(words) || filepath.Base(words[l.program].text) != "fdrace" {
-		f.Found = redact(l.command) + ": another one wins over fdrace, or there is no fdrace"
+		f.Found = redact(l.command) + ": the ProxyCommand in effect is not fdrace"
 		return f
 	}
 	l.words = words

@@ -53,6 +53,9 @@ func readConfig(alias, file string) (sshConfig, Finding) {
 	case s.code != 0:
 		f.Found = fmt.Sprintf("%s: %s", asked, s.firstLine())
 		f.Remedy = "mend that line, or give another file by -F"
+	case !parseConfig(s.out).unset("refuseconnection"):
+		f.Found = "RefuseConnection: " + parseConfig(s.out)["refuseconnection"]
+		f.Remedy = "remove RefuseConnection from the block that has it: ssh connects to nobody"
 	default:
 		c := parseConfig(s.out)
 		return c, Finding{Check: f.Check, Status: OK, Found: fmt.Sprintf("%s: it means %s, port %s", asked, c["hostname"], c["port"])}

@@ -76,7 +76,9 @@ func Run(o *helper.Options, parse Parser) error {
 	r.add(checkPrestart())
 	r.add(checkRoutes()...)
 	r.add(checkMDNS())
-	r.add(checkMPTCP()...)
+	if len(o.Words) == 0 {
+		r.add(stateOfMPTCP())
+	}
 	if len(o.Words) == 1 && ssh.Status != Fail {
 		checkAlias(r, o.Words[0], file, parse)
 	}

@@ -36,19 +36,19 @@ func (l *login) checkHostKeys(targets []engine.Target, rules *engine.Dialer) []F
 		f.Found = fmt.Sprintf("known_hosts has none for %s: ssh asks at the first login", keys.Name)
 		return []Finding{f}
 	}
-	var same, different []string
+	var same, different []engine.Addr
 	for _, addr := range answering(targets, rules) {
 		switch err := l.compare(addr, keys, rules); {
 		case err == nil:
-			same = append(same, addr.String())
+			same = append(same, addr)
 		case errors.Is(err, hostkey.ErrMismatch):
-			different = append(different, addr.String())
+			different = append(different, addr)
 		default:
 			f.Found += fmt.Sprintf("%s: %v; ", addr, err)
 		}
 	}
 	if len(same) > 0 {
-		f.Found += fmt.Sprintf("%s: as in known_hosts for %s; ", strings.Join(same, ", "), keys.Name)
+		f.Found += fmt.Sprintf("%s: as in known_hosts for %s; ", names(same), keys.Name)
 	}
 	f.Found = strings.TrimSuffix(f.Found, "; ")
 	if len(different) == 0 {
@@ -62,15 +62,45 @@ func (l *login) checkHostKeys(targets []engine.Target, rules *engine.Dialer) []F
 		have = "have"
 	}
 	f.Status, f.Where = Fail, ByHand
-	f.Found = fmt.Sprintf("%s %s a different key than known_hosts for %s", strings.Join(different, ", "), have, keys.Name)
+	f.Found = fmt.Sprintf("%s %s a different key than known_hosts for %s", names(different), have, keys.Name)
 	if len(same) > 0 {
 		f.Status = Warn // if the right one answers first, ssh logs in
-		f.Found += "; " + strings.Join(same, ", ") + " matches"
-		f.Remedy = "remove the target that leads to another machine"
+		f.Found += "; " + names(same) + " matches"
+		return []Finding{l.useHostKey(f, different)}
 	} else {
 		f.Remedy = fmt.Sprintf("if you know why the key has changed, run %q; otherwise another machine answers", "ssh-keygen -R "+quote(l.hostKeyName()))
 	}
 	return []Finding{f}
+}
+
+// useHostKey has l pass over the addresses of other machines.
+func (l *login) useHostKey(f Finding, different []engine.Addr) Finding {
+	if l.options.HostKey != nil {
+		f.Status, f.Remedy, f.Where = OK, "", ""
+		f.Found += ": --host-key passes over what is different"
+		return f
+	}
+	flags := " --host-key %h"
+	if !l.config.unset("hostkeyalias") {
+		flags = " --host-key %k"
+	}
+	if files := strings.Fields(l.config["userknownhostsfile"]); len(files) > 0 && !slices.Contains(hostkey.Files(), files[0]) {
+		flags += " --known-hosts " + quote(files[0])
+	}
+	if slices.ContainsFunc(different, func(a engine.Addr) bool { return !helper.IsAmbiguous(a.Addr()) }) {
+		flags += " --host-key-always"
+	}
+	at := l.words[l.program].end
+	return l.fixCommand(f, l.command[:at]+flags+l.command[at:])
+}
+
+// names lists addresses.
+func names(addrs []engine.Addr) string {
+	var list []string
+	for _, a := range addrs {
+		list = append(list, a.String())
+	}
+	return strings.Join(list, ", ")
 }
 
 // knownKeys returns what ssh will look up for l.
@@ -111,6 +141,7 @@ func (l *login) hostKeyName() string {
 func answering(targets []engine.Target, rules *engine.Dialer) (addrs []engine.Addr) {
 	d := *rules
 	d.Transports, d.Proxies, d.Commands, d.Banner, d.Interfaces = nil, nil, nil, "", nil
+	d.HostKey, d.Wait = nil, 0
 	d.RunAll, d.OnProgress, d.Timeout = true, nil, min(d.Timeout, 2*time.Second)
 	d.Report = func(e engine.Event) {
 		if e.Kind == engine.Connected && e.Addr.AddrPort.IsValid() && len(addrs) < maxCompared && !slices.Contains(addrs, e.Addr) {

@@ -31,14 +31,15 @@ func checkAlias(r *report, alias, file string, parse Parser) {
 	if l.host == "" { // before OpenSSH 8.7
 		l.host = alias[strings.LastIndexByte(alias, '@')+1:]
 	}
-	f = l.checkCommand()
-	if r.add(f); f.Status == Fail {
+	files := readConfigFiles(file)
+	r.add(checkSpelling(l.host, files)...)
+	r.add(l.checkMaster(alias, file)...)
+	f = checkBlind(l.checkCommand(), files)
+	if r.add(f); l.words == nil {
+		r.add(l.checkOtherFdpass()...)
 		return
 	}
 	r.add(l.checkFdpass())
-	if l.words == nil {
-		return
-	}
 	r.add(l.checkProgram())
 	r.add(l.checkZones()...)
 	targets, d, f := l.checkArguments()
@@ -48,7 +49,11 @@ func checkAlias(r *report, alias, file string, parse Parser) {
 	r.add(l.checkQuotes()...)
 	r.add(l.checkDashes()...)
 	r.add(l.checkNames(file)...)
+	r.add(l.checkKeywords()...)
 	r.add(l.checkLog()...)
+	if l.wantsMPTCP() {
+		r.add(checkMPTCP()...)
+	}
 	r.add(l.checkIPQoS(targets)...)
 	r.add(l.checkLostPath()...)
 	r.add(l.checkHostKeys(targets, d)...)

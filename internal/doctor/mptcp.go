@@ -2,12 +2,24 @@ package doctor
 
 import (
 	"errors"
+	"slices"
 
 	"fdrace/internal/helper"
 	"fdrace/mptcp"
 
 	"golang.org/x/sys/unix"
 )
+
+// stateOfMPTCP is for a person who has not named an alias. It is no fault if MPTCP is
+// off, or has no second path: only --mptcp needs it.
+func stateOfMPTCP() Finding {
+	all := checkMPTCP()
+	f := Finding{Check: all[0].Check, Status: OK, Found: all[0].Found}
+	if slices.ContainsFunc(all, func(f Finding) bool { return f.Status != OK }) {
+		f.Found += `; for use with --mptcp see "fdrace --doctor ALIAS"`
+	}
+	return f
+}
 
 // checkMPTCP looks at what --mptcp needs of this machine. Without it a session
 // is plain TCP: nothing here fails.

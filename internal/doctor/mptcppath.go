@@ -15,6 +15,15 @@ import (
 
 // checkMPTCPPath connects by MPTCP alone, and looks whether it stays that.
 func (l *login) checkMPTCPPath(rules *engine.Dialer, targets []engine.Target) Finding {
+	c, f := l.dialMPTCP(rules, targets)
+	if c >= 0 {
+		abort(c)
+	}
+	return f
+}
+
+// dialMPTCP is checkMPTCPPath with the connection, the caller's to close, or -1.
+func (l *login) dialMPTCP(rules *engine.Dialer, targets []engine.Target) (fd int, f Finding) {
 	d := *rules
 	d.Timeout = min(d.Timeout, 2500*time.Millisecond)
 	d.Transports = []engine.Transport{helper.MPTCP}
@@ -24,13 +33,12 @@ func (l *login) checkMPTCPPath(rules *engine.Dialer, targets []engine.Target) Fi
 		f := Finding{Check: "MPTCP path", Status: OK, Found: "MPTCP does not get through: " + mptcpLoss(err)}
 		if l.wantsMPTCP() {
 			f.Status = Warn
-			return l.fixCommand(f, l.withoutMPTCP())
+			f = l.fixCommand(f, l.withoutMPTCP())
 		}
-		return f
+		return -1, f
 	}
 	multipath, err := mptcp.InUseFD(w.FD)
-	abort(w.FD)
-	return l.mptcpPath(multipath, err)
+	return w.FD, l.mptcpPath(multipath, err)
 }
 
 func (l *login) wantsMPTCP() bool { return l.options.MPTCP || l.options.RequireMPTCP }

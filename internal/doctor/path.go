@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"strings"
 	"time"
 
 	"fdrace/internal/engine"
 	"fdrace/internal/helper"
+	"fdrace/internal/term"
 	"fdrace/mptcp"
 
 	"golang.org/x/sys/unix"
@@ -19,17 +21,20 @@ import (
 // winner keeps MPTCP.
 func (l *login) checkPath(targets []engine.Target, d *engine.Dialer) []Finding {
 	const most = 30 * time.Second // where --timeout is more
-	d.Report, d.OnProgress, d.Timeout, d.Probe = nil, nil, min(d.Timeout, most), true
+	d.Report, d.OnProgress, d.Timeout, d.Wait, d.Probe = nil, nil, min(d.Timeout, most), 0, true
 	commands := d.Commands
 	d.Commands = nil // which log in, and may ask for a passphrase
 	if len(targets)+len(d.Proxies) == 0 {
 		return []Finding{{Check: "path", Status: OK, Found: "not tried: " + commands[0].Name + " is to log in"}}
 	}
+	var families helper.FamilyWatch
+	d.Report = families.Note
 	w, err := d.Dial(context.Background(), targets...)
+	d.Report = nil
 	if err != nil {
 		f := l.lost(err, targets, d)
 		if len(commands) > 0 {
-			f.Status, f.Found = Warn, f.Found+"; not tried, as it is to log in: "+commands[0].Name
+			f.Status, f.Found = Warn, f.Found+"; not tried, because it logs in: "+commands[0].Name
 		}
 		switch {
 		case !l.options.RequireMPTCP || mptcp.Supported() != nil:
@@ -39,30 +44,61 @@ func (l *login) checkPath(targets []engine.Target, d *engine.Dialer) []Finding {
 		}
 		return []Finding{f, l.checkMPTCPPath(d, targets)}
 	}
-	multipath, err := mptcp.InUseFD(w.FD)
-	describe := helper.Describe(w)
-	abort(w.FD)
-	ended := time.Now()
-	log := helper.ServerLog(w, nil, d)
-	found := []Finding{{Check: "path", Status: OK, Found: describe}}
-	switch {
-	case err == nil && multipath:
-		found = append(found, Finding{Check: "MPTCP path", Status: OK, Found: "keeps MPTCP to the server"})
-	case !w.Addr.AddrPort.IsValid() || w.Addr.Proxy != nil || mptcp.Supported() != nil:
-	case w.Transport == helper.MPTCP.Name: // the server may have seen it, and one is enough
-		found = append(found, l.mptcpPath(multipath, err))
-	case d.Banner != "": // as here
-	default:
-		winner := engine.Target{Host: w.Addr.Addr().String(), Port: w.Addr.Port()}
-		found = append(found, l.checkMPTCPPath(d, []engine.Target{winner}))
-		ended = time.Now()
-		log = helper.ServerLog(&engine.Winner{Candidate: engine.Candidate{Transport: "mptcp"}}, nil, d)
+	found := []Finding{{Check: "path", Status: OK, Found: helper.Describe(w)}}
+	if silent := families.Silent(w, d.Delay); silent != "" {
+		found = append(found, Finding{
+			Check: "silent family", Status: Warn, Found: silent, Where: ByHand,
+			Remedy: "look for a firewall that drops the packets of that family, or leave it out by the flag -4 or -6",
+		})
 	}
+	more, log := l.checkServer(w, d)
+	ended := time.Now()
 	l.pardon = func() { helper.AwaitPardon(log, ended) }
 	if l.seen > 0 {
 		log = "a server logs one connection that did not log in for each host key that was compared"
 	}
-	return append(found, Finding{Check: "server log", Status: OK, Found: log})
+	return append(append(found, more...), Finding{Check: "server log", Status: OK, Found: log})
+}
+
+// checkServer looks at the server that w leads to: whether its banner comes, and whether
+// the path keeps MPTCP. One connection that the server sees is enough for both. It
+// closes w.FD, and returns what the server logs.
+func (l *login) checkServer(w *engine.Winner, d *engine.Dialer) (found []Finding, log string) {
+	log = helper.ServerLog(w, nil, d)
+	multipath, err := mptcp.InUseFD(w.FD)
+	visible := w.Transport == helper.MPTCP.Name || w.Addr.Proxy != nil || !w.Addr.AddrPort.IsValid()
+	switch {
+	case err == nil && multipath:
+		found = append(found, Finding{Check: "MPTCP path", Status: OK, Found: "keeps MPTCP to the server"})
+	case w.Transport == helper.MPTCP.Name:
+		found = append(found, l.mptcpPath(multipath, err))
+	}
+	if visible || d.Banner != "" {
+		if d.Banner == "" {
+			found = append(found, checkBanner(w.FD)...)
+		}
+		abort(w.FD)
+		return found, log
+	}
+	abort(w.FD)
+	server := []engine.Target{{Host: w.Addr.Addr().String(), Port: w.Addr.Port()}}
+	log = helper.ServerLog(&engine.Winner{Candidate: engine.Candidate{Transport: "mptcp"}}, nil, d) // seen from here on
+	if mptcp.Supported() == nil {
+		c, f := l.dialMPTCP(d, server)
+		found = append(found, f)
+		if c >= 0 {
+			found = append(found, checkBanner(c)...)
+			abort(c)
+			return found, log
+		}
+	}
+	plain := *d
+	plain.Transports, plain.Probe, plain.Timeout = nil, false, min(d.Timeout, 2500*time.Millisecond)
+	if again, err := plain.Dial(context.Background(), server...); err == nil {
+		found = append(found, checkBanner(again.FD)...)
+		abort(again.FD)
+	}
+	return found, log
 }
 
 // abort ends a connection by a reset, before sshd has it where that can be: a FIN
@@ -78,19 +114,52 @@ func (l *login) lost(err error, targets []engine.Target, d *engine.Dialer) Findi
 	if len(loss.Each) > 1 {
 		loss.What += "; " + strings.Join(loss.Each, "; ")
 	}
-	hint := loss.Hint
-	f := Finding{Check: "path", Status: Fail, Found: loss.What, Remedy: hint, Where: ByHand}
+	f := Finding{Check: "path", Status: Fail, Found: loss.What, Remedy: loss.Hint, Where: ByHand}
 	var dns *net.DNSError
 	switch {
 	case errors.Is(err, unix.ECONNREFUSED):
-		f.Remedy, f.Where = "sudo systemctl enable --now ssh", OnServer
+		return l.refused(f, targets, d)
 	case errors.As(err, &dns) && dns.IsNotFound:
-		f.Remedy, f.Where = l.hostBlock("HostName ADDRESS"), InConfig
-	case hint == "":
+		f.Found += ": the name does not exist in DNS"
+		f.Remedy = fmt.Sprintf("check the spelling of %s; if it is right, add its address to the block: HostName ADDRESS", term.Sanitize(dns.Name))
+	case loss.Hint == "":
 		f.Remedy = "is the machine on, and does every firewall on the way let its port pass?"
 		if len(targets) > 0 {
 			f.Remedy = fmt.Sprintf("is the machine on, and does every firewall on the way let port %d pass?", targets[0].Port)
 		}
+	}
+	return f
+}
+
+// sshPort is where a server listens that nobody has told otherwise.
+const sshPort = 22
+
+// refused is for a race in which a host has refused: whether the port is the right one.
+func (l *login) refused(f Finding, targets []engine.Target, d *engine.Dialer) Finding {
+	f.Remedy, f.Where = "sudo systemctl enable --now ssh", OnServer
+	i := slices.IndexFunc(targets, func(t engine.Target) bool { return t.Port != sshPort })
+	if i < 0 {
+		return f
+	}
+	port := targets[i].Port
+	f.Found += fmt.Sprintf("; the host answers, but nothing listens on port %d: is the port right?", port)
+	other := slices.Clone(targets)
+	for i := range other {
+		other[i].Port = sshPort
+	}
+	probe := *d
+	probe.Probe, probe.Transports, probe.Proxies, probe.Banner = true, nil, nil, ""
+	probe.Timeout = min(d.Timeout, 2*time.Second)
+	w, err := probe.Dial(context.Background(), other...)
+	if err != nil {
+		return f
+	}
+	abort(w.FD)
+	f.Found += fmt.Sprintf(" Port %d accepts connections", sshPort)
+	if l.config.is("port", fmt.Sprint(port)) {
+		f.Remedy, f.Where = l.hostBlock(fmt.Sprintf("Port %d", sshPort)), InConfig
+	} else {
+		f.Remedy, f.Where = fmt.Sprintf("write port %d in the ProxyCommand", sshPort), ByHand
 	}
 	return f
 }

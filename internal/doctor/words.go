@@ -12,6 +12,9 @@ type word struct {
 	start, end int    // in the line, quotes included
 }
 
+// errSecondCommand is that of a line with a command after the first.
+var errSecondCommand = errors.New("ssh runs only the first command of a line")
+
 // splitWords splits a ProxyCommand as a shell would, as far as that can be
 // foreseen: quotes, backslashes, redirections of stderr, a comment. What only a
 // shell can know is an error. The tokens of ssh stay as they are.
@@ -82,7 +85,12 @@ func scanWord(line string, at int) (text string, end int, err error) {
 			}
 			b.WriteByte(line[at+1])
 			at += 2
-		case '$', '`', '|', '&', ';', '<', '>', '(', ')', '{', '}', '*', '?':
+		case '|', '&', ';':
+			if at > 0 && strings.TrimSpace(line[:at]) != "" && !strings.HasSuffix(line[:at], ">") {
+				return "", 0, errSecondCommand
+			}
+			return "", 0, fmt.Errorf("what its %q means only the shell knows", c)
+		case '$', '`', '<', '>', '(', ')', '{', '}', '*', '?':
 			return "", 0, fmt.Errorf("what its %q means only the shell knows", c)
 		default:
 			b.WriteByte(c)

@@ -1,17 +1,20 @@
 package engine
 
-import "slices"
+import (
+	"fmt"
+	"slices"
+)
 
 // What a race tells of itself: its winner, its events, and what became of every
 // candidate where nobody won.
 
-func (r *running) winner(a *attempt) *Winner {
+func (r *race) winner(a *attempt) *Winner {
 	w := &Winner{
 		FD:        a.fd,
 		Candidate: r.candidate(a),
 		Elapsed:   r.sys.Now(),
 		Tried:     r.schedule.tried(),
-		Of:        r.schedule.size(),
+		Known:     r.schedule.size(),
 		Attempt:   a.number,
 		Attempts:  a.tries,
 		Lost:      a.number > a.discarded+1,
@@ -37,11 +40,11 @@ func (r *running) winner(a *attempt) *Winner {
 }
 
 // candidate is what a connects to, and how.
-func (r *running) candidate(a *attempt) Candidate {
+func (r *race) candidate(a *attempt) Candidate {
 	return Candidate{Target: a.lanes[0].target, Addr: a.addr, Interface: r.via(a), Transport: r.name(a)}
 }
 
-func (r *running) report(e Event) {
+func (r *race) report(e Event) {
 	if r.Report != nil {
 		e.At = r.sys.Now()
 		r.Report(e)
@@ -49,12 +52,12 @@ func (r *running) report(e Event) {
 }
 
 // event is one of a.
-func (r *running) event(k EventKind, a *attempt, err error) Event {
+func (r *race) event(k EventKind, a *attempt, err error) Event {
 	return Event{Kind: k, Candidate: r.candidate(a), Attempt: a.tries, Err: err}
 }
 
 // reportConnected reports, once, that a has connected.
-func (r *running) reportConnected(a *attempt) {
+func (r *race) reportConnected(a *attempt) {
 	if !a.connected {
 		a.connected = true
 		r.report(r.event(Connected, a, nil))
@@ -68,8 +71,8 @@ type failure struct {
 	attempt *attempt
 }
 
-// note notes, and reports, the failure of what is no attempt.
-func (r *running) note(f Failure) {
+// recordFailure notes, and reports, the failure of what is no attempt.
+func (r *race) recordFailure(f Failure) {
 	f.At = r.sys.Now()
 	r.failures = append(r.failures, failure{f, nil})
 	end := Failed
@@ -79,13 +82,13 @@ func (r *running) note(f Failure) {
 	r.report(Event{Kind: end, Candidate: f.Candidate, Family: f.Family, Err: f.Err})
 }
 
-func (r *running) noteAttempt(a *attempt, err error) {
+func (r *race) recordAttempt(a *attempt, err error) {
 	f := Failure{Candidate: r.candidate(a), Attempts: a.tries, Err: err, At: r.sys.Now()}
 	r.failures = append(r.failures, failure{f, a})
 }
 
-// accounts returns the failures at the end of the race.
-func (r *running) accounts() (list []Failure) {
+// allFailures returns the failures at the end of the race.
+func (r *race) allFailures() (list []Failure) {
 	for _, f := range r.failures {
 		if f.attempt != nil {
 			for _, l := range f.attempt.lanes[1:] {
@@ -97,4 +100,64 @@ func (r *running) accounts() (list []Failure) {
 		list = append(list, f.Failure)
 	}
 	return list
+}
+
+// clear closes what is still under way, commands only if they are to be. After a
+// race without a winner it notes what became of everything that had not failed yet.
+func (r *race) clear(cause error, commands bool) {
+	for _, a := range r.attempts {
+		if a.ended || a.tries == 0 || a.addr.Command != nil && !commands {
+			continue
+		}
+		held := a.fd >= 0 && !a.shown && a.addr.Proxy == nil
+		if r.won == nil || r.RunAll {
+			r.closeTries(a)
+		}
+		why := cause
+		switch {
+		case cause != nil && a.talk != nil && !a.talk.done:
+			why = fmt.Errorf("%w: %w", ErrNoReply, cause)
+		case cause != nil && a.check.runs:
+			why = fmt.Errorf("%w: %w", ErrUnchecked, cause)
+		case cause != nil && a.check.waits:
+			why = fmt.Errorf("%w: %w", ErrBeingChecked, cause)
+		case cause != nil && a.shown:
+			why = fmt.Errorf("%w: %w", ErrNoBanner, cause)
+		case cause != nil && held:
+			why = fmt.Errorf("%w: %w", ErrNotAsked, cause)
+		case cause != nil && a.was != nil && r.sys.Now() < a.lastBegan+tryAgain:
+			why = a.was
+		case cause != nil && a.err != nil:
+			why = fmt.Errorf("%w: %w", a.err, cause)
+		}
+		a.ended = true
+		r.report(r.event(Cancelled, a, why))
+		if why != nil {
+			r.recordAttempt(a, why)
+		}
+	}
+	if cause == nil {
+		return
+	}
+	why := ErrNotTried
+	if a := r.schedule.blocked; a != nil && a.tries == 0 && (a.addr.Command == nil || commands) {
+		why = fmt.Errorf("not tried: %w", r.blockedErr)
+		r.recordAttempt(a, why)
+		r.report(Event{Kind: Failed, Candidate: Candidate{Target: a.lanes[0].target, Addr: a.addr}, Err: why})
+	}
+	for l, addr := range r.schedule.left(commands) {
+		r.recordFailure(Failure{Candidate: Candidate{Target: l.target, Addr: addr}, Err: why})
+	}
+	for _, l := range r.schedule.lanes {
+		if !notFound(l.err) { // which waits for another answer that is too late
+			r.recordFailure(Failure{Candidate: Candidate{Target: l.target}, Err: l.err})
+		}
+	}
+	for q := range r.lookups.unanswered() {
+		err := cause
+		if known := r.sys.Abandon(q); known != nil {
+			err = fmt.Errorf("%w: %w", known, cause)
+		}
+		r.recordFailure(Failure{Candidate: Candidate{Target: r.schedule.lanes[q.lane].target}, Family: q.kind.family(), Err: err})
+	}
 }

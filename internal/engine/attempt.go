@@ -13,6 +13,7 @@ type attempt struct {
 	transport int
 	before    *attempt      // the candidate's by the transport before
 	began     time.Duration // its first try
+	lastBegan time.Duration // its last
 	tries     int           // begun so far
 	discarded int           // of them, by the race, to begin anew later: not for their silence
 	open      [maxOpen]try
@@ -25,14 +26,17 @@ type attempt struct {
 	answered  time.Duration
 	handshake time.Duration
 
-	talk *handshake // with a proxy that was asked for the target
+	talk  *handshake // with a proxy that was asked for the target
+	check hostCheck
 
 	peekAt time.Duration // when to look for the rest of its banner, if in running.peeks
 
+	listed    bool  // in race.attempts
 	connected bool  // this was reported
 	shown     bool  // its handshake is complete: the server sees it
 	ended     bool  // it has failed, or won, or was cancelled
 	err       error // why it has failed, or why it has to wait
+	was       error // why it had failed when it was tried before: see Dialer.Wait
 }
 
 // A try is one connection of an attempt.
@@ -76,14 +80,14 @@ func (a *attempt) answer(fd int, now time.Duration) {
 }
 
 // close closes one try of a.
-func (r *running) close(a *attempt, fd int) {
+func (r *race) close(a *attempt, fd int) {
 	r.sys.Close(&r.transports[a.transport], fd)
 	delete(r.byFD, fd)
 	a.remove(fd)
 }
 
 // closeTries closes all tries of a.
-func (r *running) closeTries(a *attempt) {
+func (r *race) closeTries(a *attempt) {
 	for a.n > 0 {
 		r.close(a, a.open[0].fd)
 	}

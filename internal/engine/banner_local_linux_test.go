@@ -68,7 +68,7 @@ func TestKernelBannerInPartsOnUnixSocket(t *testing.T) {
 			}
 			wait := func(until time.Duration, want int) {
 				t.Helper()
-				if n, err := k.Wait(until); err != nil || len(n.ended) != want {
+				if n, err := k.Wait(until); err != nil || len(n.completions) != want {
 					t.Fatalf("Wait = %+v, %v; want news of %d", n, err, want)
 				}
 			}
@@ -97,12 +97,15 @@ func TestKernelBannerInPartsOnUnixSocket(t *testing.T) {
 func TestKernelHalfABannerOnUnixSocket(t *testing.T) {
 	noLeak(t)
 	to, conns := localServer(t)
+	ended := make(chan bool)
 	go func() {
+		defer close(ended)
 		c := <-conns
 		c.Write([]byte("welcome\r\n"))
 		c.Read(make([]byte, 1))
 		c.Close()
 	}()
+	t.Cleanup(func() { <-ended })
 	looks := 0
 	d := Dialer{Banner: "SSH-", Timeout: 100 * ms, Transports: []Transport{{Check: func(int) error { looks++; return nil }}}}
 	w, err := d.Dial(context.Background(), Target{Host: "unix:" + to.Path})

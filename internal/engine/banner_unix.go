@@ -18,7 +18,7 @@ const maxBanner = 16 << 10
 func (k *kernel) banner(fd int) error {
 	buf := make([]byte, maxBanner)
 	n, _, err := unix.Recvfrom(fd, buf, unix.MSG_PEEK|unix.MSG_DONTWAIT)
-	before, again := k.seen[fd]
+	before, again := k.peeked[fd]
 	switch {
 	case err == unix.EAGAIN || err == unix.EINTR:
 		n = 0
@@ -42,18 +42,18 @@ func (k *kernel) banner(fd int) error {
 		if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVLOWAT, n+1); err != nil {
 			return fmt.Errorf("%w: it came in pieces: SO_RCVLOWAT: %w", ErrNoBanner, err)
 		}
-		if k.seen == nil {
-			k.seen = map[int]int{}
+		if k.peeked == nil {
+			k.peeked = map[int]int{}
 		}
-		k.seen[fd] = n
+		k.peeked[fd] = n
 	}
 	k.polls[k.index[fd]].Events = unix.POLLIN
 	return errNotYet
 }
 
-// said is the error of fd, whose server has reset it: what it said before, or else
+// refusalOf is the error of fd, whose server has reset it: what it refusalOf before, or else
 // err.
-func (k *kernel) said(fd int, err error) error {
+func (k *kernel) refusalOf(fd int, err error) error {
 	buf := make([]byte, maxBanner)
 	n, _, e := unix.Recvfrom(fd, buf, unix.MSG_PEEK|unix.MSG_DONTWAIT)
 	if e != nil || n == 0 || hasLine(buf[:n], k.dialer.Banner) {

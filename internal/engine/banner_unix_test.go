@@ -85,11 +85,15 @@ func TestKernelBanner(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			noLeak(t)
-			d := Dialer{Banner: "SSH-", Timeout: 200 * ms}
-			if tt.want == "" || !strings.Contains(tt.want, "deadline") {
-				d.Timeout = DefaultTimeout
+			d := Dialer{Banner: "SSH-"}
+			if strings.Contains(tt.want, "deadline") {
+				d.Timeout = 200 * ms
 			}
 			w, err := d.Dial(context.Background(), server(t, tt.words...))
+			if errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, ErrNoBanner) {
+				d.Timeout = 5000 * ms // a busy machine needs longer to connect
+				w, err = d.Dial(context.Background(), server(t, tt.words...))
+			}
 			if tt.want != "" {
 				var lost *Error
 				if !errors.As(err, &lost) || len(lost.Failures) != 1 || !strings.Contains(lost.Failures[0].Error(), tt.want) || !errors.Is(err, ErrNoBanner) {

@@ -51,7 +51,7 @@ func (e exitError) Error() string {
 }
 
 // spoke takes that a, a command, has said something, or has ended.
-func (r *running) spoke(a *attempt) (over bool) {
+func (r *race) spoke(a *attempt) (over bool) {
 	fd := a.open[0].fd
 	switch err := r.sys.Heard(fd); err {
 	case nil:
@@ -70,7 +70,7 @@ func (r *running) spoke(a *attempt) (over bool) {
 }
 
 // commandsDue is when the next command has had its time.
-func (r *running) commandsDue() time.Duration {
+func (r *race) commandsDue() time.Duration {
 	due := never
 	for _, a := range r.commands {
 		if a.pending() {
@@ -81,7 +81,7 @@ func (r *running) commandsDue() time.Duration {
 }
 
 // expireCommands ends the commands that have had their time.
-func (r *running) expireCommands(now time.Duration) {
+func (r *race) expireCommands(now time.Duration) {
 	for _, a := range r.commands {
 		if a.pending() && now >= a.began+commandTimeout {
 			r.failed(a, ErrCommandTimeout)
@@ -91,49 +91,56 @@ func (r *running) expireCommands(now time.Duration) {
 
 // onlyCommands reports whether the race goes on, now that its time is out, with
 // commands alone. They log in somewhere, and may wait for a person.
-func (r *running) onlyCommands(cause error) bool {
+func (r *race) onlyCommands(cause error) bool {
 	if r.won != nil || r.schedule.commands.over() {
 		return false
 	}
 	r.clear(cause, false)
-	r.timeout = never
-	if r.waits != nil && r.waits.addr.Command == nil {
-		r.waits = nil
-	}
-	r.asked, r.lookups = nil, nil
+	r.timeout, r.wait.on = never, false
+	r.lookups.stop()
 	r.nat64 = nat64{asked: true, answered: true}
 	r.schedule.onlyCommands()
 	return true
 }
 
 // addCommand adds a lane that c makes.
-func (s *schedule) addCommand(c *Command) {
+func (s *schedule) addCommand(c *Command) *lane {
 	l := s.newLane(c.Target)
-	l.runs = c
-	s.commands.tiers = append(s.commands.tiers, []*lane{l})
+	l.command = c
+	s.commands.lanes = append(s.commands.lanes, []*lane{l})
+	return l
 }
 
 // commandDue is when the next command may start.
 func (s *schedule) commandDue() time.Duration {
 	switch {
-	case s.commands.open > 0 || len(s.commands.tiers) == 0:
+	case s.commands.started > 0 || len(s.commands.lanes) == 0:
 		return s.commands.due()
 	case s.proxies.over():
 		return s.directSilent(s.commands.gap)
-	case s.root.open < len(s.root.tiers):
+	case s.root.started < len(s.root.lanes):
 		return never
 	}
 	return s.root.last + s.commands.gap
 }
 
+// commandOpen reports whether a command's turn has come, but it has not started: the
+// gate is closed.
+func (s *schedule) commandOpen() bool {
+	return slices.ContainsFunc(s.open, func(l *lane) bool { return l.command != nil && !l.started })
+}
+
 // onlyCommands forgets all lanes but those of commands.
 func (s *schedule) onlyCommands() {
-	s.root, s.proxies = order{}, order{}
-	s.waiting, s.later = nil, nil
-	s.open = slices.DeleteFunc(s.open, func(l *lane) bool { return l.runs == nil })
+	s.root, s.proxies = tiers{}, tiers{}
+	s.pending, s.later = nil, nil
+	if s.blocked != nil && s.blocked.addr.Command == nil {
+		s.blocked = nil
+	}
+	s.open = slices.DeleteFunc(s.open, func(l *lane) bool { return l.command == nil })
 	for _, l := range s.lanes {
-		if l.runs == nil {
-			l.queue, l.err = [2][]group{}, nil
+		if l.command == nil {
+			l.queue, l.group, l.err = [2][]group{}, nil, nil
 		}
 	}
 }

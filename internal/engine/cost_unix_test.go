@@ -30,7 +30,7 @@ func BenchmarkWait(b *testing.B) {
 				k.polls = append(k.polls, unix.PollFd{Fd: int32(pair[0]), Events: unix.POLLIN})
 			}
 			for b.Loop() {
-				k.tell(answer{})
+				k.post(answer{})
 				if n, err := k.Wait(time.Second); err != nil || len(n.answers) != 1 {
 					b.Fatal(n, err)
 				}

@@ -6,10 +6,9 @@ import (
 	"io/fs"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // A race may be ended from outside in any state, and leaves nothing open.
@@ -89,7 +88,7 @@ func TestNoDescriptorLeft(t *testing.T) {
 func TestErrorIs(t *testing.T) {
 	f := &fake{open: map[int]*conn{}, given: map[int]*conn{}, syns: map[string]int{}, t: t, hosts: hosts{"10.0.0.1": {rtt: ms, err: refused}}}
 	_, err := (&Dialer{Timeout: 20 * ms}).run(f, &Started{}, []Target{{"10.0.0.1", 22}, {"10.0.0.2", 22}})
-	for _, target := range []error{unix.ECONNREFUSED, context.DeadlineExceeded} {
+	for _, target := range []error{syscall.ECONNREFUSED, context.DeadlineExceeded} {
 		if !errors.Is(err, target) {
 			t.Errorf("%v is not %v", err, target)
 		}

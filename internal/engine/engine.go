@@ -58,6 +58,14 @@ type Dialer struct {
 	// Timeout bounds the whole race. Default: DefaultTimeout.
 	Timeout time.Duration
 
+	// Wait, if set, is the time of the whole race, and Timeout that of a round. Within
+	// a round a candidate that has failed, and a name that was not found, is tried
+	// again twice a second; one whose server has accepted a connection 1, 2, 4 and then
+	// 8 s after it has failed, or 15 s if sshd penalizes this client. After a round
+	// the next one begins, name resolution included, but Commands only start once.
+	// Each try has its own events. It does nothing with RunAll. Default: 0.
+	Wait time.Duration
+
 	// Delay is the time between two attempts of a lane, and between an
 	// address's attempt by one transport and by the next. Default:
 	// DefaultDelay.
@@ -116,6 +124,11 @@ type Dialer struct {
 	// only looked at, and stay in the socket. A server that does not speak
 	// first cannot win; Timeout bounds the wait. Default: none.
 	Banner string
+
+	// HostKey, if set, has the host key of candidates checked before one of them
+	// can win. A server sees the connection for the check, and then the one that
+	// has won. Default: none is checked.
+	HostKey *HostKeyCheck
 
 	// RunAll has the race go on when it is won, until every candidate has
 	// ended or the time is out, to see what would have become of each. It
@@ -189,6 +202,9 @@ func (d *Dialer) Continue(ctx context.Context, started *Started, targets ...Targ
 		return nil, fmt.Errorf("race: %w", err)
 	}
 	defer sys.shut()
+	if d.HostKey != nil && d.HostKey.Done != nil {
+		defer d.HostKey.Done()
+	}
 	if err := d.validate(started, targets); err != nil {
 		return nil, fmt.Errorf("race: %w", err)
 	}

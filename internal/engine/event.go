@@ -53,9 +53,9 @@ type Winner struct {
 	// -1 if Dialer.RunAll is set.
 	FD int
 
-	Candidate               // whose Target is the first of those that led to Addr
-	Elapsed   time.Duration // from the beginning of the race to the win
-	Tried, Of int           // candidates tried, candidates known, at the win
+	Candidate                  // whose Target is the first of those that led to Addr
+	Elapsed      time.Duration // from the beginning of the race to the win
+	Tried, Known int           // candidates tried, candidates known, at the win
 
 	// Attempts is how many connections to Addr by Transport were begun, and
 	// Attempt is the number of the winner among them, from 1.

@@ -8,14 +8,14 @@ func (f *fake) startCommand(name string, p peer) int {
 	f.nextFD++
 	f.open[f.nextFD] = &conn{name: name, began: f.now, eager: true}
 	if !p.deaf {
-		f.after(p.rtt, event{ended: &ended{f.nextFD, nil}})
+		f.after(p.rtt, event{ended: &completion{f.nextFD, nil}})
 	}
 	return f.nextFD
 }
 
 func (f *fake) Heard(fd int) error {
 	c := f.open[fd]
-	p := f.hosts[c.name]
+	p, _ := f.peer(c.name)
 	if p.half && !c.asked {
 		c.asked = true
 		return errHalf
@@ -25,7 +25,7 @@ func (f *fake) Heard(fd int) error {
 
 func (f *fake) Converse(fd int, h *handshake) error {
 	c := f.open[fd]
-	p := f.hosts[c.name]
+	p, _ := f.peer(c.name)
 	if !c.asked {
 		if other := f.asked; c.proxy && other != nil && f.now-f.askedAt < f.delay && f.isOpen(other) {
 			f.t.Errorf("at %v %s is asked, and since %v %s", f.now, c.name, f.askedAt, other.name)
@@ -36,7 +36,7 @@ func (f *fake) Converse(fd int, h *handshake) error {
 			f.asked, f.askedAt = c, f.now
 		}
 		if !p.deaf {
-			f.after(p.reply, event{ended: &ended{fd, nil}})
+			f.after(p.reply, event{ended: &completion{fd, nil}})
 		}
 		return errNotYet
 	}

@@ -8,8 +8,8 @@ import (
 	"fdrace/internal/resolve"
 )
 
-// find answers q by the resolver it is for.
-func (k *kernel) find(q question) {
+// resolve answers q by the resolver it is for.
+func (k *kernel) resolve(q question) {
 	a := answer{question: q}
 	switch q.kind {
 	case askAAAA:
@@ -27,7 +27,7 @@ func (k *kernel) find(q question) {
 	case askNAT64:
 		a.prefixes, a.err = resolve.NAT64Prefixes(k.ctx)
 	}
-	k.tell(a)
+	k.post(a)
 }
 
 func (k *kernel) name(network, host string) ([]netip.Addr, error) {
@@ -49,9 +49,9 @@ func (k *kernel) findMAC(q question) answer {
 	if seen > 0 {
 		return answer{question: q, addrs: addrs, err: err}
 	}
-	k.tell(answer{question: q, addrs: addrs, more: true})
+	k.post(answer{question: q, addrs: addrs, more: true})
 	err = resolve.SolicitNeighbor(k.ctx, network, mac, func(addrs []netip.Addr) {
-		k.tell(answer{question: q, addrs: addrs, more: true})
+		k.post(answer{question: q, addrs: addrs, more: true})
 	})
 	return answer{question: q, err: err}
 }

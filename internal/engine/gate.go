@@ -19,10 +19,11 @@ import (
 
 // A gate lets the connections of a race through to their servers, one by one.
 type gate struct {
-	turn  *attempt      // the last that was shown to its server, and has not spoken
-	until time.Duration // when the next has its turn, if turn has not ended before
-	quiet time.Duration // until then nothing is begun, if turn has not ended before
-	held  []*attempt    // connected and unacknowledged, in the order of their answers
+	turn    *attempt      // the last that was shown to its server, and has not spoken
+	until   time.Duration // when the next has its turn, if turn has not ended before
+	quiet   time.Duration // until then nothing is begun, if turn has not ended before
+	awaited []*attempt    // another process checks their host keys
+	held    []*attempt    // connected and unacknowledged, in the order of their answers
 }
 
 const (
@@ -42,7 +43,7 @@ const (
 
 // holds reports whether the server does not see a connection of a before the
 // race has it do so.
-func (r *running) holds(a *attempt) bool {
+func (r *race) holds(a *attempt) bool {
 	if a.addr.hasHandshake() {
 		return true // it is not asked for it
 	}
@@ -53,8 +54,8 @@ func (r *running) holds(a *attempt) bool {
 func (g *gate) closed(now time.Duration) bool { return g.turn != nil && now < g.quiet }
 
 // waitUntil is when a, which has connected, may be shown to its server.
-func (r *running) waitUntil(a *attempt) (until time.Duration) {
-	if r.gate.turn != nil && r.holds(a) { // or else it has been seen
+func (r *race) waitUntil(a *attempt) (until time.Duration) {
+	if r.gate.turn != nil && r.gate.turn != a && r.holds(a) { // or else it has been seen
 		until = r.gate.until
 	}
 	if grace := r.grace(a); grace > 0 {
@@ -67,7 +68,7 @@ func (r *running) waitUntil(a *attempt) (until time.Duration) {
 // own, which has been repeated together with a's beginning: as long as a's
 // handshake took, within bounds. An answer means that a packet was lost, silence
 // that something on the way drops that transport.
-func (r *running) grace(a *attempt) time.Duration {
+func (r *race) grace(a *attempt) time.Duration {
 	if r.NoRetry {
 		return 0
 	}
@@ -83,7 +84,7 @@ func (r *running) grace(a *attempt) time.Duration {
 // that a has connected and they have not. With a banner to wait for they were not
 // repeated when a began: where not a packet was lost but the server is slow, it would
 // answer both tries, and see two connections.
-func (r *running) repeatBefore(a *attempt) {
+func (r *race) repeatBefore(a *attempt) {
 	if r.NoRetry || r.Banner == "" {
 		return
 	}
@@ -95,14 +96,14 @@ func (r *running) repeatBefore(a *attempt) {
 }
 
 // hold has a wait with its ACK unsent.
-func (r *running) hold(a *attempt) {
+func (r *race) hold(a *attempt) {
 	r.sys.Hold(a.fd)
 	r.gate.held = append(r.gate.held, a)
 	r.reportConnected(a)
 }
 
 // admit shows a to its server, if that must be for it to win.
-func (r *running) admit(a *attempt) (over bool) {
+func (r *race) admit(a *attempt) (over bool) {
 	t := &r.transports[a.transport]
 	var err error
 	if !a.shown {
@@ -112,6 +113,9 @@ func (r *running) admit(a *attempt) (over bool) {
 		r.cancel(a, nil)
 		return false
 	}
+	if err == nil {
+		err = r.checkHostKey(a)
+	}
 	if err == nil && r.Banner != "" {
 		err = r.sys.Look(t, a.fd)
 	}
@@ -120,7 +124,9 @@ func (r *running) admit(a *attempt) (over bool) {
 		r.win(a)
 		return !r.RunAll
 	case errNotYet, errHalf:
-		r.show(a)
+		if !a.check.waits {
+			r.show(a)
+		}
 		if err == errHalf {
 			r.peekLater(a)
 		}
@@ -133,7 +139,7 @@ func (r *running) admit(a *attempt) (over bool) {
 
 // win takes a as the winner. The others are closed before anything else: those
 // that have connected meanwhile are not to be acknowledged.
-func (r *running) win(a *attempt) {
+func (r *race) win(a *attempt) {
 	if r.RunAll {
 		r.winRunAll(a)
 		return
@@ -145,7 +151,7 @@ func (r *running) win(a *attempt) {
 			}
 		}
 	}
-	r.sys.Release(a.fd)
+	r.sys.Finish(a.fd)
 	clear(r.byFD)
 	r.reportConnected(a)
 	r.won = r.winner(a)
@@ -155,7 +161,7 @@ func (r *running) win(a *attempt) {
 
 // show notes that the server of a sees it, and is silent. It has one Delay, and
 // as long as an answer takes to come.
-func (r *running) show(a *attempt) {
+func (r *race) show(a *attempt) {
 	r.reportConnected(a)
 	if a.shown {
 		return
@@ -179,7 +185,7 @@ func (r *running) show(a *attempt) {
 // pause notes that nothing is begun before until. It does not count as a part of
 // the delay that c waits at most for its gap.
 func (s *schedule) pause(until time.Duration) {
-	for _, c := range s.waiting {
+	for _, c := range s.pending {
 		if c.latest > 0 {
 			c.latest = until + s.delay
 			if c.last == nil {
@@ -190,12 +196,15 @@ func (s *schedule) pause(until time.Duration) {
 }
 
 // leave takes a out of the gate.
-func (r *running) leave(a *attempt) {
+func (r *race) leave(a *attempt) {
 	if r.gate.turn == a {
 		r.gate.turn = nil
 	}
 	if i := slices.Index(r.gate.held, a); i >= 0 {
 		r.gate.held = slices.Delete(r.gate.held, i, i+1)
+	}
+	if i := slices.Index(r.gate.awaited, a); i >= 0 {
+		r.gate.awaited = slices.Delete(r.gate.awaited, i, i+1)
 	}
 	if i := slices.Index(r.proxies.ready, a); i >= 0 {
 		r.proxies.ready = slices.Delete(r.proxies.ready, i, i+1)
@@ -203,7 +212,7 @@ func (r *running) leave(a *attempt) {
 }
 
 // admitHeld admits those whose wait is over at now, in their order.
-func (r *running) admitHeld(now time.Duration) (over bool) {
+func (r *race) admitHeld(now time.Duration) (over bool) {
 	for i := 0; i < len(r.gate.held); {
 		a := r.gate.held[i]
 		if r.waitUntil(a) > now {
@@ -222,7 +231,7 @@ func (r *running) admitHeld(now time.Duration) (over bool) {
 // renew resets those that are held for longer than the kernel holds an ACK. They begin
 // anew when the turn of the one that they wait for is almost over: as much before its
 // end as a handshake takes.
-func (r *running) renew(now time.Duration) {
+func (r *race) renew(now time.Duration) {
 	for i := 0; i < len(r.gate.held); {
 		a := r.gate.held[i]
 		if r.renewAt(a) > now {
@@ -237,15 +246,18 @@ func (r *running) renew(now time.Duration) {
 	}
 }
 
-func (r *running) renewAt(a *attempt) time.Duration {
-	if r.NoRetry || r.waits != nil || r.waitUntil(a) <= a.answered+ackDelay {
+func (r *race) renewAt(a *attempt) time.Duration {
+	switch {
+	case r.NoRetry || r.schedule.blocked != nil:
+		return never
+	case r.waitUntil(a) <= a.answered+ackDelay:
 		return never
 	}
 	return a.answered + ackRenew
 }
 
 // gateDue is when the gate has something to do, unless news comes first.
-func (r *running) gateDue() time.Duration {
+func (r *race) gateDue() time.Duration {
 	due := never
 	for _, a := range r.gate.held {
 		due = min(due, r.waitUntil(a), r.renewAt(a))

@@ -48,7 +48,7 @@ func TestKernelErrorQueueAlone(t *testing.T) {
 	k.index[fd] = len(k.polls)
 	k.polls = append(k.polls, unix.PollFd{Fd: int32(fd), Events: unix.POLLIN})
 	n, err := k.Wait(time.Minute)
-	if err != nil || len(n.ended) != 1 || n.ended[0].err != unix.ECONNABORTED {
+	if err != nil || len(n.completions) != 1 || n.completions[0].err != unix.ECONNABORTED {
 		t.Errorf("Wait = %+v, %v; want ECONNABORTED", n, err)
 	}
 	k.Close(&Transport{}, fd)
@@ -82,7 +82,7 @@ func TestKernelHint(t *testing.T) {
 		t.Fatal(err)
 	}
 	n, err := k.Wait(time.Minute)
-	if err != nil || len(n.ended) != 1 || n.ended[0] != (ended{fd, nil}) {
+	if err != nil || len(n.completions) != 1 || n.completions[0] != (completion{fd, nil}) {
 		t.Errorf("Wait = %+v, %v", n, err)
 	}
 }

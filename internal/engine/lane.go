@@ -10,32 +10,36 @@ import (
 // A lane is one target on its way through the race: a queue of its addresses,
 // and when the next of them may start. All times are since the race began.
 type lane struct {
-	target Target
-	proxy  *Proxy   // whose server target is, if not nil
-	runs   *Command // that leads to target, if not nil
-	index  int      // in schedule.lanes
+	target  Target
+	proxy   *Proxy   // whose server target is, if not nil
+	command *Command // that leads to target, if not nil
+	index   int      // in schedule.lanes
+	listed  bool     // it is not inside another
 
-	// waits counts the questions whose answer is still to come. The lane holds
+	lastAsked time.Duration // when its first question was asked last
+
+	// pendingLookups counts the questions whose answer is still to come. The lane holds
 	// its first attempt back for IPv6's until patience has run out.
-	waits     int
-	waitsFor6 bool
-	asked4    bool // and there is no answer yet
-	waitsFor4 bool // by RFC 6724 it would go before what IPv6's answer has
-	patience  time.Duration
-	answers   bool  // there was one that gave addresses
-	err       error // why there was none, or not all
+	pendingLookups     int
+	awaitingAAAA       bool
+	pendingA           bool // and there is no answer yet
+	awaitingA          bool // by RFC 6724 it would go before what IPv6's answer has
+	resolutionDeadline time.Duration
+	hasAddrs           bool  // there was one that gave addresses
+	err                error // why there was none, or not all
 
-	queue   [2][]group // what has not started, by family: IPv6, IPv4
-	turn    int        // the family whose turn it is
-	started bool
-	next    time.Duration // when the next group may start
-	atOnce  bool          // none waits for another: all are on links of this machine
-	live    int           // candidates under way
+	queue          [2][]group // what has not started, by family: IPv6, IPv4
+	group          group      // the rest of one of which a part has started
+	turn           int        // the family whose turn it is
+	started        bool
+	next           time.Duration // when the next group may start
+	noAttemptDelay bool          // none waits for another: all are on links of this machine
+	live           int           // candidates under way
 
 	own, ownEnd *candidate    // those that it has started, in their order
 	last        time.Duration // its last attempt
 
-	inner *order // what the target stands for, where that is targets again
+	srvLanes *tiers // what the target stands for, where that is targets again
 }
 
 // A group is addresses that start together: mostly one alone, but a link-local
@@ -72,6 +76,19 @@ func (l *lane) remove(addrs []netip.Addr) {
 	}
 }
 
+// answered notes what a means for what l waits for.
+func (l *lane) answered(a answer) {
+	if !a.more {
+		l.pendingLookups--
+	}
+	switch a.kind {
+	case askAAAA: // what may come in the place of its addresses is not waited for
+		l.awaitingAAAA = l.awaitingAAAA && a.more && len(a.addrs) == 0
+	case askA:
+		l.pendingA, l.awaitingA = a.more && len(a.addrs) == 0, false
+	}
+}
+
 // adopt makes c one of those that l has started.
 func (l *lane) adopt(c *candidate) {
 	if l.own == nil {
@@ -85,36 +102,45 @@ func (l *lane) adopt(c *candidate) {
 // due is when the next group of l may start.
 func (l *lane) due() time.Duration {
 	switch {
-	case len(l.queue[0])+len(l.queue[1]) == 0:
+	case len(l.group) > 0:
+		return 0
+	case l.isEmpty():
 		return never
-	case !l.started && (l.waitsFor6 || l.waitsFor4):
-		return l.patience
+	case !l.started && (l.awaitingAAAA || l.awaitingA):
+		return l.resolutionDeadline
 	}
 	return l.next
 }
 
+// isEmpty reports whether l has no address that has not started.
+func (l *lane) isEmpty() bool { return len(l.queue[0])+len(l.queue[1])+len(l.group) == 0 }
+
 // over reports whether nothing more can come of l.
 func (l *lane) over() bool {
-	return l.waits == 0 && l.live == 0 && len(l.queue[0])+len(l.queue[1]) == 0 && (l.inner == nil || l.inner.over())
+	return l.pendingLookups == 0 && l.live == 0 && l.isEmpty() && (l.srvLanes == nil || l.srvLanes.over())
 }
 
-// take removes the group of l whose turn it is: the families alternate, IPv6
-// first, while both have addresses (RFC 8305 section 4).
-func (l *lane) take() group {
-	f := l.turn
-	if len(l.queue[f]) == 0 {
-		f = 1 - f
+// take removes the address of l whose turn it is: the rest of the last group, and then
+// the families alternate, IPv6 first, while both have addresses (RFC 8305 section 4).
+func (l *lane) take() Addr {
+	if len(l.group) == 0 {
+		f := l.turn
+		if len(l.queue[f]) == 0 {
+			f = 1 - f
+		}
+		l.group = l.queue[f][0]
+		l.queue[f] = l.queue[f][1:]
+		l.turn = 1 - f
 	}
-	g := l.queue[f][0]
-	l.queue[f] = l.queue[f][1:]
-	l.turn = 1 - f
-	return g
+	a := l.group[0]
+	l.group = l.group[1:]
+	return a
 }
 
 // queued yields every address of l that has not started.
 func (l *lane) queued() iter.Seq[Addr] {
 	return func(yield func(Addr) bool) {
-		for _, q := range l.queue {
+		for _, q := range [...][]group{{l.group}, l.queue[0], l.queue[1]} {
 			for _, g := range q {
 				for _, a := range g {
 					if !yield(a) {
@@ -126,25 +152,25 @@ func (l *lane) queued() iter.Seq[Addr] {
 	}
 }
 
-// An order is lanes that start tier by tier: each gap after the one before it,
+// An tiers is lanes that start tier by tier: each gap after the one before it,
 // or at once when all before it are over.
-type order struct {
-	gap   time.Duration
-	tiers [][]*lane
-	gone  int           // tiers[:gone] are over, and stay so
-	open  int           // tiers[:open] have started
-	last  time.Duration // when the last of those did
-	next  time.Duration // when the next one may
+type tiers struct {
+	gap      time.Duration
+	lanes    [][]*lane
+	finished int           // tiers[:gone] are over, and stay so
+	started  int           // tiers[:open] have started
+	last     time.Duration // when the last of those did
+	next     time.Duration // when the next one may
 }
 
 // start opens the tiers whose time has come, and returns their lanes.
-func (o *order) start(now time.Duration) (opened []*lane) {
-	for o.open < len(o.tiers) && (o.next <= now || o.overTo(o.open)) {
-		for _, l := range o.tiers[o.open] {
+func (o *tiers) start(now time.Duration) (opened []*lane) {
+	for o.started < len(o.lanes) && (o.next <= now || o.overTo(o.started)) {
+		for _, l := range o.lanes[o.started] {
 			l.next = now
 			opened = append(opened, l)
 		}
-		o.open++
+		o.started++
 		o.last = now
 		o.next = now + o.gap
 	}
@@ -152,32 +178,32 @@ func (o *order) start(now time.Duration) (opened []*lane) {
 }
 
 // drop takes out the lanes that have not started, and returns them.
-func (o *order) drop() (lanes []*lane) {
-	for _, tier := range o.tiers[o.open:] {
+func (o *tiers) drop() (lanes []*lane) {
+	for _, tier := range o.lanes[o.started:] {
 		lanes = append(lanes, tier...)
 	}
-	o.tiers = o.tiers[:o.open:o.open]
-	o.gone = min(o.gone, o.open)
+	o.lanes = o.lanes[:o.started:o.started]
+	o.finished = min(o.finished, o.started)
 	return lanes
 }
 
-func (o *order) due() time.Duration {
+func (o *tiers) due() time.Duration {
 	switch {
-	case o.open == len(o.tiers):
+	case o.started == len(o.lanes):
 		return never
-	case o.overTo(o.open):
+	case o.overTo(o.started):
 		return 0 // they had nothing of their own to try
 	}
 	return o.next
 }
 
-func (o *order) over() bool { return o.overTo(len(o.tiers)) }
+func (o *tiers) over() bool { return o.overTo(len(o.lanes)) }
 
 // overTo reports whether all lanes of tiers[:n] are over. What it has seen to be
 // over it does not look at again.
-func (o *order) overTo(n int) bool {
-	for ; o.gone < n; o.gone++ {
-		for _, l := range o.tiers[o.gone] {
+func (o *tiers) overTo(n int) bool {
+	for ; o.finished < n; o.finished++ {
+		for _, l := range o.lanes[o.finished] {
 			if !l.over() {
 				return false
 			}

@@ -11,10 +11,8 @@ import (
 	"fdrace/internal/stub"
 )
 
-// The files that say how names are looked up, or what they mean.
-
-// fromHosts reports whether /etc/hosts, or the name itself, says all there is
-// to know.
+// fromHosts reports whether it has answered l without a name server: by /etc/hosts, or by
+// the name itself.
 func (s *names) fromHosts(k *kernel, l *lookup) bool {
 	host := l.questions[0].host
 	var four, six []netip.Addr
@@ -72,8 +70,8 @@ func (s *names) scanHosts(name string) (addrs []netip.Addr) {
 	return addrs
 }
 
-// buffer is where files and messages are read into. Its pages cost nothing
-// before they are touched.
+// buffer returns the memory that files and messages are read into. A page that is not
+// touched costs nothing.
 func (s *names) buffer() []byte {
 	if s.buf == nil {
 		s.buf = make([]byte, rawsys.BufferSize)

@@ -15,20 +15,19 @@ import (
 // until the server answers, and more if it is silent.
 const maxNames = 128
 
-// nameTurn is how long a silent name keeps one beyond those from being looked up.
-// Tests have less time.
+// nameTurn is how long a silent name counts towards maxNames. Tests shorten it.
 var nameTurn = time.Second
 
-// names looks up the names of one race, as package stub says: its sockets are in
-// the race's poll, and it starts no goroutine.
+// names looks up the names of one race. Package stub decides what to do, package rawsys
+// does it. The sockets are in the race's poll: no goroutine is started.
 type names struct {
 	conf    *stub.Config // once read
 	health  *stub.Health
-	lookups []*lookup // those under way, in order
+	lookups []*lookup // in progress, in order
 	answers []answer  // not yet taken by Wait
 	socks   map[int]*nameSock
 	full    error       // no descriptor was left, in one step
-	ready   []*nameSock // what poll has said of, in one Wait
+	ready   []*nameSock // by poll, in one Wait
 	buf     []byte
 }
 
@@ -40,7 +39,7 @@ type lookup struct {
 	began     time.Duration           // since the race began
 	scanned   bool                    // it is not in /etc/hosts
 	streams   [2][stub.MaxServers]int // TCP sockets, as FDs are UDP sockets
-	told      [2][]netip.Addr
+	reported  [2][]netip.Addr
 	over      [2]bool
 }
 
@@ -53,9 +52,8 @@ type nameSock struct {
 	out, in          []byte // of TCP: what is to be written, what has been read
 }
 
-// begin takes q if it is for the name servers. What it finds, and what it asks
-// for, comes with the next step: of questions for both families of a name only
-// the last makes it complete.
+// begin queues q and reports whether it is for the name servers. The lookup starts in the
+// next step: a name may have two questions, one for each family.
 func (s *names) begin(q question) bool {
 	switch q.kind {
 	case askA, askAAAA:
@@ -77,22 +75,22 @@ func (s *names) begin(q question) bool {
 	return true
 }
 
-// step does all that is due, and returns when there is more to do unless a
-// message comes before.
+// step does what is due. It returns when it must be called next, unless a message
+// arrives before.
 func (s *names) step(k *kernel) (due time.Duration) {
 	due = never
-	under := 0
+	active := 0
 	for _, l := range s.lookups {
 		first := !l.started
 		if first {
-			if under == maxNames {
+			if active == maxNames {
 				break
 			}
 			s.full, l.started, l.began = nil, true, k.Now()
 			s.start(k, l)
 		}
 		if turn := l.began + nameTurn; turn > k.Now() {
-			under++
+			active++
 			due = min(due, turn)
 		}
 		if now := k.Now(); !l.over[0] || len(l.questions) > 1 && !l.over[1] {
@@ -124,7 +122,7 @@ func (l *lookup) hasSocket() bool {
 	return l.FDs != [2][stub.MaxServers]int{} || l.streams != [2][stub.MaxServers]int{}
 }
 
-// fail ends l, which has not asked anybody.
+// fail ends l before it has sent a question.
 func (s *names) fail(l *lookup, err error) {
 	for i, q := range l.questions {
 		s.answers = append(s.answers, answer{question: q, err: err})
@@ -132,7 +130,7 @@ func (s *names) fail(l *lookup, err error) {
 	}
 }
 
-// start looks for what needs no name server, and else makes l ask.
+// start answers l without a name server if it can, and otherwise prepares its questions.
 func (s *names) start(k *kernel, l *lookup) {
 	q := l.questions[0]
 	first, second := uint16(stub.TypeAAAA), uint16(0)
@@ -171,7 +169,7 @@ func (s *names) start(k *kernel, l *lookup) {
 	l.Init(s.conf, s.health, host, absolute, first, second, rawsys.Random(), k.Now())
 }
 
-// adopt makes x, which was begun before the race, the lookup of l.
+// adopt makes l go on with x, which was begun before the race.
 func (s *names) adopt(k *kernel, l *lookup, x *stub.Exchange) {
 	l.Exchange = *x
 	l.Repeat()
@@ -182,7 +180,7 @@ func (s *names) adopt(k *kernel, l *lookup, x *stub.Exchange) {
 	}
 }
 
-// results takes what l has found out.
+// results collects the results of l.
 func (s *names) results(k *kernel, l *lookup, now time.Duration) {
 	for {
 		r, ok := l.Result(now)
@@ -191,16 +189,16 @@ func (s *names) results(k *kernel, l *lookup, now time.Duration) {
 		}
 		q := l.questions[r.Question]
 		a := answer{question: q, more: r.More}
-		first := l.told[r.Question] == nil
+		first := l.reported[r.Question] == nil
 		switch {
 		case r.Server >= 0:
 			if r.Replaces {
-				a.replaces = l.told[r.Question]
+				a.replaces = l.reported[r.Question]
 			}
-			s.read1(&a, l, r.Question, l.Messages[r.Question][r.Server])
-			l.told[r.Question] = append([]netip.Addr{}, a.addrs...)
+			readRecords(&a, l, r.Question, l.Messages[r.Question][r.Server])
+			l.reported[r.Question] = append([]netip.Addr{}, a.addrs...)
 		case r.Replaces:
-			a.replaces, a.err = l.told[r.Question], s.failure(l, r.Question)
+			a.replaces, a.err = l.reported[r.Question], s.failure(l, r.Question)
 		case first:
 			a.err = s.failure(l, r.Question)
 		}
@@ -212,8 +210,8 @@ func (s *names) results(k *kernel, l *lookup, now time.Duration) {
 	}
 }
 
-// read1 makes a have what message m says.
-func (s *names) read1(a *answer, l *lookup, question int, m []byte) {
+// readRecords fills a from the records in m, a message that answers question.
+func readRecords(a *answer, l *lookup, question int, m []byte) {
 	var records stub.Answer
 	var services []resolve.Service
 	invalid := false
@@ -238,9 +236,9 @@ func (s *names) read1(a *answer, l *lookup, question int, m []byte) {
 	}
 }
 
-// isHostName reports whether name has nothing but what glibc allows in the name of
-// a host (res_hnok), and so nothing that a terminal would take for a command. ""
-// says that a service is not offered.
+// isHostName reports whether all bytes of name are allowed in a host name by glibc
+// (res_hnok): then a terminal will not take any for a control sequence. An empty name
+// means that a service is not offered.
 func isHostName(name []byte) bool {
 	for _, c := range name {
 		switch {
@@ -252,7 +250,7 @@ func isHostName(name []byte) bool {
 	return true
 }
 
-// toNetip returns a, whose zone netip keeps.
+// toNetip returns a with its zone.
 func toNetip(a *stub.Addr) netip.Addr {
 	if a.Is4 {
 		return netip.AddrFrom4([4]byte(a.IP[:4]))
@@ -264,7 +262,10 @@ func toNetip(a *stub.Addr) netip.Addr {
 	return addr
 }
 
-// close ends all that is under way.
+// refresh has the configuration read again for what is looked up from now on.
+func (s *names) refresh() { s.conf, s.health = nil, nil }
+
+// close ends all lookups.
 func (s *names) close(k *kernel) {
 	for _, l := range s.lookups {
 		for i := range l.questions {
@@ -276,13 +277,13 @@ func (s *names) close(k *kernel) {
 
 func (s *names) closeQuestion(k *kernel, l *lookup, i int) {
 	for j := range stub.MaxServers {
-		s.close1(k, &l.FDs[i][j])
-		s.close1(k, &l.streams[i][j])
+		s.closeSocket(k, &l.FDs[i][j])
+		s.closeSocket(k, &l.streams[i][j])
 	}
 }
 
-// close1 closes a socket, if there is one.
-func (s *names) close1(k *kernel, fd *int) {
+// closeSocket closes a socket, if there is one.
+func (s *names) closeSocket(k *kernel, fd *int) {
 	if *fd > 0 {
 		rawsys.Close(*fd)
 		s.forget(k, *fd)
@@ -290,13 +291,13 @@ func (s *names) close1(k *kernel, fd *int) {
 	*fd = 0
 }
 
-// forget makes poll wait no longer for fd, which is closed.
+// forget takes fd, which is closed, out of the poll.
 func (s *names) forget(k *kernel, fd int) {
 	k.forget(fd)
 	delete(s.socks, fd)
 }
 
-// abandon ends the lookup of q, and says what the name servers have made of it.
+// abandon ends the lookup of q. It returns what has kept it from an answer so far.
 func (s *names) abandon(k *kernel, q question) error {
 	for _, l := range s.lookups {
 		if i := slices.Index(l.questions, q); i >= 0 && l.started && !l.over[i] {

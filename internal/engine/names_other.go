@@ -17,6 +17,7 @@ func (*names) begin(question) bool             { return false }
 func (*names) step(*kernel) time.Duration      { return never }
 func (*names) take(int) bool                   { return false }
 func (*names) receive(*kernel)                 {}
+func (*names) refresh()                        {}
 func (*names) close(*kernel)                   {}
 func (*names) abandon(*kernel, question) error { return nil }
 

@@ -14,7 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// send sends what is due.
+// send sends the questions of l that are due.
 func (s *names) send(k *kernel, l *lookup, now time.Duration) {
 	for {
 		p, ok := l.Send(now)
@@ -33,7 +33,7 @@ func (s *names) send(k *kernel, l *lookup, now time.Duration) {
 
 func (s *names) sendTCP(k *kernel, l *lookup, p stub.Packet, now time.Duration) {
 	stream := &l.streams[p.Question][p.Server]
-	s.close1(k, stream) // of the name before
+	s.closeSocket(k, stream) // for the previous name of the search list
 	fd, e := rawsys.Dial(&s.conf.Servers[p.Server], unix.SOCK_STREAM)
 	if s.check(e); e != 0 {
 		why := rawsys.Verdict(e)
@@ -74,7 +74,7 @@ func (s *names) listen(k *kernel, sock *nameSock, before int) {
 	k.polls = append(k.polls, unix.PollFd{Fd: int32(sock.fd), Events: events})
 }
 
-// take notes that poll has something to say of fd, if it is one of s.
+// take reports whether fd is a socket of s. If so, receive will read from it.
 func (s *names) take(fd int) bool {
 	sock := s.socks[fd]
 	if sock == nil {
@@ -84,7 +84,7 @@ func (s *names) take(fd int) bool {
 	return true
 }
 
-// receive reads what has come.
+// receive reads from the sockets that are ready.
 func (s *names) receive(k *kernel) {
 	for _, sock := range s.ready {
 		switch {
@@ -141,12 +141,12 @@ func (s *names) readTCP(k *kernel, sock *nameSock, now time.Duration) {
 		why = stub.Malformed // unless that was an answer
 	}
 	if err != unix.EAGAIN && err != unix.EINTR {
-		s.close1(k, &l.streams[question][server])
+		s.closeSocket(k, &l.streams[question][server])
 		l.Fail(question, server, why, now)
 	}
 }
 
-// failure puts into words why a question has no answer.
+// failure returns why a question has no answer.
 func (s *names) failure(l *lookup, question int) error {
 	q := l.questions[question]
 	var said, silent []string
@@ -156,7 +156,7 @@ func (s *names) failure(l *lookup, question int) error {
 		switch why := l.Blame(question, i); why {
 		case stub.NoData, stub.NXDomain:
 			none = none || l.Found()
-		case stub.Ignored, stub.Positive: // not asked, or not heeded
+		case stub.Ignored, stub.Positive: // it was not asked, or its answer is not the one used
 		case stub.NoAnswer:
 			silent = append(silent, server)
 		default:
@@ -197,7 +197,7 @@ func nameServers(addrs []string) string {
 	return "name server " + strings.Join(addrs, "")
 }
 
-// verdicts are what name servers have done instead of an answer.
+// verdicts describe what name servers have done instead of answering.
 var verdicts = [...]string{
 	stub.Refused:     "refused (REFUSED)",
 	stub.ServFail:    "failed (SERVFAIL)",

@@ -4,11 +4,10 @@ import (
 	"errors"
 	"net/netip"
 	"slices"
+	"syscall"
 	"time"
 
 	"fdrace/internal/resolve"
-
-	"golang.org/x/sys/unix"
 )
 
 // nat64 is what a race knows of an IPv6-only network's way to IPv4 (RFC 6052),
@@ -16,13 +15,13 @@ import (
 type nat64 struct {
 	asked, answered bool
 	prefixes        []netip.Prefix
-	later           []stranded    // those that have one delay more, in the order of due
-	waiting         []stranded    // those that wait for the answer
-	until           time.Duration // when their lanes wait no longer
+	later           []awaitingNAT64 // those that have one delay more, in the order of due
+	waiting         []awaitingNAT64 // those that wait for the answer
+	until           time.Duration   // when their lanes wait no longer
 }
 
-// A stranded candidate has an IPv4 address that does not answer, or cannot.
-type stranded struct {
+// A awaitingNAT64 candidate has an IPv4 address that does not answer, or cannot.
+type awaitingNAT64 struct {
 	*candidate
 	due   time.Duration
 	lanes []*lane // those that are not over before it has been tried by IPv6
@@ -44,25 +43,25 @@ func (n *nat64) due() time.Duration {
 	return due
 }
 
-func (r *running) askNAT64() {
+func (r *race) askNAT64() {
 	if r.nat64.asked {
 		return
 	}
 	r.nat64.asked = true
 	r.nat64.until = r.sys.Now() + nat64Patience
-	r.lookup(question{kind: askNAT64})
+	r.lookups.start(question{kind: askNAT64})
 }
 
 // mayNeedNAT64 reports whether a's address could be reached through IPv6.
-func (r *running) mayNeedNAT64(a *attempt) bool {
-	return !a.addr.isSocket() && a.addr.Addr().Is4() && !a.addr.Addr().IsLoopback() && a.via == "" &&
+func (r *race) mayNeedNAT64(a *attempt) bool {
+	return !a.addr.isSocket() && a.addr.Addr().Is4() && !a.addr.Addr().IsLoopback() && a.iface == "" &&
 		r.family == AnyFamily && len(a.lanes) > 0
 }
 
-// awaitNAT64 has a's address tried by IPv6 if it is silent for one delay.
-func (r *running) awaitNAT64(a *attempt) {
+// watchIPv4 has a's address tried by IPv6 if it is silent for one delay.
+func (r *race) watchIPv4(a *attempt) {
 	if a.transport == 0 && a.tries <= 1 && r.mayNeedNAT64(a) {
-		s := stranded{a.candidate, a.began + r.schedule.delay, nil}
+		s := awaitingNAT64{a.candidate, a.began + r.schedule.delay, nil}
 		i := len(r.nat64.later)
 		for i > 0 && r.nat64.later[i-1].due > s.due { // which was begun before the race
 			i--
@@ -74,24 +73,24 @@ func (r *running) awaitNAT64(a *attempt) {
 // failedIPv4 takes the end of a. Where there is no route to an IPv4 address it
 // is tried by IPv6 at once; where a router, or the lack of a neighbor, says that
 // there is no such host, one delay later. Until then its lanes are not over.
-func (r *running) failedIPv4(a *attempt, err error) {
-	now := errors.Is(err, unix.ENETUNREACH)
-	if !now && !errors.Is(err, unix.EHOSTUNREACH) || !r.mayNeedNAT64(a) || !a.dead || !r.sys.Route(IPv6) {
+func (r *race) failedIPv4(a *attempt, err error) {
+	now := errors.Is(err, syscall.ENETUNREACH)
+	if !now && !errors.Is(err, syscall.EHOSTUNREACH) || !r.mayNeedNAT64(a) || !a.finished || !r.sys.Route(IPv6) {
 		return
 	}
-	s := stranded{a.candidate, r.sys.Now() + r.schedule.delay, a.lanes[:len(a.lanes):len(a.lanes)]}
+	s := awaitingNAT64{a.candidate, r.sys.Now() + r.schedule.delay, a.lanes[:len(a.lanes):len(a.lanes)]}
 	for _, l := range s.lanes {
-		l.waits++
+		l.pendingLookups++
 	}
 	if now {
-		r.strand(s)
+		r.awaitNAT64(s)
 	} else {
 		r.nat64.later = append(r.nat64.later, s)
 	}
 }
 
 // startNAT64 takes those whose time has come.
-func (r *running) startNAT64(now time.Duration) {
+func (r *race) startNAT64(now time.Duration) {
 	if r.nat64.asked && r.nat64.until <= now {
 		for i := range r.nat64.waiting {
 			r.letGo(&r.nat64.waiting[i])
@@ -101,14 +100,14 @@ func (r *running) startNAT64(now time.Duration) {
 	for len(r.nat64.later) > 0 && r.nat64.later[0].due <= now {
 		s := r.nat64.later[0]
 		r.nat64.later = r.nat64.later[1:]
-		if s.lanes == nil && (s.dead || r.isConnected(s.candidate) || !r.sys.Route(IPv6)) {
+		if s.lanes == nil && (s.finished || r.isConnected(s.candidate) || !r.sys.Route(IPv6)) {
 			continue // it has answered after all
 		}
-		r.strand(s)
+		r.awaitNAT64(s)
 	}
 }
 
-func (r *running) isConnected(c *candidate) bool {
+func (r *race) isConnected(c *candidate) bool {
 	for _, a := range r.attempts {
 		if a.candidate == c && a.connected {
 			return true
@@ -117,8 +116,8 @@ func (r *running) isConnected(c *candidate) bool {
 	return false
 }
 
-// strand tries s by IPv6 as soon as it is known how.
-func (r *running) strand(s stranded) {
+// awaitNAT64 tries s by IPv6 as soon as it is known how.
+func (r *race) awaitNAT64(s awaitingNAT64) {
 	r.askNAT64()
 	if r.nat64.answered {
 		r.synthesize(s)
@@ -130,10 +129,7 @@ func (r *running) strand(s stranded) {
 	r.nat64.waiting = append(r.nat64.waiting, s)
 }
 
-func (r *running) answeredNAT64(a answer) {
-	if !a.more {
-		delete(r.lookups, a.question)
-	}
+func (r *race) answeredNAT64(a answer) {
 	if r.nat64.answered && len(a.prefixes) == 0 {
 		return // there is nothing better than the answer before
 	}
@@ -146,8 +142,8 @@ func (r *running) answeredNAT64(a answer) {
 }
 
 // synthesize queues the address of s below each prefix, once.
-func (r *running) synthesize(s stranded) {
-	if s.lanes == nil && s.dead {
+func (r *race) synthesize(s awaitingNAT64) {
+	if s.lanes == nil && s.finished {
 		return // it has failed meanwhile, and its lanes may be over
 	}
 	for _, p := range r.nat64.prefixes {
@@ -164,10 +160,10 @@ func (r *running) synthesize(s stranded) {
 }
 
 // letGo has the lanes of s wait for it no longer.
-func (r *running) letGo(s *stranded) {
+func (r *race) letGo(s *awaitingNAT64) {
 	for _, l := range s.lanes {
-		l.waits--
-		r.settle(l)
+		l.pendingLookups--
+		r.reportLookupError(l)
 	}
 	s.lanes = nil
 }

@@ -17,7 +17,7 @@ const peekInterval = 10 * time.Millisecond
 var errHalf = errors.New("half a banner")
 
 // peekLater looks at a again in a while.
-func (r *running) peekLater(a *attempt) {
+func (r *race) peekLater(a *attempt) {
 	if a.peekAt == 0 {
 		r.peeks = append(r.peeks, a)
 	}
@@ -25,7 +25,7 @@ func (r *running) peekLater(a *attempt) {
 }
 
 // peekDue is when the next of peeks is to be looked at.
-func (r *running) peekDue() time.Duration {
+func (r *race) peekDue() time.Duration {
 	due := never
 	for _, a := range r.peeks {
 		due = min(due, a.peekAt)
@@ -34,7 +34,7 @@ func (r *running) peekDue() time.Duration {
 }
 
 // peek looks at those whose time has come.
-func (r *running) peek(now time.Duration) (over bool) {
+func (r *race) peek(now time.Duration) (over bool) {
 	for i := 0; i < len(r.peeks); {
 		a := r.peeks[i]
 		if !a.ended && a.peekAt > now {
@@ -43,7 +43,7 @@ func (r *running) peek(now time.Duration) (over bool) {
 		}
 		r.peeks = append(r.peeks[:i], r.peeks[i+1:]...)
 		a.peekAt = 0
-		if !a.ended && r.ended(a.open[0].fd, nil) {
+		if !a.ended && r.completed(a.open[0].fd, nil) {
 			return true
 		}
 	}

@@ -19,7 +19,7 @@ import (
 // to continue.
 func tryPrestart(args ...string) (*Started, map[string]netip.Addr) {
 	begun := prestart.Try(args)
-	conns, lookups, age := prestart.Taken()
+	conns, lookups, age := prestart.Handoff()
 	s := &Started{Age: age, Sockets: map[netip.AddrPort]StartedSocket{}, Lookups: lookups}
 	for _, c := range conns {
 		s.Sockets[c.Peer] = StartedSocket{c.FD, c.At}

@@ -16,23 +16,32 @@ type Progress struct {
 	// Trying has the lookups, then the attempts under way, each as the
 	// Resolve or the Start that it began with.
 	Trying []Event
+
+	// Waiting has what is tried again later, each as the Failed that it ended with.
+	Waiting []Event
 }
 
-func (r *running) progress(now time.Duration) Progress {
+func (r *race) progress(now time.Duration) Progress {
 	p := Progress{At: now, Left: r.timeout - now}
 	if r.timeout == never {
 		p.Left = 0
 	}
-	for _, q := range r.asked {
-		if began, ok := r.lookups[q]; ok && began != provisional {
-			p.Trying = append(p.Trying, Event{At: began, Kind: Resolve, Candidate: Candidate{Target: r.schedule.lanes[q.lane].target}, Family: q.kind.family()})
-		}
+	for q, since := range r.lookups.unanswered() {
+		p.Trying = append(p.Trying, Event{At: since, Kind: Resolve, Candidate: Candidate{Target: r.schedule.lanes[q.lane].target}, Family: q.kind.family()})
 	}
 	for _, a := range r.attempts {
 		if !a.ended && a.tries > 0 {
 			e := r.event(Start, a, nil)
 			e.At = a.began
 			p.Trying = append(p.Trying, e)
+		}
+	}
+	for _, w := range r.wait.attempts {
+		p.Waiting = append(p.Waiting, r.event(Failed, w.attempt, w.err))
+	}
+	for _, f := range r.failures {
+		if f.attempt == nil && len(r.wait.lanes) > 0 {
+			p.Waiting = append(p.Waiting, Event{Kind: Failed, Candidate: f.Candidate, Err: f.Err})
 		}
 	}
 	return p

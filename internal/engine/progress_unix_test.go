@@ -25,7 +25,7 @@ func TestKernelRunAll(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if w.FD != -1 || w.Tried < 1 || w.Of != 3 {
+	if w.FD != -1 || w.Tried < 1 || w.Known != 3 {
 		t.Errorf("the winner is %+v", w)
 	}
 	slices.Sort(ends)

@@ -50,7 +50,7 @@ type proxies struct {
 func (a Addr) hasHandshake() bool { return a.Proxy != nil || a.Socket.Mux }
 
 // reached takes a connection of a to a proxy.
-func (r *running) reached(a *attempt) (over bool) {
+func (r *race) reached(a *attempt) (over bool) {
 	err := r.sys.Verify(&r.transports[a.transport], a.fd)
 	r.reportConnected(a)
 	switch {
@@ -70,7 +70,7 @@ func (r *running) reached(a *attempt) (over bool) {
 }
 
 // askDue is when the next proxy is to be asked for the target.
-func (r *running) askDue() time.Duration {
+func (r *race) askDue() time.Duration {
 	p := &r.proxies
 	if len(p.ready) == 0 || r.won != nil {
 		return never
@@ -79,14 +79,14 @@ func (r *running) askDue() time.Duration {
 	if p.asked != nil && !p.asked.ended {
 		due = max(due, p.patient)
 	}
-	if r.gate.turn != nil {
+	if r.gate.turn != nil && r.gate.turn != p.ready[0] {
 		due = max(due, r.gate.quiet)
 	}
 	return due
 }
 
 // askProxies asks those whose turn it is.
-func (r *running) askProxies(now time.Duration) (over bool) {
+func (r *race) askProxies(now time.Duration) (over bool) {
 	for r.askDue() <= now {
 		p := &r.proxies
 		a := p.ready[0]
@@ -101,7 +101,7 @@ func (r *running) askProxies(now time.Duration) (over bool) {
 }
 
 // converse goes on with a's handshake.
-func (r *running) converse(a *attempt) (over bool) {
+func (r *race) converse(a *attempt) (over bool) {
 	switch err := r.sys.Converse(a.fd, a.talk); err {
 	case nil:
 		return r.admit(a)
@@ -117,7 +117,7 @@ func (r *running) converse(a *attempt) (over bool) {
 func (s *schedule) addProxy(p *Proxy) {
 	l := s.newLane(p.Server)
 	l.proxy = p
-	s.proxies.tiers = append(s.proxies.tiers, []*lane{l})
+	s.proxies.lanes = append(s.proxies.lanes, []*lane{l})
 }
 
 // directSilent is when the targets have been silent for so long, or now if they
@@ -126,7 +126,7 @@ func (s *schedule) directSilent(long time.Duration) time.Duration {
 	switch {
 	case s.root.over():
 		return 0
-	case s.root.open < len(s.root.tiers):
+	case s.root.started < len(s.root.lanes):
 		return never
 	}
 	return s.root.last + long

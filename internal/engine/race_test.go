@@ -5,18 +5,17 @@ import (
 	"net"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 const ms = time.Millisecond
 
 var (
-	errFull  = unix.EMFILE
-	refused  = unix.ECONNREFUSED
-	noRoute  = unix.ENETUNREACH
+	errFull  = syscall.EMFILE
+	refused  = syscall.ECONNREFUSED
+	noRoute  = syscall.ENETUNREACH
 	servfail = &net.DNSError{Err: "server misbehaving", Name: "box", IsTemporary: true}
 	nxdomain = &net.DNSError{Err: "no such host", Name: "box", IsNotFound: true}
 )
@@ -291,7 +290,7 @@ var races = []raceCase{
 	},
 	{
 		name: "two transports: the machine has no such socket, and no address is blamed", targets: "box",
-		dialer: Dialer{Transports: []Transport{{Name: "mptcp", EagerACK: true, Socket: func(int) (int, error) { return -1, unix.ENOPROTOOPT }}, {}}},
+		dialer: Dialer{Transports: []Transport{{Name: "mptcp", EagerACK: true, Socket: func(int) (int, error) { return -1, syscall.ENOPROTOOPT }}, {}}},
 		zone:   dual,
 		hosts:  hosts{"fd99::5": {rtt: 20 * ms}},
 		want:   "0 syn fd99::5; 20 wins fd99::5; 20 1 of 2 tried, by box:22; 20 before it mptcp: protocol not available",

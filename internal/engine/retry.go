@@ -1,6 +1,9 @@
 package engine
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // A lost SYN is sent again by the kernel after 1 s. A race begins another
 // connection sooner: when a lane has no new address to try, to one that has not
@@ -14,7 +17,7 @@ const backlogWait = 50 * time.Millisecond
 
 // retryDue is when l begins another connection to an address that is silent.
 func (s *schedule) retryDue(l *lane) time.Duration {
-	if s.noRetry || len(l.queue[0])+len(l.queue[1]) > 0 {
+	if s.noRetry || !l.isEmpty() {
 		return never
 	}
 	c := l.silent(s.transports)
@@ -37,7 +40,7 @@ func (l *lane) silent(transports int) (found *candidate) {
 }
 
 func (c *candidate) silent(transports int) (pending bool) {
-	if c.dead || c.addr.isSocket() || c.nextTransport < transports {
+	if c.finished || c.addr.isSocket() || c.nextTransport < transports {
 		return false
 	}
 	for a := c.last; a != nil; a = a.before {
@@ -49,39 +52,56 @@ func (c *candidate) silent(transports int) (pending bool) {
 	return pending
 }
 
-// retry yields every attempt of c that is pending, in the order of the transports.
-func (s *schedule) retry(c *candidate, now time.Duration, yield func(*attempt) bool) bool {
+// repeat has nextRepeat return every attempt of c that is pending, in the order of the
+// transports. It reports whether there is any.
+func (s *schedule) repeat(c *candidate, now time.Duration) bool {
 	c.lanes[0].last = now
+	repeats := s.round.repeats[:0]
 	for a := c.last; a != nil; a = a.before {
-		if a.pendingBefore(now) {
-			c.rounds++
-			return s.retryFrom(c.last, now, yield)
+		if a.pendingBefore(now) { // or it has just begun, as its turn had come anyway
+			repeats = append(repeats, a)
 		}
 	}
-	return true
+	slices.Reverse(repeats)
+	s.round.repeats = repeats
+	if len(repeats) > 0 {
+		c.rounds++
+	}
+	return len(repeats) > 0
 }
 
-func (s *schedule) retryFrom(a *attempt, now time.Duration, yield func(*attempt) bool) bool {
-	if a == nil {
-		return true
+// nextRepeat returns the next of those that repeat has found, if it is still pending.
+func (s *schedule) nextRepeat(now time.Duration) *attempt {
+	for r := &s.round; len(r.repeats) > 0; {
+		a := r.repeats[0]
+		r.repeats = r.repeats[1:]
+		if !a.pendingBefore(now) {
+			continue
+		}
+		if s.isEager(a.candidate, a.transport) {
+			s.nextEager = now + eagerGap
+		}
+		return a
 	}
-	if !s.retryFrom(a.before, now, yield) {
-		return false
+	return nil
+}
+
+// again has a's next try begin at a time of its own.
+func (s *schedule) again(a *attempt, at time.Duration) {
+	for i := range s.later {
+		if s.later[i].attempt == a {
+			s.later[i].at = at
+			return
+		}
 	}
-	if !a.pendingBefore(now) { // or it has just begun, as its turn had come anyway
-		return true
-	}
-	if s.isEager(a.candidate, a.transport) {
-		s.nextEager = now + eagerGap
-	}
-	return yield(a)
+	s.later = append(s.later, later{a, at})
 }
 
 // addTry adds a connection of a that has begun. At most maxOpen are open to one
 // address, by all transports: the oldest makes stackgrow. By then the kernel repeats its
 // SYN more and more rarely, and the new one has another port, by which a network
 // that has several paths may choose one that works.
-func (r *running) addTry(a *attempt, fd int) {
+func (r *race) addTry(a *attempt, fd int) {
 	if a.n >= max(1, maxOpen/len(r.transports)) {
 		r.close(a, a.open[0].fd)
 	}
@@ -95,7 +115,7 @@ func (r *running) addTry(a *attempt, fd int) {
 
 // closeRetry closes a connection whose address has another one under way, if there
 // is such a one: a new address needs its descriptor more.
-func (r *running) closeRetry() bool {
+func (r *race) closeRetry() bool {
 	for _, a := range r.attempts {
 		if a.pending() && a.n > 1 {
 			r.close(a, a.open[a.n-1].fd)
@@ -107,15 +127,15 @@ func (r *running) closeRetry() bool {
 
 // maxAge is Transport.MaxAge for a, or never. It is not asked for before the first
 // connection has lasted for a while: a race that is over by then has no need of it.
-func (r *running) maxAge(a *attempt, now time.Duration) time.Duration {
+func (r *race) maxAge(a *attempt, now time.Duration) time.Duration {
 	t := &r.transports[a.transport]
 	if t.MaxAge == nil || a.addr.isSocket() {
 		return never
 	}
-	if r.ages == nil {
-		r.ages = make([]time.Duration, len(r.transports))
+	if r.maxAges == nil {
+		r.maxAges = make([]time.Duration, len(r.transports))
 	}
-	age := &r.ages[a.transport]
+	age := &r.maxAges[a.transport]
 	if *age == 0 {
 		soon := min(r.schedule.delay, DefaultDelay)
 		if now < a.open[0].began+soon {
@@ -130,8 +150,8 @@ func (r *running) maxAge(a *attempt, now time.Duration) time.Duration {
 
 // expire closes the connections that are too old, and has another one begin where
 // that was the last.
-func (r *running) expire(now time.Duration) {
-	if !r.ageing {
+func (r *race) expire(now time.Duration) {
+	if !r.hasMaxAge {
 		return
 	}
 	for _, a := range r.attempts {
@@ -145,9 +165,9 @@ func (r *running) expire(now time.Duration) {
 }
 
 // expireDue is when the next connection will be too old.
-func (r *running) expireDue(now time.Duration) time.Duration {
+func (r *race) expireDue(now time.Duration) time.Duration {
 	due := never
-	if !r.ageing {
+	if !r.hasMaxAge {
 		return due
 	}
 	for _, a := range r.attempts {

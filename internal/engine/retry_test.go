@@ -1,9 +1,8 @@
 package engine
 
 import (
+	"syscall"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // onlyMPTCP is what --require-mptcp makes of a race, on a kernel that gives MPTCP
@@ -60,7 +59,7 @@ var retryRaces = []raceCase{
 	},
 	{
 		name: "retry: the kernel may give one up, and the others are still there", targets: "10.0.0.5", dialer: Dialer{Timeout: 4000 * ms},
-		hosts: hosts{"10.0.0.5": {rtt: 3000 * ms, err: unix.ETIMEDOUT}},
+		hosts: hosts{"10.0.0.5": {rtt: 3000 * ms, err: syscall.ETIMEDOUT}},
 		want: "0 syn 10.0.0.5; 250 syn 10.0.0.5; 750 syn 10.0.0.5; 1750 syn 10.0.0.5; 3000 close 10.0.0.5; 3250 close 10.0.0.5; " +
 			"3750 close 10.0.0.5; 3750 syn 10.0.0.5; 4000 close 10.0.0.5; 4000 close 10.0.0.5; 4000 race: context deadline exceeded; " +
 			"  connect tcp 10.0.0.5:22: context deadline exceeded at 4000;   in 5 attempts",

@@ -17,6 +17,11 @@ const (
 	routeThere
 )
 
+func (k *kernel) Refresh() {
+	k.routes = [3]route{}
+	k.names.refresh()
+}
+
 func (k *kernel) Route(f Family) bool {
 	if k.routes[f] == routeUnknown {
 		far := farIPv6()

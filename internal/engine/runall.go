@@ -11,7 +11,7 @@ var ErrSeen = errors.New("given up: the server would see a second connection")
 
 // winRunAll takes a as the winner, and resets it. Without a banner its server
 // has not seen it.
-func (r *running) winRunAll(a *attempt) {
+func (r *race) winRunAll(a *attempt) {
 	r.reportConnected(a)
 	r.won = r.winner(a)
 	r.schedule.noRetry = true
@@ -20,6 +20,8 @@ func (r *running) winRunAll(a *attempt) {
 	for _, b := range r.attempts {
 		switch {
 		case b.ended || b.tries == 0:
+		case b.check.runs:
+			r.cancel(b, ErrUnchecked)
 		case b.shown:
 			r.cancel(b, ErrNoBanner)
 		case b.talk != nil:
@@ -33,7 +35,7 @@ func (r *running) winRunAll(a *attempt) {
 }
 
 // cancel ends b, as the race is won: it has connected if why is nil.
-func (r *running) cancel(b *attempt, why error) {
+func (r *race) cancel(b *attempt, why error) {
 	if why == nil {
 		r.reportConnected(b)
 	}
@@ -41,7 +43,7 @@ func (r *running) cancel(b *attempt, why error) {
 	r.end(b, Cancelled, why)
 }
 
-func (r *running) end(a *attempt, how EventKind, why error) {
+func (r *race) end(a *attempt, how EventKind, why error) {
 	a.ended = true
 	r.schedule.ready(a)
 	r.report(r.event(how, a, why))
@@ -49,10 +51,10 @@ func (r *running) end(a *attempt, how EventKind, why error) {
 
 // skip has a's next transport take its place, as the race is won and a server
 // would see a.
-func (r *running) skip(a *attempt) {
+func (r *race) skip(a *attempt) {
 	a.ended = true
 	r.schedule.failed(a, r.sys.Now(), true)
-	if a.dead {
+	if a.finished {
 		r.report(Event{Kind: Failed, Candidate: Candidate{Target: a.lanes[0].target, Addr: a.addr}, Err: ErrNotTried})
 	}
 }

@@ -3,7 +3,6 @@ package engine
 import (
 	"iter"
 	"net/netip"
-	"slices"
 	"time"
 )
 
@@ -21,15 +20,14 @@ type schedule struct {
 
 	startedSockets map[netip.AddrPort]StartedSocket
 
-	root     order   // the targets' lanes
-	proxies  order   // start at once
-	commands order   // start late
+	root     tiers   // the targets' lanes
+	proxies  tiers   // start at once
+	commands tiers   // start late
 	lanes    []*lane // all there are, those inside others included
 	open     []*lane // those that have started
 
-	known   map[Addr]*candidate // one address is one candidate, by however many lanes
-	waiting []*candidate        // on the list, with transports left to try
-	spare   []*candidate        // room for the next waiting
+	candidates map[Addr]*candidate // one address is one candidate, by however many lanes
+	pending    []*candidate        // on the list, with transports left to try
 
 	// interfaces returns those from which an address is tried as well as by
 	// the kernel's own route.
@@ -40,12 +38,9 @@ type schedule struct {
 	eager     []bool
 	nextEager time.Duration
 	later     []later
-}
 
-// later is an attempt whose next try begins at a time of its own.
-type later struct {
-	*attempt
-	at time.Duration
+	round   round
+	blocked *attempt // next has returned it, and there was no descriptor for it
 }
 
 // eagerGap is between attempts whose ACK cannot be held back. A server nearer than
@@ -59,12 +54,12 @@ const eagerGap = 10 * time.Millisecond
 
 // A candidate is one address of the race, by one way out of this machine.
 type candidate struct {
-	addr   Addr
-	via    string       // the interface; "" for the kernel's choice
-	clones []*candidate // the same address by each other interface
-	lanes  []*lane      // every lane it came from; the first has started it
-	next   *candidate   // of that lane
-	rounds int          // how often its attempts were repeated
+	addr         Addr
+	iface        string       // the interface; "" for the kernel's choice
+	perInterface []*candidate // the same address by each other interface
+	lanes        []*lane      // every lane it came from; the first has started it
+	next         *candidate   // of that lane
+	rounds       int          // how often its attempts were repeated
 
 	nextTransport int
 	last          *attempt      // by the transport before that
@@ -72,40 +67,47 @@ type candidate struct {
 	latest        time.Duration // and when it does, be it too soon or not; 0: it is not
 	started       time.Duration // its first attempt
 	live          int           // attempts under way
-	dead          bool
+	finished      bool
 	synthesized   bool // it is tried by IPv6 as well (NAT64)
 }
 
-func newSchedule(delay, headStart time.Duration, transports int, targets []Target) *schedule {
-	s := &schedule{delay: delay, transports: transports, known: map[Addr]*candidate{}}
+func newSchedule(delay time.Duration, transports int) *schedule {
+	return &schedule{delay: delay, transports: transports, candidates: map[Addr]*candidate{}}
+}
+
+// addTargets adds a lane for each of targets.
+func (s *schedule) addTargets(headStart time.Duration, targets []Target) {
 	s.root.gap = min(headStart, never/2) // no sum of it overflows
 	seen := map[Target]bool{}
 	for _, t := range targets {
 		if !seen[t] {
 			seen[t] = true
-			s.root.tiers = append(s.root.tiers, []*lane{s.newLane(t)})
+			s.root.lanes = append(s.root.lanes, []*lane{s.newLane(t)})
 		}
 	}
-	return s
 }
 
 // newLane makes a lane of t. It is for the caller to put it into an order.
 func (s *schedule) newLane(t Target) *lane {
-	l := &lane{target: t, index: len(s.lanes), patience: never}
+	l := &lane{target: t, index: len(s.lanes), resolutionDeadline: never}
 	s.lanes = append(s.lanes, l)
 	return l
 }
 
-// due is when something is next to be started, unless news comes first.
+// due is when something is next to be started, unless news comes first. A blocked
+// attempt waits for news alone, and everything else for the blocked attempt.
 func (s *schedule) due() time.Duration {
+	if s.blocked != nil {
+		return never
+	}
 	d := min(s.root.due(), s.proxies.due(), s.commandDue())
 	for _, l := range s.open {
 		d = min(d, l.due(), s.retryDue(l))
-		if l.inner != nil {
-			d = min(d, l.inner.due())
+		if l.srvLanes != nil {
+			d = min(d, l.srvLanes.due())
 		}
 	}
-	for _, c := range s.waiting {
+	for _, c := range s.pending {
 		d = min(d, c.due)
 	}
 	for _, a := range s.later {
@@ -118,94 +120,6 @@ func (s *schedule) due() time.Duration {
 
 // over reports whether nothing is under way and nothing can be started.
 func (s *schedule) over() bool { return s.root.over() && s.proxies.over() && s.commands.over() }
-
-// starts yields every attempt that is due at now. The caller starts each before
-// it takes the next, and tells failed at once if it fails there and then.
-func (s *schedule) starts(now time.Duration) iter.Seq[*attempt] {
-	return func(yield func(*attempt) bool) {
-		if !s.startLater(now, yield) {
-			return
-		}
-		waiting := s.waiting
-		s.waiting, s.spare = s.spare[:0], waiting
-		for i, c := range waiting {
-			switch {
-			case c.due > now || s.tooSoon(c, now):
-				s.waiting = append(s.waiting, c)
-			case c.last != nil && c.rounds == 0 && !s.noRetry && !(s.banner && s.isEager(c, c.last.transport)) && !s.retry(c, now, yield):
-				s.waiting = append(s.waiting, waiting[i:]...)
-				return
-			case !yield(s.attempt(c, now)):
-				s.waiting = append(s.waiting, waiting[i+1:]...)
-				return
-			}
-		}
-		s.openLanes(now)
-		for _, l := range s.open {
-			for l.due() <= now {
-				g := l.take()
-				for i, a := range g {
-					at := now
-					if b, ok := s.startedSockets[a.AddrPort]; ok {
-						at = b.At
-					}
-					c := s.enter(l, a, at)
-					switch {
-					case c == nil:
-					case s.tooSoon(c, now):
-						s.waiting = append(s.waiting, c)
-					case !yield(s.attempt(c, at)):
-						if i+1 < len(g) {
-							l.addGroup(g[i+1:])
-							l.next = now
-						}
-						return
-					}
-				}
-			}
-		}
-		for _, l := range s.open {
-			if s.retryDue(l) <= now && !s.retry(l.silent(s.transports), now, yield) {
-				return
-			}
-		}
-	}
-}
-
-// again has a's next try begin at a time of its own.
-func (s *schedule) again(a *attempt, at time.Duration) {
-	for i := range s.later {
-		if s.later[i].attempt == a {
-			s.later[i].at = at
-			return
-		}
-	}
-	s.later = append(s.later, later{a, at})
-}
-
-// startLater yields what again has put off until now.
-func (s *schedule) startLater(now time.Duration, yield func(*attempt) bool) bool {
-	for i := 0; i < len(s.later); {
-		a := s.later[i]
-		over := a.ended || a.fd >= 0 // it has ended, or been answered, meanwhile
-		if !over && a.at > now {
-			i++
-			continue
-		}
-		if !over && s.isEager(a.candidate, a.transport) {
-			if now < s.nextEager {
-				s.later[i].at = s.nextEager
-				continue
-			}
-			s.nextEager = now + eagerGap
-		}
-		s.later = slices.Delete(s.later, i, i+1)
-		if !over && !yield(a.attempt) {
-			return false
-		}
-	}
-	return true
-}
 
 func (s *schedule) setEager(transport int) {
 	if s.eager == nil {
@@ -235,33 +149,36 @@ func (s *schedule) tooSoon(c *candidate, now time.Duration) bool {
 func (s *schedule) openLanes(now time.Duration) {
 	s.open = append(s.open, s.root.start(now)...)
 	s.open = append(s.open, s.proxies.start(now)...)
-	if s.commandDue() <= now {
+	if s.commandDue() <= now && !s.commandOpen() {
 		s.open = append(s.open, s.commands.start(now)...)
 	}
 	for i := 0; i < len(s.open); i++ { // which grows meanwhile
-		if inner := s.open[i].inner; inner != nil {
+		if inner := s.open[i].srvLanes; inner != nil {
 			s.open = append(s.open, inner.start(now)...)
 		}
 	}
 }
 
-// enter makes a the address that l is trying. It returns nil if another lane
+// addCandidate makes a the address that l is trying. It returns nil if another lane
 // came to a first: l then shares its fate, and waits for it as for its own.
-func (s *schedule) enter(l *lane, a Addr, now time.Duration) *candidate {
+func (s *schedule) addCandidate(l *lane, a Addr, now time.Duration) *candidate {
 	l.started = true
-	c, known := s.known[a]
+	if l.command != nil {
+		s.commands.next = max(s.commands.next, now+s.commands.gap)
+	}
+	c, known := s.candidates[a]
 	if !known {
 		c = &candidate{addr: a, started: now}
 		if a.isSocket() || a.Proxy != nil {
 			c.nextTransport = s.transports - 1 // one attempt: transports are for IP, and for targets
 		}
-		s.known[a] = c
+		s.candidates[a] = c
 	}
-	c.join(l)
-	if c.dead {
+	c.attach(l)
+	if c.finished {
 		return nil
 	}
-	if !l.atOnce {
+	if !l.noAttemptDelay {
 		l.next = c.started + s.delay
 	}
 	if known {
@@ -269,23 +186,23 @@ func (s *schedule) enter(l *lane, a Addr, now time.Duration) *candidate {
 	}
 	l.adopt(c)
 	for _, name := range s.interfaces(a) {
-		clone := &candidate{addr: a, via: name, due: now + s.delay, nextTransport: c.nextTransport}
-		clone.join(l)
+		clone := &candidate{addr: a, iface: name, due: now + s.delay, nextTransport: c.nextTransport}
+		clone.attach(l)
 		l.adopt(clone)
-		c.clones = append(c.clones, clone)
+		c.perInterface = append(c.perInterface, clone)
 	}
-	s.waiting = append(s.waiting, c.clones...)
+	s.pending = append(s.pending, c.perInterface...)
 	return c
 }
 
-// join makes c one of l's, with its clones that are not dead.
-func (c *candidate) join(l *lane) {
+// attach makes c one of l's, with its clones that are not dead.
+func (c *candidate) attach(l *lane) {
 	c.lanes = append(c.lanes, l)
-	if !c.dead {
+	if !c.finished {
 		l.live++
 	}
-	for _, clone := range c.clones {
-		clone.join(l)
+	for _, clone := range c.perInterface {
+		clone.attach(l)
 	}
 }
 
@@ -306,7 +223,7 @@ func (s *schedule) attempt(c *candidate, now time.Duration) *attempt {
 	c.live++
 	if c.nextTransport < s.transports {
 		c.due = now + s.delay
-		s.waiting = append(s.waiting, c)
+		s.pending = append(s.pending, c)
 	}
 	return a
 }
@@ -314,7 +231,7 @@ func (s *schedule) attempt(c *candidate, now time.Duration) *attempt {
 // delayNext has no address of c's lanes follow c before until.
 func (c *candidate) delayNext(until time.Duration) {
 	for _, l := range c.lanes {
-		if c.via == "" && !l.atOnce {
+		if c.iface == "" && !l.noAttemptDelay {
 			l.next = max(l.next, until)
 		}
 	}
@@ -334,29 +251,29 @@ func (s *schedule) failed(a *attempt, now time.Duration, unusable bool) {
 			return
 		}
 	}
-	for _, clone := range c.clones {
+	for _, clone := range c.perInterface {
 		clone.due = min(clone.due, now)
 	}
 	for _, l := range c.lanes {
-		if c.via == "" {
+		if c.iface == "" {
 			l.next = min(l.next, now)
 		}
 	}
-	s.bury(c)
+	s.retire(c)
 }
 
 // ready notes the end of a that succeeded, for a race that goes on all the
 // same. What is still to start keeps its time.
 func (s *schedule) ready(a *attempt) {
 	a.candidate.live--
-	s.bury(a.candidate)
+	s.retire(a.candidate)
 }
 
-// bury takes c out of its lanes if nothing more can come of it.
-func (s *schedule) bury(c *candidate) {
-	c.dead = c.nextTransport >= s.transports && c.live == 0
+// retire takes c out of its lanes if nothing more can come of it.
+func (s *schedule) retire(c *candidate) {
+	c.finished = c.nextTransport >= s.transports && c.live == 0
 	for _, l := range c.lanes {
-		if c.dead {
+		if c.finished {
 			l.live--
 		}
 	}
@@ -364,11 +281,11 @@ func (s *schedule) bury(c *candidate) {
 
 // size counts the candidates, those that have not had their turn included.
 func (s *schedule) size() int {
-	n := len(s.known)
+	n := len(s.candidates)
 	var queued map[Addr]bool
 	for _, l := range s.lanes {
 		for a := range l.queued() {
-			if s.known[a] == nil && !queued[a] {
+			if s.candidates[a] == nil && !queued[a] {
 				if queued == nil {
 					queued = map[Addr]bool{}
 				}
@@ -380,8 +297,8 @@ func (s *schedule) size() int {
 	return n
 }
 
-// begun reports whether a connection to c has been tried, or is about to be.
-func (c *candidate) begun() bool {
+// isStarted reports whether a connection to c has been tried, or is about to be.
+func (c *candidate) isStarted() bool {
 	for a := c.last; a != nil; a = a.before {
 		if a.tries > 0 || !a.ended {
 			return true
@@ -392,7 +309,7 @@ func (c *candidate) begun() bool {
 
 // tried counts the candidates that have had their turn.
 func (s *schedule) tried() (n int) {
-	for _, c := range s.known {
+	for _, c := range s.candidates {
 		if c.last != nil {
 			n++
 		}
@@ -404,24 +321,24 @@ func (s *schedule) tried() (n int) {
 // never had its turn, with its first lane.
 func (s *schedule) left(commands bool) iter.Seq2[*lane, Addr] {
 	return func(yield func(*lane, Addr) bool) {
-		for _, c := range s.waiting { // those that were too soon, or skipped
+		for _, c := range s.pending { // those that were too soon, or skipped
 			if c.addr.Command != nil && !commands {
 				continue
 			}
-			if c.via == "" && !c.begun() && !yield(c.lanes[0], c.addr) {
+			if c.iface == "" && !c.isStarted() && !yield(c.lanes[0], c.addr) {
 				return
 			}
 		}
 		for _, l := range s.lanes {
-			if l.runs != nil && !commands {
+			if l.command != nil && !commands {
 				continue
 			}
 			for a := range l.queued() {
-				if c := s.known[a]; c != nil {
+				if c := s.candidates[a]; c != nil {
 					c.lanes = append(c.lanes, l)
 					continue
 				}
-				s.known[a] = &candidate{addr: a, dead: true}
+				s.candidates[a] = &candidate{addr: a, finished: true}
 				if !yield(l, a) {
 					return
 				}

@@ -26,15 +26,16 @@ type kernel struct {
 	// one stays as -1 until Wait sweeps. Poll looks at all of them each time,
 	// which among 1000 takes as long as an attempt does; an epoll would have
 	// every race of one attempt make two more calls.
-	polls []unix.PollFd
-	base  int
-	index map[int]int // fd to its place in polls
-	holes bool
-	seen  map[int]int // fd to the bytes of its banner that were there
+	polls        []unix.PollFd
+	base         int
+	index        map[int]int // fd to its place in polls
+	needsCompact bool
+	peeked       map[int]int // fd to the bytes of its banner that were there
 
 	names    names
 	children children
-	routes   [3]route // by Family
+	checks   map[int]*checkProgram // by their stderr
+	routes   [3]route              // by Family
 
 	// What other goroutines have to say: they add to answers and write a byte
 	// to wake[1]. There is no pipe before somebody could have anything to say.
@@ -88,12 +89,12 @@ func (k *kernel) openWaker() error {
 	}
 	k.polls[0].Fd = int32(k.wake[0])
 	k.ctx, k.cancel = context.WithCancel(k.caller)
-	k.unhook = context.AfterFunc(k.caller, func() { k.tell() })
+	k.unhook = context.AfterFunc(k.caller, func() { k.post() })
 	return nil
 }
 
-// tell adds answers to what the next Wait returns, and ends the present one.
-func (k *kernel) tell(answers ...answer) {
+// post adds answers to what the next Wait returns, and ends the present one.
+func (k *kernel) post(answers ...answer) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.answers = append(k.answers, answers...)
@@ -160,13 +161,13 @@ func (k *kernel) Lookup(q question) {
 		return
 	}
 	k.asking++
-	go k.look(q)
+	go k.worker(q)
 }
 
-// look answers q, and then what else is queued.
-func (k *kernel) look(q question) {
+// worker answers q, and then what else is queued.
+func (k *kernel) worker(q question) {
 	for ok := true; ok; q, ok = k.nextQuestion() {
-		k.find(q)
+		k.resolve(q)
 	}
 }
 
@@ -183,14 +184,14 @@ func (k *kernel) nextQuestion() (q question, ok bool) {
 
 func (k *kernel) Abandon(q question) error { return k.names.abandon(k, q) }
 
-func (k *kernel) Wait(until time.Duration) (n news, err error) {
+func (k *kernel) Wait(until time.Duration) (n events, err error) {
 	if k.cancel == nil && len(k.answers) > 0 { // there was no descriptor for a pipe
 		n.answers, k.answers = k.answers, nil
 		return n, nil
 	}
 	until = min(until, k.names.step(k))
-	if k.holes {
-		k.sweep()
+	if k.needsCompact {
+		k.compact()
 	}
 	if err := poll(k.polls, max(0, until-k.Now())); err != nil {
 		if err == unix.EINTR {
@@ -202,7 +203,7 @@ func (k *kernel) Wait(until time.Duration) (n news, err error) {
 		if err := k.caller.Err(); err != nil { // k.ctx may have this only after the waker
 			return n, err
 		}
-		n.answers = k.heard()
+		n.answers = k.drainAnswers()
 	}
 	for _, p := range k.polls[1:k.base] {
 		if p.Revents&(unix.POLLHUP|unix.POLLERR|unix.POLLNVAL) != 0 {
@@ -228,9 +229,9 @@ func (k *kernel) Wait(until time.Duration) (n news, err error) {
 			err = unix.ECONNABORTED
 		}
 		if err == unix.ECONNRESET && k.dialer.Banner != "" {
-			err = k.said(int(p.Fd), err)
+			err = k.refusalOf(int(p.Fd), err)
 		}
-		n.ended = append(n.ended, ended{int(p.Fd), err})
+		n.completions = append(n.completions, completion{int(p.Fd), err})
 	}
 	k.names.receive(k)
 	k.names.step(k)
@@ -239,7 +240,7 @@ func (k *kernel) Wait(until time.Duration) (n news, err error) {
 	return n, nil
 }
 
-func (k *kernel) heard() []answer {
+func (k *kernel) drainAnswers() []answer {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	var drain [64]byte
@@ -280,9 +281,9 @@ func (k *kernel) Look(t *Transport, fd int) error {
 	return check(t, fd)
 }
 
-// Release has no errors to tell of: what it sets is there on every stream socket,
+// Finish has no errors to tell of: what it sets is there on every stream socket,
 // or else does not matter.
-func (k *kernel) Release(fd int) {
+func (k *kernel) Finish(fd int) {
 	if !k.dialer.Probe {
 		sendAck(fd)
 	}
@@ -330,6 +331,10 @@ func (k *kernel) Close(t *Transport, fd int) {
 		k.dismiss(fd)
 		return
 	}
+	if _, ok := k.checks[fd]; ok {
+		k.endCheck(fd)
+		return
+	}
 	connected := true
 	if t.EagerACK {
 		_, err := unix.Getpeername(fd)
@@ -355,15 +360,15 @@ func (k *kernel) forget(fd int) {
 		return
 	}
 	k.polls[i].Fd = -1
-	k.holes = true
+	k.needsCompact = true
 	delete(k.index, fd)
-	delete(k.seen, fd)
+	delete(k.peeked, fd)
 }
 
-// sweep takes out what was forgotten: poll refuses a list that is longer than
+// compact takes out what was forgotten: poll refuses a list that is longer than
 // RLIMIT_NOFILE, whatever is in it.
-func (k *kernel) sweep() {
-	k.holes = false
+func (k *kernel) compact() {
+	k.needsCompact = false
 	live := k.polls[:k.base]
 	for _, p := range k.polls[k.base:] {
 		if p.Fd >= 0 {

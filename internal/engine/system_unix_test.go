@@ -326,7 +326,7 @@ func TestKernelSweep(t *testing.T) {
 			k.Close(&Transport{}, fd)
 		}
 	}
-	if n, err := k.Wait(0); err != nil || len(n.ended) > 0 {
+	if n, err := k.Wait(0); err != nil || len(n.completions) > 0 {
 		t.Errorf("Wait = %v, %v", n, err)
 	}
 	var live []int
@@ -347,7 +347,7 @@ func TestKernelSweep(t *testing.T) {
 		}
 		k.Close(&Transport{}, fd)
 	}
-	if n, err := k.Wait(0); err != nil || len(n.ended) > 0 {
+	if n, err := k.Wait(0); err != nil || len(n.completions) > 0 {
 		t.Errorf("Wait = %v, %v", n, err)
 	}
 }

@@ -30,7 +30,7 @@ func (d *Dialer) validate(started *Started, targets []Target) error {
 	for _, f := range []struct {
 		name string
 		d    time.Duration
-	}{{"Timeout", d.Timeout}, {"HeadStart", d.HeadStart}, {"Fallback", d.Fallback}, {"Started.Age", started.Age}} {
+	}{{"Timeout", d.Timeout}, {"Wait", d.Wait}, {"HeadStart", d.HeadStart}, {"Fallback", d.Fallback}, {"Started.Age", started.Age}} {
 		if f.d < 0 {
 			return fmt.Errorf("%s is %v: set 0 or more", f.name, f.d)
 		}
@@ -40,6 +40,8 @@ func (d *Dialer) validate(started *Started, targets []Target) error {
 		return fmt.Errorf("Family is %d: set AnyFamily, IPv4 or IPv6", d.Family)
 	case d.Delay != 0 && (d.Delay < MinDelay || d.Delay > MaxDelay):
 		return fmt.Errorf("Delay is %v: set %v to %v, or 0 for %v", d.Delay, MinDelay, MaxDelay, DefaultDelay)
+	case d.HostKey != nil && (d.HostKey.Known == nil || d.HostKey.Start == nil || d.HostKey.Verdict == nil):
+		return errors.New("HostKey lacks a function: set Known, Start and Verdict")
 	case d.Bind.Is4In6():
 		return fmt.Errorf("Bind is %v: call Unmap", d.Bind)
 	case d.Bind.IsValid() && d.Family != AnyFamily && d.Family != familyOf(d.Bind):

@@ -220,7 +220,7 @@ func (t *report) tell(w *engine.Winner, lost *engine.Error, d *engine.Dialer) {
 	if w.Interface != "" {
 		by += " from " + w.Interface
 	}
-	t.verdict = fmt.Sprintf("ssh would get %s%s, after %s and %d of %d tried", term.Sanitize(w.Addr.String()), by, helper.FormatMS(w.Elapsed), w.Tried, w.Of)
+	t.verdict = fmt.Sprintf("ssh would get %s%s, after %s and %d of %d tried", term.Sanitize(w.Addr.String()), by, helper.FormatMS(w.Elapsed), w.Tried, w.Known)
 }
 
 // what says what became of r.

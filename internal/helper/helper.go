@@ -59,6 +59,13 @@ type Options struct {
 	Or       []string `sep:"none" placeholder:"COMMAND"`
 	Fallback *span    `placeholder:"1s"`
 
+	Wait *span    `placeholder:"TIME"`
+	Wake WakeFlag `sep:"none"`
+
+	HostKey       *string `placeholder:"NAME"`
+	KnownHosts    *string `placeholder:"FILE"`
+	HostKeyAlways bool
+
 	Verbose int    `short:"v" type:"counter"`
 	Log     string `placeholder:"FILE"`
 
@@ -67,6 +74,8 @@ type Options struct {
 	Doctor    bool
 	SSHConfig *string `short:"F" placeholder:"FILE"`
 	JSON      bool    `name:"json"`
+
+	waker *waker // of Wake, see addWait
 }
 
 // A span is a duration in Go's notation; a bare number is seconds, as in ssh's
@@ -114,6 +123,9 @@ func Main(readArgs func(*Options, []string) (instead func(*Options) error, err e
 	do, err := readArgs(&o, os.Args[1:])
 	switch {
 	case err != nil:
+		if o.Log == "" {
+			o.Log = logOf(os.Args[1:])
+		}
 		o.openLog()
 		exit(usageError{err})
 	case do != nil:
@@ -168,14 +180,20 @@ func run(ctx context.Context, o *Options) error {
 	if err != nil {
 		return err
 	}
-	// Before the race, not after it: no server shall see a connection that
-	// is bound to be thrown away.
-	ssh, err := fdpass.Socket(1, 0)
+	// Before the race, not after it: no server shall see a connection that is bound to
+	// be thrown away.
+	ssh, err := findSSH()
 	if err != nil {
-		return passError{errors.New(`stdout is no Unix stream socket to pass a connection over: run fdrace from ssh as ProxyCommand, and set "ProxyUseFdpass yes"; it never relays ("fdrace --explain" shows a race to a person)`)}
+		return passError{err}
 	}
 	d.Hangup = []int{ssh}
-
+	if o.waker != nil {
+		o.waker.start(d)
+	}
+	var families FamilyWatch
+	if o.Verbose > 0 {
+		families.attach(d)
+	}
 	w, err := d.Continue(ctx, started(), targets...)
 	statusLine.erase()
 	if err != nil {
@@ -192,6 +210,9 @@ func run(ctx context.Context, o *Options) error {
 		logLine(words)
 		if o.Verbose > 0 {
 			printErr(words)
+			if silent := families.Silent(w, d.Delay); silent != "" {
+				printErr("fdrace: " + silent)
+			}
 		}
 	}
 	printPaths(o, w)
@@ -200,7 +221,7 @@ func run(ctx context.Context, o *Options) error {
 
 // started returns what was done of the race before the runtime.
 func started() *engine.Started {
-	conns, lookups, age := prestart.Taken()
+	conns, lookups, age := prestart.Handoff()
 	s := &engine.Started{Age: age, Lookups: lookups}
 	for _, c := range conns {
 		if s.Sockets == nil {

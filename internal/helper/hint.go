@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"fdrace/internal/engine"
+	"fdrace/internal/hostkey"
 	"fdrace/internal/resolve"
 
 	"golang.org/x/sys/unix"
@@ -30,10 +31,14 @@ func (e *raceError) hint(lost *engine.Error) string {
 		return e.hintNoRoute(lost, attempts)
 	case has(attempts, func(f engine.Failure) bool { return isErrno(f, unix.EPERM) && errors.Is(f.Err, engine.ErrLocal) }):
 		return `"nft list ruleset" shows this machine's firewall`
-	case all(attempts, func(f engine.Failure) bool { return isErrno(f, unix.EHOSTUNREACH) && !errors.Is(f.Err, engine.ErrLocal) }):
+	case all(attempts, func(f engine.Failure) bool {
+		return isErrno(f, unix.EHOSTUNREACH) && !errors.Is(f.Err, engine.ErrLocal)
+	}):
 		return "the host is off, or a firewall rejects the connection" // ICMP codes 1, 10 and 13, RFC 1812 section 5.2.7.1
 	case has(attempts, wantsLogin):
 		return "--proxy-auth FILE has the line USER:PASSWORD for a proxy"
+	case has(attempts, isAnotherMachine):
+		return "another machine answers there; if the expected one has a new host key, ssh-keygen -R removes the old one"
 	case has(attempts, penalized):
 		return "sshd is refusing this address for a while because of too many unfinished connections"
 	case addr.IsValid() && has(attempts, silent):
@@ -133,6 +138,9 @@ func penalized(f engine.Failure) bool {
 	return errors.As(f.Err, &refusal) &&
 		(strings.HasPrefix(refusal.Said, "Not allowed at this time") || strings.HasPrefix(refusal.Said, "Exceeded MaxStartups"))
 }
+
+// isAnotherMachine reports whether the server had another host key than known_hosts.
+func isAnotherMachine(f engine.Failure) bool { return errors.Is(f.Err, hostkey.ErrMismatch) }
 
 // wantsLogin reports whether a proxy refuses who has no login, or a wrong one.
 func wantsLogin(f engine.Failure) bool {

@@ -74,7 +74,7 @@ func newRaceError(ctx context.Context, err error, targets []engine.Target, d *en
 	}
 	plain := *d
 	plain.Transports, plain.Probe, plain.RunAll, plain.Banner = nil, true, false, ""
-	plain.Report, plain.OnProgress = nil, nil
+	plain.Report, plain.OnProgress, plain.HostKey, plain.Wait = nil, nil, nil, 0
 	plain.Timeout = plainTimeout
 	w, err := plain.Dial(ctx, targets...)
 	if err != nil {
@@ -131,6 +131,9 @@ func (e *raceError) why(lost *engine.Error) string {
 	case errors.Is(lost.Cause, context.DeadlineExceeded) && e.plain.IsValid():
 		return fmt.Sprintf("%s: %s", errDropped, e.timedOut())
 	case errors.Is(lost.Cause, context.DeadlineExceeded):
+		if one := joinFamilies(lost.Failures); len(one) == 1 {
+			return e.by(one[0]) + e.reason(one[0])
+		}
 		return e.timedOut()
 	case lost.Cause != nil:
 		return term.Sanitize(lost.Cause.Error())
@@ -177,7 +180,13 @@ func (e *raceError) by(f engine.Failure) string {
 	return ""
 }
 
-func (e *raceError) timedOut() string { return fmt.Sprintf("timed out after %v", e.dialer.Timeout) }
+func (e *raceError) timedOut() string {
+	limit := e.dialer.Timeout
+	if e.dialer.Wait > 0 {
+		limit = e.dialer.Wait
+	}
+	return fmt.Sprintf("timed out after %v", limit)
+}
 
 // Of the failures with one reason so many are shown, and the others counted,
 // where there are at least two.
@@ -292,6 +301,10 @@ func (e *raceError) reason(f engine.Failure) string {
 			return engine.ErrNoReply.Error() + ": " + e.timedOut()
 		case errors.Is(f.Err, engine.ErrNotAsked):
 			return engine.ErrNotAsked.Error() + ": " + e.timedOut()
+		case errors.Is(f.Err, engine.ErrUnchecked):
+			return engine.ErrUnchecked.Error() + ": " + e.timedOut()
+		case errors.Is(f.Err, engine.ErrBeingChecked):
+			return engine.ErrBeingChecked.Error() + ": " + e.timedOut()
 		case errors.Is(f.Err, unix.EAGAIN) && f.Addr.Socket.Path != "":
 			return "its backlog is full: " + e.timedOut()
 		case e.plain.IsValid() && f.Addr.Addr() == e.plain && unanswered(f):

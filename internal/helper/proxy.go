@@ -33,6 +33,12 @@ func (o *Options) Plan() ([]engine.Target, *engine.Dialer, error) {
 	if err := o.addCommands(d, targets); err != nil {
 		return nil, nil, err
 	}
+	if err := o.addHostKey(d); err != nil {
+		return nil, nil, err
+	}
+	if err := o.addWait(d, targets); err != nil {
+		return nil, nil, err
+	}
 	if !o.NoDirect {
 		return targets, d, nil
 	}

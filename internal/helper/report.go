@@ -73,7 +73,7 @@ func FormatMS(d time.Duration) string {
 
 // winnerLine is the line of -v.
 func winnerLine(w *engine.Winner) string {
-	line := fmt.Sprintf("fdrace: %s%s%s in %s, %d of %d tried", term.Sanitize(w.Addr.String()), Protocol(w, mptcp.InUseFD), fromInterface(w.Interface), FormatMS(w.Elapsed), w.Tried, w.Of)
+	line := fmt.Sprintf("fdrace: %s%s%s in %s, %d of %d tried", term.Sanitize(w.Addr.String()), Protocol(w, mptcp.InUseFD), fromInterface(w.Interface), FormatMS(w.Elapsed), w.Tried, w.Known)
 	if w.Attempts > 1 {
 		line += ", " + attempts(w.Attempts)
 	}

@@ -123,7 +123,7 @@ func TestWinnerOfPlainTCP(t *testing.T) {
 		{unix.ECONNREFUSED, "over TCP (MPTCP is reset on the way) in"},
 		{off, "over TCP (" + off.Error() + ") in"},
 	} {
-		w := &engine.Winner{Candidate: engine.Candidate{Addr: addr("192.0.2.5:22"), Transport: "tcp"}, Elapsed: 270 * ms, Tried: 1, Of: 2}
+		w := &engine.Winner{Candidate: engine.Candidate{Addr: addr("192.0.2.5:22"), Transport: "tcp"}, Elapsed: 270 * ms, Tried: 1, Known: 2}
 		if tt.before != nil {
 			w.Before = []engine.Failure{{Candidate: engine.Candidate{Addr: w.Addr, Transport: "mptcp"}, Err: tt.before}}
 		}
@@ -145,7 +145,7 @@ func TestWinnerOfSeveralAttempts(t *testing.T) {
 		{2, 2, true, ", 2 attempts: a packet was lost"},
 		{2, 4, true, ", 4 attempts: a packet was lost"},
 	} {
-		w := &engine.Winner{Candidate: engine.Candidate{Addr: addr("192.0.2.5:22"), Transport: "tcp"}, Elapsed: 270 * ms, Tried: 1, Of: 1, Attempt: tt.attempt, Attempts: tt.attempts, Lost: tt.lost}
+		w := &engine.Winner{Candidate: engine.Candidate{Addr: addr("192.0.2.5:22"), Transport: "tcp"}, Elapsed: 270 * ms, Tried: 1, Known: 1, Attempt: tt.attempt, Attempts: tt.attempts, Lost: tt.lost}
 		if got, want := winnerLine(w), "fdrace: 192.0.2.5:22 over TCP in 270.0 ms, 1 of 1 tried"+tt.want; got != want {
 			t.Errorf("%q, want %q", got, want)
 		}

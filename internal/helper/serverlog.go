@@ -20,6 +20,8 @@ func ServerLog(w *engine.Winner, lost *engine.Error, d *engine.Dialer) string {
 	switch {
 	case w == nil:
 		return logOfLost(lost)
+	case d.HostKey != nil:
+		return "the server may log one connection that did not log in: its host key was checked"
 	case d.Banner != "":
 		return "the server logs one connection that did not log in: --banner waits for what it says"
 	case len(d.Proxies) > 0 && w.Elapsed >= d.Delay, len(d.Commands) > 0 && w.Elapsed >= d.Fallback, // it was asked

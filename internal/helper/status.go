@@ -128,5 +128,18 @@ func trying(p engine.Progress) (names []string) {
 		names = append(names, verb[e.Kind]+term.ASCII(name))
 		verb[e.Kind] = ""
 	}
+	waiting := "waiting for "
+	for _, e := range p.Waiting {
+		name := e.Target.Host
+		if e.Addr.IsValid() {
+			name = e.Addr.String() + fromInterface(e.Interface)
+		}
+		if seen[name] {
+			continue
+		}
+		seen[name] = true
+		names = append(names, waiting+term.ASCII(fmt.Sprintf("%s (%s)", name, Reason(e.Err, e.Addr))))
+		waiting = ""
+	}
 	return names
 }

@@ -2,10 +2,26 @@ package helper
 
 import (
 	"fmt"
+	"net"
 	"testing"
 
 	"fdrace/internal/engine"
+
+	"golang.org/x/sys/unix"
 )
+
+// What is tried again later is named with what became of it.
+func TestStatusTextOfWait(t *testing.T) {
+	p := engine.Progress{At: 2312 * ms, Left: 7688 * ms, Waiting: []engine.Event{
+		{Kind: engine.Failed, Candidate: engine.Candidate{Addr: addr("192.0.2.5:22"), Transport: "mptcp"}, Err: unix.ECONNREFUSED},
+		{Kind: engine.Failed, Candidate: engine.Candidate{Addr: addr("192.0.2.5:22"), Transport: "tcp"}, Err: unix.ECONNREFUSED},
+		{Kind: engine.Failed, Candidate: engine.Candidate{Target: engine.Target{Host: "box", Port: 22}}, Err: &net.DNSError{Err: "no such host", IsNotFound: true}},
+	}}
+	const want = "fdrace: 2.3 s, 7.7 s left: waiting for 192.0.2.5:22 (connection refused), box (no such host)"
+	if got := statusText(p, 199); got != want {
+		t.Error(got)
+	}
+}
 
 func TestStatusText(t *testing.T) {
 	lookup := func(host string, f engine.Family) engine.Event {

@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -92,9 +93,17 @@ func (k *Keys) add(out []byte) {
 }
 
 // Write writes the keys to a new file in dir, readable by the user only, and
-// returns its path. The caller removes it.
+// returns its path. The caller removes it; Write removes those of callers that were
+// killed before they did.
 func (k *Keys) Write(dir string) (path string, err error) {
-	f, err := os.CreateTemp(dir, "fdrace-known-hosts-")
+	const name, abandoned = "fdrace-known-hosts-", time.Hour
+	old, _ := filepath.Glob(filepath.Join(dir, name+"*"))
+	for _, path := range old {
+		if info, err := os.Lstat(path); err == nil && time.Since(info.ModTime()) > abandoned {
+			os.Remove(path)
+		}
+	}
+	f, err := os.CreateTemp(dir, name)
 	if err != nil {
 		return "", err
 	}

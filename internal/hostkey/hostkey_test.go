@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestVerdict(t *testing.T) {
@@ -88,9 +89,20 @@ func TestFind(t *testing.T) {
 	if _, err := Find(dir+"/none", "box", 22, []string{hashed}); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("without ssh-keygen: %v", err)
 	}
+	killed := file("fdrace-known-hosts-1", "x")
+	if err := os.Chtimes(killed, time.Now(), time.Now().Add(-2*time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	running := file("fdrace-known-hosts-2", "x")
 	path, err := k.Write(dir)
 	if err != nil {
 		t.Fatal(err)
+	}
+	if _, err := os.Stat(killed); err == nil {
+		t.Error("what a killed process left stays")
+	}
+	if _, err := os.Stat(running); err != nil {
+		t.Error(err)
 	}
 	if text, err := os.ReadFile(path); err != nil || string(text) != string(k.lines) {
 		t.Errorf("%q, %v", text, err)

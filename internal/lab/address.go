@@ -4,19 +4,38 @@ package lab
 
 import (
 	"fmt"
+	"net"
 	"net/netip"
+	"slices"
 	"syscall"
 
 	"golang.org/x/sys/unix"
 )
 
-// Address gives the host further addresses, reached over every link.
+// Address gives the host further addresses, reached over every link. It is no error if
+// it has some of them.
 func (h *Host) Address(addresses ...netip.Addr) error {
-	var lines []string
-	for _, a := range addresses {
-		lines = append(lines, fmt.Sprintf("address add %s dev lo nodad", a))
+	var present []net.Addr
+	err := h.Do(func() error {
+		lo, err := net.InterfaceByName("lo")
+		if err == nil {
+			present, err = lo.Addrs()
+		}
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("host %s: %w", h.Name, err)
 	}
-	return h.Configure(addresses, lines...)
+	var lines []string
+	var missing []netip.Addr
+	for _, a := range addresses {
+		has := func(p net.Addr) bool { return p.(*net.IPNet).IP.Equal(a.AsSlice()) }
+		if !slices.ContainsFunc(present, has) && !slices.Contains(missing, a) {
+			missing = append(missing, a)
+			lines = append(lines, fmt.Sprintf("address add %s dev lo nodad", a))
+		}
+	}
+	return h.Configure(missing, lines...)
 }
 
 // Configure runs ip(8) commands that give the host addresses, and returns when

@@ -19,7 +19,7 @@ import (
 )
 
 // DNS is a name server over UDP and TCP that answers each question when and
-// how it was told to, and as its Behavior is. The wire's loop serves it, so that
+// how it was told to, and as its DNSBehavior is. The wire's loop serves it, so that
 // its answers are as punctual as packets are.
 type DNS struct {
 	Name string // in its queries
@@ -33,10 +33,10 @@ type DNS struct {
 	udp      int          // -1 if it is closed
 	tcp      net.Listener // nil if it is closed
 	conns    map[net.Conn]bool
-	behavior Behavior
+	behavior DNSBehavior
 	zone     zone
 	queries  []Query
-	last     *answer // by UDP, of the pairs that Behavior.Pair is about
+	last     *answer // by UDP, of the pairs that DNSBehavior.Pair is about
 }
 
 // Query is a question the server was asked.
@@ -67,14 +67,14 @@ func (q Query) String() string {
 // wire.
 func (w *Wire) ServeDNS(h *Host, at netip.AddrPort) (*DNS, error) {
 	d := &DNS{wire: w, host: h, at: at, udp: -1, zone: zone{}, conns: map[net.Conn]bool{}}
-	if err := d.Behave(Behavior{}); err != nil {
+	if err := d.Behave(DNSBehavior{}); err != nil {
 		return nil, err
 	}
 	return d, nil
 }
 
 // Behave changes how the server treats the questions that come from now on.
-func (d *DNS) Behave(b Behavior) error {
+func (d *DNS) Behave(b DNSBehavior) error {
 	d.wire.mu.Lock()
 	d.behavior, d.last = b, nil
 	open := d.udp >= 0
@@ -118,7 +118,7 @@ func (d *DNS) openUDP() error {
 	d.wire.mu.Lock()
 	defer d.wire.mu.Unlock()
 	d.udp = fd
-	d.wire.guests = append(d.wire.guests, guest{fd, d.serveUDP})
+	d.wire.pollees = append(d.wire.pollees, pollee{fd, d.serveUDP})
 	d.wire.wakeUp()
 	return nil
 }
@@ -139,10 +139,10 @@ func (d *DNS) closeUDP() error {
 	if d.udp < 0 {
 		return nil
 	}
-	d.wire.guests = slices.DeleteFunc(d.wire.guests, func(g guest) bool { return g.fd == d.udp })
-	d.wire.wakeUp()
+	d.wire.pollees = slices.DeleteFunc(d.wire.pollees, func(g pollee) bool { return g.fd == d.udp })
 	err := unix.Close(d.udp)
 	d.udp = -1
+	d.wire.awaitTurn() // a socket that is polled is not closed before that ends
 	return err
 }
 

@@ -10,9 +10,9 @@ import (
 	"golang.org/x/net/dns/dnsmessage"
 )
 
-// Behavior is how a name server treats all questions; the zero value is a
+// DNSBehavior is how a name server treats all questions; the zero value is a
 // server that is well.
-type Behavior struct {
+type DNSBehavior struct {
 	Dead   bool // nothing is there: its ports are closed
 	Silent bool
 	Slow   time.Duration // each answer comes so late
@@ -41,7 +41,7 @@ const (
 const pairGap = 5 * time.Millisecond
 
 // reply is the one to every question of a kind, if that is all there is to it.
-func (b *Behavior) reply(tcp, opt bool) (r Reply, ok bool) {
+func (b *DNSBehavior) reply(tcp, opt bool) (r Reply, ok bool) {
 	switch {
 	case b.Silent, tcp && b.TCP == Drops, opt && b.OPT == Drops:
 		return Reply{Silent: true}, true
@@ -53,7 +53,7 @@ func (b *Behavior) reply(tcp, opt bool) (r Reply, ok bool) {
 	return Reply{}, false
 }
 
-// parseBehavior reads how a name server behaves:
+// parseDNSBehavior reads how a name server behaves:
 //
 //	dead                    its ports are closed
 //	silent
@@ -67,7 +67,7 @@ func (b *Behavior) reply(tcp, opt bool) (r Reply, ok bool) {
 //	mixes-ids               it answers the second with the ID of the first
 //	swaps                   it sends each of the two answers to where the other belongs
 //	tcp-refused tcp-silent  it speaks UDP only
-func parseBehavior(words []string) (b Behavior, err error) {
+func parseDNSBehavior(words []string) (b DNSBehavior, err error) {
 	for ; len(words) > 0 && err == nil; words = words[1:] {
 		code, isCode := rcodes[words[0]]
 		switch word := words[0]; {
@@ -92,7 +92,7 @@ func parseBehavior(words []string) (b Behavior, err error) {
 	return b, err
 }
 
-func (b *Behavior) parseHabit(word string) error {
+func (b *DNSBehavior) parseHabit(word string) error {
 	switch word {
 	case "drops-opt":
 		b.OPT = Drops

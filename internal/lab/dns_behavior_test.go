@@ -167,7 +167,7 @@ func TestBehaviors(t *testing.T) {
 		{"tcp-refused", [][]byte{a}, []string{four}},
 		{"", [][]byte{a}, []string{four}}, // it is there again
 	} {
-		b, err := parseBehavior(strings.Fields(c.behavior))
+		b, err := parseDNSBehavior(strings.Fields(c.behavior))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -178,7 +178,7 @@ func TestBehaviors(t *testing.T) {
 			t.Errorf("%s: heard %q, want %q", c.behavior, got, c.want)
 		}
 	}
-	if b, err := parseBehavior([]string{"rude"}); err == nil {
+	if b, err := parseDNSBehavior([]string{"rude"}); err == nil {
 		t.Errorf("rude is a behavior: %+v", b)
 	}
 }
@@ -258,7 +258,7 @@ func TestTCPBehaviors(t *testing.T) {
 		})
 		return c, err
 	}
-	if err := d.Behave(Behavior{TCP: Drops}); err != nil {
+	if err := d.Behave(DNSBehavior{TCP: Drops}); err != nil {
 		t.Fatal(err)
 	}
 	c, err := dialTCP()
@@ -275,7 +275,7 @@ func TestTCPBehaviors(t *testing.T) {
 	if queries := d.Queries(); len(queries) != 1 || queries[0].String() != "A box over TCP" {
 		t.Errorf("asked: %v", queries)
 	}
-	if err := d.Behave(Behavior{TCP: Refuses}); err != nil {
+	if err := d.Behave(DNSBehavior{TCP: Refuses}); err != nil {
 		t.Fatal(err)
 	}
 	if c, err := dialTCP(); !errors.Is(err, unix.ECONNREFUSED) {
@@ -284,7 +284,7 @@ func TestTCPBehaviors(t *testing.T) {
 		}
 		t.Errorf("a closed port: %v", err)
 	}
-	if err := d.Behave(Behavior{}); err != nil {
+	if err := d.Behave(DNSBehavior{}); err != nil {
 		t.Fatal(err)
 	}
 	if c, err := dialTCP(); err != nil {
@@ -301,7 +301,7 @@ func FuzzDNS(f *testing.F) {
 	f.Add([]byte("\x12\x34\x01\x00\x00\x01\x00\x00\x00\x00\x00\x01\x03box\x00\x00\x1c\x00\x01\x00\x00\x29\x04\xd0\x00\x00\x00\x00\x00\x00"), true)
 	f.Fuzz(func(t *testing.T, message []byte, tcp bool) {
 		w := &Wire{start: time.Now()}
-		behavior := Behavior{OPT: Echoes}
+		behavior := DNSBehavior{OPT: Echoes}
 		d := &DNS{wire: w, udp: -1, zone: zone{}, behavior: behavior}
 		kind, r, _, err := parseReply("A=192.0.2.1")
 		if err != nil {
@@ -310,8 +310,8 @@ func FuzzDNS(f *testing.F) {
 		d.Set("box", kind, r)
 		answers := 0
 		d.take(message, nameServer.Addr(), tcp, func([]byte) { answers++ })
-		for len(w.flights) > 0 {
-			w.flights.pop().call()
+		for len(w.queue) > 0 {
+			w.queue.pop().call()
 		}
 		if answers > 1 || len(d.queries) != answers {
 			t.Errorf("%d answers to %v", answers, d.queries)

@@ -66,7 +66,7 @@ func (w *Wire) Add(l *Link) (*Link, error) {
 		return nil, err
 	}
 	l.tun[Out], l.tun[In] = far, near
-	err = errors.Join(l.furnish(l.Far, l.ends(2), nil), l.furnish(l.Near, l.ends(1), l.routes()))
+	err = errors.Join(l.setUp(l.Far, l.ends(2), nil), l.setUp(l.Near, l.ends(1), l.routes()))
 	if err != nil {
 		return nil, errors.Join(err, unix.Close(far), unix.Close(near))
 	}
@@ -91,8 +91,8 @@ func (l *Link) ends(end int) []netip.Prefix {
 	return list
 }
 
-// furnish sets up the interface in one of its hosts.
-func (l *Link) furnish(h *Host, addresses []netip.Prefix, routes []string) error {
+// setUp sets up the interface in one of its hosts.
+func (l *Link) setUp(h *Host, addresses []netip.Prefix, routes []string) error {
 	lines := []string{fmt.Sprintf("link set %s mtu %d txqueuelen %d addrgenmode none up", l.Name, mtu, queue)}
 	var bare []netip.Addr
 	for _, a := range addresses {

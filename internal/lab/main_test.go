@@ -39,7 +39,7 @@ func TestMain(m *testing.M) {
 		os.Exit(helper(mode, address))
 	}
 	noHosts = Reexec()
-	os.Exit(m.Run())
+	Exit(m.Run())
 }
 
 // newTestHost closes the host with the test, and then asks that nothing of it

@@ -14,10 +14,10 @@ import (
 
 // Packet is what the wire saw of one IP packet.
 type Packet struct {
-	At   time.Duration // when it entered the wire, since the last Mark
-	Link string
-	Dir  Direction
-	Fate Fate
+	At      time.Duration // when it entered the wire, since the last Mark
+	Link    string
+	Dir     Direction
+	Verdict Verdict
 
 	Src, Dst netip.AddrPort // port 0 unless TCP or UDP
 	Proto    int            // unix.IPPROTO_TCP, …
@@ -47,15 +47,15 @@ const (
 
 func (d Direction) String() string { return [...]string{"both", "out", "in"}[d] }
 
-// Fate is what became of a packet.
-type Fate string
+// Verdict is what became of a packet.
+type Verdict string
 
 const (
-	Flying    Fate = "flying" // not there yet
-	Delivered Fate = "delivered"
-	Dropped   Fate = "dropped"  // by a rule
-	Answered  Fate = "answered" // by a rule, with a reset or an ICMP error
-	Lost      Fate = "lost"     // the link was down
+	InFlight  Verdict = "flying" // not there yet
+	Delivered Verdict = "delivered"
+	Dropped   Verdict = "dropped"  // by a rule
+	Answered  Verdict = "answered" // by a rule, with a reset or an ICMP error
+	Lost      Verdict = "lost"     // the link was down
 )
 
 // Flags are those of a TCP header.
@@ -127,7 +127,7 @@ func (p Packet) String() string {
 	if p.Again {
 		b.WriteString(" again")
 	}
-	return b.String() + " " + string(p.Fate)
+	return b.String() + " " + string(p.Verdict)
 }
 
 func endpoint(a netip.AddrPort) string {

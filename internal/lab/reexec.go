@@ -25,12 +25,13 @@ const remedy = "run as root, or set what exists of `sysctl kernel.unprivileged_u
 	"`sysctl kernel.apparmor_restrict_unprivileged_userns=0` and `sysctl user.max_user_namespaces=10000`"
 
 // Reexec lets people without root use the lab: called first in TestMain, it
-// runs the same binary again as the owner of a new user namespace, passes
-// signals on, and exits as it did. As root, and in the second run, it returns.
-// An error says why this machine can have no hosts, and what to do about it:
-// reason enough to skip what needs them.
+// runs the same binary again as the owner of a new user namespace, forwards
+// signals, and exits with its status. As root, and in the second run, it returns.
+// An error tells why this machine can have no hosts, and what to do about it:
+// tests that need them are skipped.
 func Reexec() error {
 	if os.Geteuid() == 0 || os.Getenv(reexecuted) != "" {
+		restoreHangup()
 		return nil
 	}
 	self, err := os.Executable()
@@ -58,7 +59,10 @@ func Reexec() error {
 		},
 	}
 	signals := make(chan os.Signal, 16)
-	signal.Notify(signals, unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM)
+	signal.Notify(signals, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM)
+	if !signal.Ignored(unix.SIGHUP) {
+		signal.Notify(signals, unix.SIGHUP)
+	}
 	if err := cmd.Start(); err != nil {
 		signal.Stop(signals)
 		return fmt.Errorf("lab: user namespace: %w: %s", err, remedy)
@@ -81,6 +85,14 @@ func Reexec() error {
 	}
 	os.Exit(status.ExitStatus())
 	panic("unreachable")
+}
+
+// restoreHangup has children start with the default action for SIGHUP, also under
+// nohup(1): they inherit a signal that is ignored, and not one that is caught.
+func restoreHangup() {
+	if signal.Ignored(unix.SIGHUP) {
+		signal.Notify(make(chan os.Signal, 1), unix.SIGHUP)
+	}
 }
 
 // capabilities are all that this kernel knows, as the maker of a user namespace

@@ -16,5 +16,5 @@ func TestScripts(t *testing.T) {
 	if err != nil || len(files) == 0 {
 		t.Fatal("no scripts in testdata", err)
 	}
-	TellExactly(t, testscript.Params{Files: files, Setup: Setup, Cmds: Commands(), WorkdirRoot: t.TempDir()})
+	RunStories(t, testscript.Params{Files: files, Setup: Setup, Cmds: Commands(), WorkdirRoot: t.TempDir()}, 1)
 }

@@ -19,28 +19,28 @@ import (
 // Banner is what an SSH server of the lab says first.
 const Banner = "SSH-2.0-lab\r\n"
 
-// Manner is how a server treats those who connect; with the zero value it
-// accepts, reads and is silent.
-type Manner struct {
-	Says        string
-	After       time.Duration // before it says it
-	ClientFirst bool          // it waits for the client to say something
-	Echo        bool          // and then sends back what it is sent
-	Closes      bool          // when it has said it
-	MPTCP       bool          // it speaks MPTCP
+// Behavior is what a server does with a connection. The zero value accepts, reads and
+// sends nothing.
+type Behavior struct {
+	Greeting    string
+	After       time.Duration // before the greeting
+	ClientFirst bool          // the greeting waits for the client's first byte
+	Echo        bool          // after the greeting, everything comes back
+	Close       bool          // a FIN follows the greeting
+	MPTCP       bool          // the listener accepts MPTCP
 }
 
 // Server is a TCP server.
 type Server struct {
-	manner Manner
-	ln     net.Listener
-	ctx    context.Context
-	cancel context.CancelFunc
-	wg     sync.WaitGroup
+	behavior Behavior
+	ln       net.Listener
+	ctx      context.Context
+	cancel   context.CancelFunc
+	wg       sync.WaitGroup
 
 	mu      sync.Mutex
 	conns   []Conn
-	changed chan struct{} // closed, and made anew, when conns changes
+	changed chan struct{} // closed and replaced when conns changes
 }
 
 // Conn is a connection as the server saw it.
@@ -61,10 +61,10 @@ const (
 )
 
 // Serve starts a server in the host. The caller closes it.
-func Serve(h *Host, at netip.AddrPort, m Manner) (*Server, error) {
-	s := &Server{manner: m, changed: make(chan struct{})}
+func Serve(h *Host, at netip.AddrPort, b Behavior) (*Server, error) {
+	s := &Server{behavior: b, changed: make(chan struct{})}
 	var config net.ListenConfig
-	config.SetMultipathTCP(m.MPTCP)
+	config.SetMultipathTCP(b.MPTCP)
 	err := h.Do(func() (err error) {
 		s.ln, err = config.Listen(context.Background(), "tcp", at.String())
 		return err
@@ -97,7 +97,7 @@ func (s *Server) snapshot() (conns []Conn, changed <-chan struct{}) {
 	return slices.Clone(s.conns), s.changed
 }
 
-// Await waits until enough says so of the connections.
+// Await waits until enough reports true.
 func (s *Server) Await(ctx context.Context, enough func([]Conn) bool) ([]Conn, error) {
 	for {
 		conns, changed := s.snapshot()
@@ -107,12 +107,12 @@ func (s *Server) Await(ctx context.Context, enough func([]Conn) bool) ([]Conn, e
 		select {
 		case <-changed:
 		case <-ctx.Done():
-			return conns, fmt.Errorf("server %v: %w: it has seen %v", s.ln.Addr(), ctx.Err(), conns)
+			return conns, fmt.Errorf("server %v: %w: it has accepted %v", s.ln.Addr(), ctx.Err(), conns)
 		}
 	}
 }
 
-// change changes the connections and tells those who wait.
+// change calls f, which changes conns, and wakes those who wait.
 func (s *Server) change(f func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -138,7 +138,7 @@ func (s *Server) accept() {
 			// Closing is what ends the reads and writes of an open connection.
 			stop := context.AfterFunc(s.ctx, func() { c.Close() })
 			defer stop()
-			end := s.treat(&client{Conn: c}, number)
+			end := s.serve(&client{Conn: c}, number)
 			s.change(func() { s.conns[number].End = end })
 			c.Close()
 		})
@@ -153,14 +153,14 @@ type client struct {
 	reset bool
 }
 
-func (c *client) say(text []byte) {
+func (c *client) send(text []byte) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	_, err := c.Write(text)
 	c.reset = c.reset || errors.Is(err, unix.ECONNRESET)
 }
 
-// end is what an error of a read means.
+// end returns how the connection ended, from the error of a read.
 func (c *client) end(err error) End {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -173,25 +173,24 @@ func (c *client) end(err error) End {
 	return Open // the server was closed first
 }
 
-// treat does with a connection what the server's manner is, until the client
-// ends it.
-func (s *Server) treat(c *client, number int) End {
-	heard, spoken := make(chan struct{}), make(chan struct{})
-	hear := sync.OnceFunc(func() { close(heard) })
+// serve reads until the client ends the connection.
+func (s *Server) serve(c *client, number int) End {
+	received, greeted := make(chan struct{}), make(chan struct{})
+	receive := sync.OnceFunc(func() { close(received) })
 	s.wg.Go(func() {
-		s.speak(c, heard)
-		close(spoken)
+		s.greet(c, received)
+		close(greeted)
 	})
 	buf := make([]byte, 1<<16)
 	for {
 		n, err := c.Read(buf)
 		if n > 0 {
 			s.change(func() { s.conns[number].Got += n })
-			hear()
+			receive()
 		}
-		if n > 0 && s.manner.Echo {
-			<-spoken
-			c.say(buf[:n])
+		if n > 0 && s.behavior.Echo {
+			<-greeted
+			c.send(buf[:n])
 		}
 		if err != nil {
 			return c.end(err)
@@ -199,21 +198,21 @@ func (s *Server) treat(c *client, number int) End {
 	}
 }
 
-// speak says what there is to say when it is time.
-func (s *Server) speak(c *client, heard <-chan struct{}) {
-	if s.manner.ClientFirst {
+// greet sends the greeting when it is due.
+func (s *Server) greet(c *client, received <-chan struct{}) {
+	if s.behavior.ClientFirst {
 		select {
-		case <-heard:
+		case <-received:
 		case <-s.ctx.Done():
 			return
 		}
 	}
-	due := time.NewTimer(s.manner.After)
+	due := time.NewTimer(s.behavior.After)
 	defer due.Stop()
 	select {
 	case <-due.C:
-		c.say([]byte(s.manner.Says))
-		if s.manner.Closes {
+		c.send([]byte(s.behavior.Greeting))
+		if s.behavior.Close {
 			c.Conn.(*net.TCPConn).CloseWrite()
 		}
 	case <-s.ctx.Done():

@@ -58,6 +58,20 @@ func StartSSHDWith(h *Host, dir string, multipath bool, options []string, at ...
 	return startSSHD(h, exec.Command(args[0], args[1:]...), filepath.Join(dir, "sshd.log"), len(at))
 }
 
+// ClientConfig returns the lines of an ssh_config that has ssh use the keys of dir, as
+// [StartSSHD] makes them, and nothing else of this machine.
+func ClientConfig(dir string) string {
+	return fmt.Sprintf(`
+IdentityFile %[1]s/id
+IdentitiesOnly yes
+IdentityAgent none
+UserKnownHostsFile %[1]s/known_hosts
+GlobalKnownHostsFile /dev/null
+StrictHostKeyChecking yes
+BatchMode yes
+`, dir)
+}
+
 // InetSSHD returns the command of a server, as [StartSSHD] makes it, for the one
 // connection that its stdin and stdout are to be.
 func InetSSHD(h *Host, dir string) (*exec.Cmd, error) {

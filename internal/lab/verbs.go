@@ -14,7 +14,7 @@ import (
 )
 
 // verb is a command of a script; what it prints, stdout and stderr can ask for.
-type verb func(s *story, ts *testscript.TestScript, args []string) error
+type verb func(s *scenario, ts *testscript.TestScript, args []string) error
 
 // Commands are the verbs of the scripts; [Setup] is what they need first.
 //
@@ -32,11 +32,11 @@ type verb func(s *story, ts *testscript.TestScript, args []string) error
 //	                                   the near host, or one that nameserver has made.
 //	                                   *.DOMAIN is every other name below it, * every other
 //	nameserver NAME near|far ADDR [WORD...]
-//	                                   a name server, and how it behaves, see parseBehavior
+//	                                   a name server, and how it behaves, see parseDNSBehavior
 //	nameserver NAME [WORD...]          how it does from now on
 //	resolvconf SERVER... [search DOMAIN...] [options OPTION...]
 //	                                   the near host's resolv.conf
-//	listen ADDR:PORT [MANNER...]       a server of the far host, see parseManner
+//	listen ADDR:PORT [BEHAVIOR...]       a server of the far host, see parseBehavior
 //
 //	[!] race [NAME=VALUE...] ARG...    runs fdrace ARG... as ssh would
 //	[!] race [NAME=VALUE...] [hangup D] exec PROG ARG...
@@ -45,7 +45,7 @@ type verb func(s *story, ts *testscript.TestScript, args []string) error
 //	fails [D]                          it was lost, after D
 //	fd                                 prints the facts of what was passed
 //
-//	syn WORD... [at D]                 the first SYN of that kind left, at D
+//	syn WORD... [at D...]              SYNs of that kind left, the first of them at each D
 //	resyn WORD... at D                 one of them was sent again, at D
 //	nosyn WORD...                      none did
 //	rst WORD...                        a RST of that kind left
@@ -63,36 +63,36 @@ type verb func(s *story, ts *testscript.TestScript, args []string) error
 func Commands() map[string]func(*testscript.TestScript, bool, []string) {
 	cmds := map[string]func(*testscript.TestScript, bool, []string){
 		"race": func(ts *testscript.TestScript, neg bool, args []string) {
-			ts.Check(theStory(ts).race(ts, neg, args))
+			ts.Check(scenarioOf(ts).race(ts, neg, args))
 		},
 	}
 	for name, do := range map[string]verb{
-		"link": (*story).link, "addr": (*story).addr,
+		"link": (*scenario).link, "addr": (*scenario).addr,
 		"drop": rule("drop"), "pass": rule("pass"), "reset": rule("reset"), "strip": rule("strip"),
 		"delay": rule("delay"), "loss": rule("loss"), "icmp": rule("icmp"),
 		"clear": onLink((*Link).Clear),
 		"down":  onLink(func(l *Link) { l.SetDown(true) }),
 		"up":    onLink(func(l *Link) { l.SetDown(false) }),
-		"wall":  (*story).wall, "unwall": (*story).unwall,
-		"dns": (*story).dns, "nameserver": (*story).nameserver, "resolvconf": (*story).resolvconf,
-		"listen": (*story).listen,
-		"wins":   (*story).wins, "fails": (*story).fails, "fd": (*story).fd,
-		"syn": (*story).syn, "resyn": (*story).resyn, "nosyn": (*story).nosyn, "rst": (*story).rst,
-		"syns": (*story).syns, "packets": (*story).packets,
-		"queries": (*story).printQueries, "query": (*story).query, "noquery": (*story).noquery,
-		"accepts": (*story).accepts, "ended": (*story).ended,
+		"wall":  (*scenario).wall, "unwall": (*scenario).unwall,
+		"dns": (*scenario).dns, "nameserver": (*scenario).nameserver, "resolvconf": (*scenario).resolvconf,
+		"listen": (*scenario).listen,
+		"wins":   (*scenario).wins, "fails": (*scenario).fails, "fd": (*scenario).fd,
+		"syn": (*scenario).syn, "resyn": (*scenario).resyn, "nosyn": (*scenario).nosyn, "rst": (*scenario).rst,
+		"syns": (*scenario).syns, "packets": (*scenario).packets,
+		"queries": (*scenario).printQueries, "query": (*scenario).query, "noquery": (*scenario).noquery,
+		"accepts": (*scenario).accepts, "ended": (*scenario).ended,
 	} {
 		cmds[name] = func(ts *testscript.TestScript, neg bool, args []string) {
 			if neg {
 				ts.Fatalf("! %s means nothing", name)
 			}
-			ts.Check(do(theStory(ts), ts, args))
+			ts.Check(do(scenarioOf(ts), ts, args))
 		}
 	}
 	return cmds
 }
 
-func (s *story) link(_ *testscript.TestScript, args []string) (err error) {
+func (s *scenario) link(_ *testscript.TestScript, args []string) (err error) {
 	if len(args) < 2 {
 		return errors.New("usage: link NAME RTT [jitter D] [v4|v6]")
 	}
@@ -129,7 +129,7 @@ func (s *story) link(_ *testscript.TestScript, args []string) (err error) {
 	return nil
 }
 
-func (s *story) addr(_ *testscript.TestScript, args []string) error {
+func (s *scenario) addr(_ *testscript.TestScript, args []string) error {
 	var list []netip.Addr
 	for _, arg := range args {
 		a, err := netip.ParseAddr(arg)
@@ -143,7 +143,7 @@ func (s *story) addr(_ *testscript.TestScript, args []string) error {
 
 // onLink is a verb whose one word is a link.
 func onLink(f func(*Link)) verb {
-	return func(s *story, _ *testscript.TestScript, args []string) error {
+	return func(s *scenario, _ *testscript.TestScript, args []string) error {
 		if len(args) != 1 || s.links[args[0]] == nil {
 			return fmt.Errorf("%q is not the name of a link", args)
 		}
@@ -154,7 +154,7 @@ func onLink(f func(*Link)) verb {
 
 // rule is a verb that adds a rule to a link, which stands behind the action.
 func rule(action string) verb {
-	return func(s *story, _ *testscript.TestScript, args []string) error {
+	return func(s *scenario, _ *testscript.TestScript, args []string) error {
 		if len(args) == 0 || s.links[args[0]] == nil {
 			return fmt.Errorf("usage: %s LINK WORD..., not %q", action, args)
 		}
@@ -167,7 +167,7 @@ func rule(action string) verb {
 	}
 }
 
-func (s *story) host(name string) (*Host, error) {
+func (s *scenario) host(name string) (*Host, error) {
 	switch name {
 	case "near":
 		return s.near, nil
@@ -177,7 +177,7 @@ func (s *story) host(name string) (*Host, error) {
 	return nil, fmt.Errorf("there is a near and a far host, no %q", name)
 }
 
-func (s *story) wall(_ *testscript.TestScript, args []string) error {
+func (s *scenario) wall(_ *testscript.TestScript, args []string) error {
 	if len(args) < 3 {
 		return errors.New("usage: wall near|far input|output NFT... (see lab.Commands)")
 	}
@@ -188,7 +188,7 @@ func (s *story) wall(_ *testscript.TestScript, args []string) error {
 	return h.Wall(args[1], strings.Join(args[2:], " "))
 }
 
-func (s *story) unwall(_ *testscript.TestScript, args []string) error {
+func (s *scenario) unwall(_ *testscript.TestScript, args []string) error {
 	if len(args) != 1 {
 		return errors.New("usage: unwall near|far")
 	}
@@ -199,15 +199,15 @@ func (s *story) unwall(_ *testscript.TestScript, args []string) error {
 	return h.Unwall()
 }
 
-func (s *story) listen(_ *testscript.TestScript, args []string) error {
+func (s *scenario) listen(_ *testscript.TestScript, args []string) error {
 	if len(args) == 0 {
-		return errors.New("usage: listen ADDR:PORT [MANNER...]")
+		return errors.New("usage: listen ADDR:PORT [BEHAVIOR...]")
 	}
 	at, err := netip.ParseAddrPort(args[0])
 	if err != nil {
 		return err
 	}
-	m, err := parseManner(args[1:])
+	m, err := parseBehavior(args[1:])
 	if err != nil {
 		return err
 	}
@@ -225,36 +225,36 @@ func (s *story) listen(_ *testscript.TestScript, args []string) error {
 	return nil
 }
 
-// parseManner reads how a server treats its clients: silent (as without a
+// parseBehavior reads how a server treats its clients: silent (as without a
 // word), banner, lines (some, before the banner), late D (with the banner),
 // client (the banner, but the client first), refuses (as sshd that penalizes the
 // client), echo; and mptcp, which it speaks.
-func parseManner(words []string) (m Manner, err error) {
+func parseBehavior(words []string) (b Behavior, err error) {
 	for ; len(words) > 0 && err == nil; words = words[1:] {
 		switch words[0] {
 		case "silent":
 		case "banner":
-			m.Says = Banner
+			b.Greeting = Banner
 		case "lines":
-			m.Says = "Authorized use only.\r\nNot an SSH- line.\r\n" + Banner
+			b.Greeting = "Authorized use only.\r\nNot an SSH- line.\r\n" + Banner
 		case "late":
 			if len(words) < 2 {
-				return m, errors.New("late: by how much?")
+				return b, errors.New("late: by how much?")
 			}
-			m.Says = Banner
-			m.After, err = time.ParseDuration(words[1])
+			b.Greeting = Banner
+			b.After, err = time.ParseDuration(words[1])
 			words = words[1:]
 		case "refuses":
-			m.Says, m.Closes = "Not allowed at this time\r\n", true
+			b.Greeting, b.Close = "Not allowed at this time\r\n", true
 		case "client":
-			m.Says, m.ClientFirst = Banner, true
+			b.Greeting, b.ClientFirst = Banner, true
 		case "echo":
-			m.Echo = true
+			b.Echo = true
 		case "mptcp":
-			m.MPTCP = true
+			b.MPTCP = true
 		default:
 			err = fmt.Errorf("listen: unknown word %q", words[0])
 		}
 	}
-	return m, err
+	return b, err
 }

@@ -26,12 +26,14 @@ type Wire struct {
 	ended chan struct{}
 
 	mu      sync.Mutex
+	turns   int        // of the loop
+	turned  *sync.Cond // turns has changed, or closed
 	closed  bool
 	links   []*Link
 	added   int
-	flights flights
+	queue   inflightHeap
 	number  uint64
-	guests  []guest
+	pollees []pollee
 	free    []*[mtu]byte
 	random  *rand.Rand
 	mark    time.Duration
@@ -40,8 +42,8 @@ type Wire struct {
 	late    time.Duration   // the worst delivery since the mark
 }
 
-// guest is somebody else who is served by the loop, to be as punctual.
-type guest struct {
+// pollee is somebody else who is served by the loop, to be as punctual.
+type pollee struct {
 	fd   int
 	read func() // takes what there is, under the wire's lock
 }
@@ -69,6 +71,7 @@ func NewWire(seed uint64) (*Wire, error) {
 		random: newRandom(seed),
 		syns:   map[flow]uint32{},
 	}
+	w.turned = sync.NewCond(&w.mu)
 	go w.run()
 	return w, nil
 }
@@ -87,6 +90,7 @@ func (w *Wire) Close() error {
 	w.mu.Lock()
 	w.closed = true
 	w.wakeUp()
+	w.turned.Broadcast()
 	w.mu.Unlock()
 	<-w.ended
 	err := unix.Close(w.wake)
@@ -144,6 +148,15 @@ func (w *Wire) wakeUp() {
 	unix.Write(w.wake, binary.NativeEndian.AppendUint64(nil, 1)) // fails only if it is awake as it is
 }
 
+// awaitTurn waits until the loop polls what it polls from now on. The lock is held, but
+// not meanwhile.
+func (w *Wire) awaitTurn() {
+	w.wakeUp()
+	for now := w.turns; w.turns == now && !w.closed; {
+		w.turned.Wait()
+	}
+}
+
 func (w *Wire) run() {
 	defer close(w.ended)
 	// The default slack lets timers be 50 µs late. It and the priority are the
@@ -175,11 +188,13 @@ func (w *Wire) turn(fds []unix.PollFd) (_ []unix.PollFd, timeout *unix.Timespec,
 	if w.closed {
 		return nil, nil, false
 	}
+	w.turns++
+	w.turned.Broadcast()
 	w.readAll()
 	w.deliver()
 	fds = append(fds, unix.PollFd{Fd: int32(w.wake), Events: unix.POLLIN})
-	for _, guest := range w.guests {
-		fds = append(fds, unix.PollFd{Fd: int32(guest.fd), Events: unix.POLLIN})
+	for _, pollee := range w.pollees {
+		fds = append(fds, unix.PollFd{Fd: int32(pollee.fd), Events: unix.POLLIN})
 	}
 	for _, l := range w.links {
 		if l.gone {
@@ -189,8 +204,8 @@ func (w *Wire) turn(fds []unix.PollFd) (_ []unix.PollFd, timeout *unix.Timespec,
 			unix.PollFd{Fd: int32(l.tun[Out]), Events: unix.POLLIN},
 			unix.PollFd{Fd: int32(l.tun[In]), Events: unix.POLLIN})
 	}
-	if len(w.flights) > 0 {
-		ts := unix.NsecToTimespec(max(0, int64(w.flights[0].due-w.now())))
+	if len(w.queue) > 0 {
+		ts := unix.NsecToTimespec(max(0, int64(w.queue[0].due-w.now())))
 		timeout = &ts
 	}
 	return fds, timeout, true
@@ -203,10 +218,10 @@ func (w *Wire) catchUp() {
 	w.wakeUp()
 }
 
-// readAll takes in what waits at the links and the guests.
+// readAll takes in what waits at the links and the pollees.
 func (w *Wire) readAll() {
-	for _, guest := range w.guests {
-		guest.read()
+	for _, pollee := range w.pollees {
+		pollee.read()
 	}
 	for _, l := range w.links {
 		w.read(l, In, l.tun[Out])
@@ -226,7 +241,7 @@ func (w *Wire) read(l *Link, dir Direction, tun int) {
 			l.gone = l.gone || errors.Is(err, unix.EBADFD) // deleted with ip(8)
 			return
 		}
-		w.enter(l, dir, buf, n)
+		w.handle(l, dir, buf, n)
 	}
 }
 
@@ -240,15 +255,15 @@ func (w *Wire) buffer() *[mtu]byte {
 	return buf
 }
 
-// enter decides what becomes of a packet.
-func (w *Wire) enter(l *Link, dir Direction, buf *[mtu]byte, n int) {
+// handle decides what becomes of a packet.
+func (w *Wire) handle(l *Link, dir Direction, buf *[mtu]byte, n int) {
 	now := w.now()
 	p, ok := parse(buf[:n])
 	if !ok {
 		w.free = append(w.free, buf)
 		return
 	}
-	p.At, p.Link, p.Dir, p.Fate = now-w.mark, l.Name, dir, Flying
+	p.At, p.Link, p.Dir, p.Verdict = now-w.mark, l.Name, dir, InFlight
 	if Syn.has(&p) {
 		f := flow{p.Src, p.Dst}
 		seq, seen := w.syns[f]
@@ -261,17 +276,17 @@ func (w *Wire) enter(l *Link, dir Direction, buf *[mtu]byte, n int) {
 		delay += time.Duration(w.random.Int64N(int64(l.jitter)))
 	}
 	if l.down {
-		p.Fate = Lost
+		p.Verdict = Lost
 	} else {
 		switch rule.Do {
 		case Drop:
-			p.Fate = Dropped
+			p.Verdict = Dropped
 		case Delay:
 			delay += rule.Extra
 		case Strip:
 			stripMPTCP(buf[:n], &p)
 		case Reset, Refuse:
-			p.Fate = w.answer(l, &p, buf[:n], rule, now)
+			p.Verdict = w.answer(l, &p, buf[:n], rule, now)
 		}
 	}
 	var record *Packet
@@ -280,11 +295,11 @@ func (w *Wire) enter(l *Link, dir Direction, buf *[mtu]byte, n int) {
 		*record = p
 		w.records = append(w.records, record)
 	}
-	if p.Fate != Flying {
+	if p.Verdict != InFlight {
 		w.free = append(w.free, buf)
 		return
 	}
-	w.fly(flight{due: now + delay, link: l, dir: dir, buf: buf, n: n, record: record})
+	w.enqueue(inflight{due: now + delay, link: l, dir: dir, buf: buf, n: n, record: record})
 }
 
 // ruleFor is the first of the link's rules that takes the packet, or Pass.
@@ -301,7 +316,7 @@ func (w *Wire) ruleFor(l *Link, p *Packet) Rule {
 
 // answer sends what a rule answers to packet b, back to where that came from. A
 // packet that nobody would answer so is merely dropped.
-func (w *Wire) answer(l *Link, p *Packet, b []byte, rule Rule, now time.Duration) Fate {
+func (w *Wire) answer(l *Link, p *Packet, b []byte, rule Rule, now time.Duration) Verdict {
 	buf := w.buffer()
 	var n int
 	if rule.Do == Reset {
@@ -317,46 +332,46 @@ func (w *Wire) answer(l *Link, p *Packet, b []byte, rule Rule, now time.Duration
 	if p.Dir == Out {
 		back = In
 	}
-	w.fly(flight{due: now + 2*l.delay, link: l, dir: back, buf: buf, n: n})
+	w.enqueue(inflight{due: now + 2*l.delay, link: l, dir: back, buf: buf, n: n})
 	return Answered
 }
 
-func (w *Wire) fly(f flight) {
+func (w *Wire) enqueue(f inflight) {
 	w.number++
 	f.number, f.cut = w.number, f.link.cut
-	w.flights.push(f)
+	w.queue.push(f)
 }
 
 // after has f called in time, under the wire's lock.
 func (w *Wire) after(d time.Duration, f func()) {
 	w.number++
-	w.flights.push(flight{due: w.now() + d, number: w.number, call: f})
+	w.queue.push(inflight{due: w.now() + d, number: w.number, call: f})
 }
 
 // deliver hands over what is due.
 func (w *Wire) deliver() {
-	for len(w.flights) > 0 {
+	for len(w.queue) > 0 {
 		now := w.now()
-		if w.flights[0].due > now {
+		if w.queue[0].due > now {
 			return
 		}
-		f := w.flights.pop()
+		f := w.queue.pop()
 		if f.call != nil {
 			f.call()
 			continue
 		}
-		fate := Lost
+		verdict := Lost
 		if f.cut == f.link.cut {
 			w.late = max(w.late, now-max(f.due, w.mark))
 			if _, err := unix.Write(f.link.tun[f.dir], f.buf[:f.n]); err == nil {
-				fate = Delivered
+				verdict = Delivered
 				t := &f.link.traffic[f.dir]
 				t.Packets++
 				t.Bytes += f.n
 			}
 		}
 		if f.record != nil {
-			f.record.Fate = fate
+			f.record.Verdict = verdict
 		}
 		w.free = append(w.free, f.buf)
 	}

@@ -100,7 +100,7 @@ func TestWireIsAccurate(t *testing.T) {
 		if p.Proto != unix.IPPROTO_TCP {
 			continue
 		}
-		if p.Fate != Delivered {
+		if p.Verdict != Delivered {
 			t.Errorf("%v", p)
 		}
 		if p.Dir == Out {
@@ -175,17 +175,17 @@ func TestRulesInMidFlight(t *testing.T) {
 	if took, _ := connect(near, to); took < 1000*ms { // the SYN comes again after a second
 		t.Errorf("down at first: %v", took)
 	}
-	var fates []Fate
+	var verdicts []Verdict
 	for _, p := range w.Packets() {
 		if Syn.has(&p) {
-			fates = append(fates, p.Fate)
-			if p.Again != (len(fates) == 2) {
+			verdicts = append(verdicts, p.Verdict)
+			if p.Again != (len(verdicts) == 2) {
 				t.Errorf("%v", p)
 			}
 		}
 	}
-	if !slices.Equal(fates, []Fate{Lost, Delivered}) {
-		t.Errorf("the SYNs were %v", fates)
+	if !slices.Equal(verdicts, []Verdict{Lost, Delivered}) {
+		t.Errorf("the SYNs were %v", verdicts)
 	}
 }
 
@@ -203,24 +203,24 @@ func offline(t *testing.T, seed uint64) (*Wire, *Link) {
 func (w *Wire) feed(l *Link, b []byte) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.enter(l, Out, (*[mtu]byte)(append(b, make([]byte, mtu)...)), len(b))
+	w.handle(l, Out, (*[mtu]byte)(append(b, make([]byte, mtu)...)), len(b))
 }
 
 func TestLossIsAsSeeded(t *testing.T) {
 	noLeak(t)
-	draw := func(seed uint64) (fates []Fate, lost int) {
+	draw := func(seed uint64) (verdicts []Verdict, lost int) {
 		w, l := offline(t, seed)
 		l.Rule(mustRule(t, "loss 30% syn"))
 		for range 1000 {
 			w.feed(l, fromHex(t, captured[0].hex))
 		}
 		for _, p := range w.Packets() {
-			fates = append(fates, p.Fate)
-			if p.Fate == Dropped {
+			verdicts = append(verdicts, p.Verdict)
+			if p.Verdict == Dropped {
 				lost++
 			}
 		}
-		return fates, lost
+		return verdicts, lost
 	}
 	one, lost := draw(1)
 	if lost < 250 || lost > 350 {
@@ -267,7 +267,7 @@ func TestNothingIsLostButByRule(t *testing.T) {
 	l := link(t, w, &Link{Name: "wifi", Near: near, Far: far})
 	l.SetDelay(2*time.Millisecond, time.Millisecond)
 	l.Rule(mustRule(t, "loss 1% later"))
-	server, err := Serve(far, netip.MustParseAddrPort("10.0.1.2:22"), Manner{Echo: true})
+	server, err := Serve(far, netip.MustParseAddrPort("10.0.1.2:22"), Behavior{Echo: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -304,7 +304,7 @@ func TestMPTCPOnTheWire(t *testing.T) {
 	}
 	near, far, w := network(t)
 	l := link(t, w, &Link{Name: "wifi", Near: near, Far: far})
-	server, err := Serve(far, netip.MustParseAddrPort("[2001:db8:1::2]:22"), Manner{Says: Banner, MPTCP: true})
+	server, err := Serve(far, netip.MustParseAddrPort("[2001:db8:1::2]:22"), Behavior{Greeting: Banner, MPTCP: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -357,7 +357,7 @@ func dial(t testing.TB, h *Host, to string, mptcp bool) (c *net.TCPConn) {
 func BenchmarkBulk(b *testing.B) {
 	near, far, w := network(b)
 	link(b, w, &Link{Name: "wifi", Near: near, Far: far})
-	server, err := Serve(far, netip.MustParseAddrPort("10.0.1.2:22"), Manner{})
+	server, err := Serve(far, netip.MustParseAddrPort("10.0.1.2:22"), Behavior{})
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -14,13 +14,6 @@ import (
 // Link is the linker's option for the entry.
 const Link = "-E _fdrace_linux"
 
-// Environment variables. FDRACE_LOG=FILE asks for a log, which only the runtime can
-// write. FDRACE_PRESTART=0 turns the race in this package off.
-const (
-	logEnv      = "FDRACE_LOG="
-	prestartEnv = "FDRACE_PRESTART="
-)
-
 const stdout = 1
 
 // Environment variables of resolv.conf(5).
@@ -48,6 +41,7 @@ func State() string {
 //go:nocheckptr
 func begin(sp unsafe.Pointer) {
 	begun = true
+	logs := false
 	argc := *(*uintptr)(sp)
 	for i := argc + 1; ; i++ {
 		p := stackWord(sp, i)
@@ -55,22 +49,21 @@ func begin(sp unsafe.Pointer) {
 			break
 		}
 		v := text(p)
-		if value, ok := variable(v, prestartEnv); ok && value == "0" {
-			disabled = true
-			return
+		disabled = disabled || variable(v, "FDRACE_PRESTART=") == "0"
+		logs = logs || variable(v, "FDRACE_LOG=") != "" // only the runtime can write one
+		if localDomain == "" {
+			localDomain = variable(v, "LOCALDOMAIN=")
 		}
-		if value, ok := variable(v, logEnv); ok && value != "" {
-			return
+		if resOptions == "" {
+			resOptions = variable(v, "RES_OPTIONS=")
 		}
-		if value, ok := variable(v, "LOCALDOMAIN="); ok && localDomain == "" {
-			localDomain = value
-		}
-		if value, ok := variable(v, "RES_OPTIONS="); ok && resOptions == "" {
-			resOptions = value
+		if value := variable(v, "GOMAXPROCS="); len(value) > 2 {
+			// The runtime allocates 25 KB for each. Two digits are enough.
+			*(*byte)(unsafe.Add(unsafe.Pointer(unsafe.StringData(value)), 2)) = 0
 		}
 	}
 	n := int(argc) - 1
-	if n < 1 || n > len(mem.argv) {
+	if n < 1 || n > len(mem.argv) || disabled || logs {
 		return
 	}
 	for i := range mem.argv {
@@ -79,20 +72,35 @@ func begin(sp unsafe.Pointer) {
 		}
 	}
 	if mem.cmdline.parse(firstArgs(mem.argv[:], n)) && isReady() {
+		resetSIGTERM()
 		race(&mem.cmdline)
 	}
 }
 
-// isReady reports whether stdout is what fdpass.Socket looks for, and stdin and stderr
-// are open. If they are not, the next sockets would take their place: the runtime opens
-// /dev/null there.
+// resetSIGTERM makes SIGTERM end the process although the parent ignores it, as the
+// runtime does. SIGINT and SIGHUP stay ignored there, too. ssh ignores SIGPIPE for its
+// helper, and a SIGPIPE that somebody sends has no effect on the runtime, either.
+func resetSIGTERM() {
+	var action [4]uintptr // the kernel's struct sigaction: SIG_DFL
+	syscall.RawSyscall6(unix.SYS_RT_SIGACTION, uintptr(unix.SIGTERM), uintptr(unsafe.Pointer(&action)), 0, unsafe.Sizeof(action[0]), 0, 0)
+}
+
+// isReady reports whether stdout is what fdpass.FindSocket looks for, nothing has come
+// over it, and stdin and stderr are open. If they are not, the next sockets would take
+// their place: the runtime opens /dev/null there. OpenSSH sends nothing, but libssh does
+// and takes no descriptor: the runtime says so.
 func isReady() bool {
 	for fd := range uintptr(3) {
 		if _, _, e := syscall.RawSyscall(unix.SYS_FCNTL, fd, unix.F_GETFD, 0); e != 0 {
 			return false
 		}
 	}
-	return rawsys.Option(stdout, unix.SO_DOMAIN) == unix.AF_UNIX && rawsys.Option(stdout, unix.SO_TYPE) == unix.SOCK_STREAM
+	if rawsys.Option(stdout, unix.SO_DOMAIN) != unix.AF_UNIX || rawsys.Option(stdout, unix.SO_TYPE) != unix.SOCK_STREAM {
+		return false
+	}
+	var b byte
+	_, _, e := syscall.RawSyscall6(unix.SYS_RECVFROM, stdout, uintptr(unsafe.Pointer(&b)), 1, unix.MSG_PEEK|unix.MSG_DONTWAIT, 0, 0)
+	return e == unix.EAGAIN
 }
 
 // stackWord returns argument i of the command line or, after the nil pointer, of the
@@ -114,13 +122,13 @@ func text(s *byte) string {
 	return unsafe.String(s, n)
 }
 
-// variable returns the value in v, "NAME=value", if v begins with name, "NAME=". If it
-// were inlined, the compiler would leave bounds checks.
+// variable returns the value in v, "NAME=value", if v begins with name, "NAME=", or else
+// nothing. If it were inlined, the compiler would leave bounds checks.
 //
 //go:noinline
-func variable(v, name string) (value string, ok bool) {
+func variable(v, name string) (value string) {
 	if len(v) < len(name) || v[:len(name)] != name {
-		return "", false
+		return ""
 	}
-	return v[len(name):], true
+	return v[len(name):]
 }

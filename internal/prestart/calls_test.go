@@ -83,7 +83,7 @@ func disassemble(t *testing.T, path, arch string) string {
 }
 
 // withRuntime are the files of package prestart that the runtime calls, not begin.
-var withRuntime = []string{"parse.go", "taken_linux.go", "try_linux.go"}
+var withRuntime = []string{"prestart.go", "handoff_linux.go", "try_linux.go"}
 
 // TestBounds: the compiler is sure of all indices. A bounds check that failed would
 // have no runtime to report it; and what is read here others have written.

@@ -2,7 +2,7 @@
 // starts, which takes longer than a connection over loopback. If a connection succeeds,
 // it is passed to ssh and the process ends. What is not a common command line, fails,
 // or takes longer than [patience], is left to the runtime, with all sockets and
-// lookups: see [Taken].
+// lookups: see [Handoff].
 //
 // The linker makes _fdrace_linux the program's entry point (see [Link]). It calls
 // begin, which is compiled Go code without a runtime. That works under these
@@ -18,8 +18,9 @@
 //     or can fail a bounds check (TestBounds). Packages stub and rawsys, which are
 //     called, obey the same rules.
 //   - No package is initialized yet: variables have only what the linker can put there.
-//   - Nothing that is set here disturbs the runtime. It sets FS again itself, and no
-//     memory of it is touched. Signals keep the actions that the parent has left.
+//   - Nothing that is set here disturbs the runtime. It sets FS and the actions of
+//     signals itself, and its memory is not touched. A huge GOMAXPROCS in the
+//     environment is made a small one.
 //   - With cgo, the dynamic linker has to run first. The entry then does nothing.
 //   - The race detector and the sanitizers call their own runtimes. The entry is not in
 //     such builds, nor in those with the tag noprestart.
@@ -31,6 +32,8 @@ package prestart
 import (
 	"net/netip"
 	"time"
+
+	"fdrace/internal/stub"
 )
 
 // A Conn is a connection that was begun before the runtime started.
@@ -38,4 +41,11 @@ type Conn struct {
 	Peer netip.AddrPort
 	FD   int
 	At   time.Duration // when, since the race began
+}
+
+func toNetip(a *stub.Addr) netip.Addr {
+	if a.Is4 {
+		return netip.AddrFrom4([4]byte(a.IP[:4]))
+	}
+	return netip.AddrFrom16(a.IP)
 }

@@ -11,8 +11,8 @@ import (
 // Link is empty: there is nothing to tell the linker.
 const Link = ""
 
-// Taken returns nothing: here the program begins with the runtime.
-func Taken() (conns []Conn, lookups map[string]*stub.Exchange, age time.Duration) {
+// Handoff returns nothing: here the program begins with the runtime.
+func Handoff() (conns []Conn, lookups map[string]*stub.Exchange, age time.Duration) {
 	return nil, nil, 0
 }
 

@@ -12,8 +12,8 @@ import (
 
 // Try races as begin does, in a program whose runtime is up: for the tests of package
 // engine. Their stdout must not be a socket, so that no connection can be passed. Try
-// returns the address to which each target has begun a connection. Taken returns what
-// is left.
+// returns the address to which each target has begun a connection. Handoff returns the
+// rest.
 func Try(args []string) (begun map[string]netip.Addr) {
 	mem.lanes, mem.polls, mem.cmdline, mem.began = [maxTargets]lane{}, pollList{}, commandLine{}, unix.Timespec{}
 	names.config, names.health, names.inboxLen, names.policyRead = stub.Config{}, stub.Health{}, 0, false

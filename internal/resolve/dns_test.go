@@ -14,9 +14,9 @@ import (
 	"golang.org/x/net/dns/dnsmessage"
 )
 
-// nameServer is where the package's resolver asks in tests; nowhere if nil. It
-// is not changed with every test: Go's resolver goes on for a while in the
-// background when it is canceled.
+// nameServer is the address that the package's resolver asks in tests. If it is nil,
+// dialing fails. It is atomic because Go's resolver goes on in the background for a
+// while after it is canceled.
 var nameServer atomic.Pointer[net.UDPAddr]
 
 func init() {
@@ -29,8 +29,8 @@ func init() {
 	}
 }
 
-// serveDNS is a name server on loopback that has these records, and answers for
-// every other name that there is none.
+// serveDNS starts a name server on loopback with these records. It answers NXDOMAIN
+// for every other name.
 func serveDNS(t *testing.T, records map[string][]dnsmessage.ResourceBody) {
 	t.Helper()
 	conn, err := net.ListenPacket("udp", "127.0.0.1:0")

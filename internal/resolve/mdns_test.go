@@ -84,7 +84,7 @@ func TestMDNS(t *testing.T) {
 		{"avahi: no address", none, avahi("+ 2 1 box.local box"), linksSilent, "ip6", "avahi: malformed reply"},
 		{"avahi: long", none, avahi("-1 " + strings.Repeat("x", 60_000)), linksSilent, "ip6", "avahi: " + strings.Repeat("x", term.MaxForeign-3) + "...; multicast DNS"},
 		{"all fail", off, avahi("-15 Timeout reached"), linksSilent, "ip4",
-			`lookup box.local: systemd-resolved: Multicast DNS is off (error NoNameServers; "resolvectl mdns" shows and sets it); avahi: Timeout reached; ` +
+			`lookup box.local: systemd-resolved: mDNS is off (error NoNameServers; "resolvectl mdns" shows and sets it); avahi: Timeout reached; ` +
 				`multicast DNS: no answer on eth0; DNS: no test asks a real name server`},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -13,8 +13,8 @@ import (
 
 var testMAC = net.HardwareAddr{0, 0, 7, 0xcf, 0x10, 0x0a}
 
-// neighborMessage is what the kernel sends of one neighbor: index is beyond
-// those that interfaces have.
+// neighborMessage returns what the kernel sends about one neighbor, on an interface
+// with an index that does not exist.
 func neighborMessage(state uint16, addr netip.Addr, mac []byte) []byte {
 	e := binary.NativeEndian
 	attr := func(b []byte, kind uint16, value []byte) []byte {

@@ -26,7 +26,7 @@ func askResolved(ctx context.Context, network, host string) ([]netip.Addr, error
 	err := callVarlink(ctx, resolvedSocket, "io.systemd.Resolve.ResolveHostname",
 		map[string]any{"name": host, "family": resolvedFamily[network]}, &r)
 	if errors.Is(err, varlinkError("io.systemd.Resolve.NoNameServers")) {
-		return nil, fmt.Errorf(`Multicast DNS is off (%w; "resolvectl mdns" shows and sets it)`, err)
+		return nil, fmt.Errorf(`mDNS is off (%w; "resolvectl mdns" shows and sets it)`, err)
 	}
 	if err != nil {
 		return nil, err

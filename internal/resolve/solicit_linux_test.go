@@ -168,14 +168,12 @@ func TestSolicitNeighbor(t *testing.T) {
 	}
 
 	// If one family does not answer, the other is enough.
-	shortTimes(t)
-	if got := solicit(ctx, "ip", testMAC); got != v4+" "+v6+" fe80::77%e1" && got != v4+" fe80::77%e1" {
-		t.Error(got)
-	}
 	forget()
 	if err := far.ip("address flush dev f0 scope link"); err != nil {
 		t.Fatal(err)
 	}
+	shortTimes(t)
+	solicitDefaults.arpTimeout = time.Second
 	if got := solicit(ctx, "ip", testMAC); got != v4 {
 		t.Errorf("a host without IPv6: %s", got)
 	}

@@ -14,7 +14,7 @@ type server struct {
 	verdict Verdict // 0 before it is asked, NoAnswer before it answers
 	sends   int
 	first   time.Duration // when it was asked first
-	since   time.Duration // when it was asked first, or what came last: a truncated answer, or the failure of TCP
+	since   time.Duration // when it was asked first, or when a truncated answer came, or when TCP failed
 	tcp     bool          // the answer comes by TCP
 	toSend  bool          // by TCP
 	partial bool          // the caller has a truncated answer with records
@@ -45,7 +45,7 @@ func (s *server) state() state {
 // without a message: never, or later than now.
 func (l *Lookup) decide(i int, now time.Duration) (due time.Duration) {
 	q := l.question(i)
-	if q.told == last {
+	if q.reported == final {
 		return never
 	}
 	if q.off {
@@ -92,12 +92,12 @@ func (l *Lookup) decide(i int, now time.Duration) (due time.Duration) {
 	addrsUntil, noneUntil = min(addrsUntil, q.end), min(noneUntil, q.end)
 	switch {
 	case best >= 0 && q.server(best).verdict == Positive:
-		if addrsUntil > now && q.told == nothing {
+		if addrsUntil > now && q.reported == unreported {
 			return addrsUntil
 		}
 		return l.use(q, best, noneUntil, now)
 	case partial >= 0:
-		if at := min(since+tcpPatience, q.end); waiting > 0 && at > now && q.told == nothing {
+		if at := min(since+tcpPatience, q.end); waiting > 0 && at > now && q.reported == unreported {
 			return at
 		}
 		until := time.Duration(0)
@@ -132,7 +132,7 @@ func (l *Lookup) decide(i int, now time.Duration) (due time.Duration) {
 // use makes server j's records the answer to q. Until then a better answer may
 // come, from a server before j or, if j's is truncated, from any.
 func (l *Lookup) use(q *question, j int, until, now time.Duration) (due time.Duration) {
-	if q.told == nothing { // else a server that has answered other questions since would count as slow again
+	if q.reported == unreported { // else a server that has answered other questions since would count as slow again
 		l.health.markSlow(q, j)
 	}
 	q.state, q.from = positive, j
@@ -204,7 +204,7 @@ func (l *Lookup) advance(now time.Duration) {
 	}
 }
 
-// retry asks once more if servers have said SERVFAIL, which may be temporary. It
+// retry asks once more if servers have answered SERVFAIL, which may be temporary. It
 // reports whether it does.
 func (l *Lookup) retry(now time.Duration) bool {
 	if l.again || l.conf.Attempts < 2 {

@@ -51,7 +51,7 @@ type client struct {
 	asked       map[[2]int]time.Duration // by question and server: when first, for this name
 	step        int
 	answered    bool // by a whole message with records
-	told        [2]told
+	reported    [2]reported
 	finals      int
 }
 
@@ -245,12 +245,12 @@ func (n *network) deliver() {
 // result logs r, and checks what Result promises.
 func (n *network) result(c *client, r Result) {
 	what := fmt.Sprintf("%s %s", typeNames[c.l.questions[r.Question].kind], c.name)
-	if c.told[r.Question] == last {
+	if c.reported[r.Question] == final {
 		n.t.Errorf("%v: another result for %s after the last one", n.now, what)
 	}
-	c.told[r.Question] = provisional
+	c.reported[r.Question] = provisional
 	if !r.More {
-		c.told[r.Question] = last
+		c.reported[r.Question] = final
 		c.finals++
 	}
 	verb := "found"

@@ -1,23 +1,23 @@
 package stub
 
-// An Exchange is a Lookup with what its caller keeps for it. One that has begun it can
-// leave it to another, which calls Repeat.
+// An Exchange is a Lookup with its sockets and messages. It can change hands: the one who
+// goes on calls Repeat first.
 type Exchange struct {
 	Lookup
-	Config *Config // the Lookup's
-	Health *Health
+	Config *Config // that of the Lookup
+	Health *Health // that of the Lookup
 
-	// FDs are UDP sockets by question and server, each connected to the server. 0 is
-	// none.
+	// FDs are UDP sockets by question and server, each connected to the server; 0 if
+	// there is none. Who has the Exchange closes them.
 	FDs [2][MaxServers]int
 
-	// Messages are those that Answer said to keep.
+	// Messages are those that must be kept according to Answer.
 	Messages [2][MaxServers][]byte
 }
 
-// Repeat makes Result return again what it has returned.
+// Repeat makes Result return all its results again.
 func (l *Lookup) Repeat() {
 	for i := range l.questions {
-		l.questions[i].told = nothing
+		l.questions[i].reported = unreported
 	}
 }

@@ -57,7 +57,7 @@ type Lookup struct {
 	questions [2]question
 	n         int
 	ids       uint64
-	again     bool // servers that said SERVFAIL for this name were asked again
+	again     bool // servers that answered SERVFAIL for this name were asked again
 	confused  bool // a server's message answered no question
 	found     bool // this name has records: it is the answer
 	over      bool // no name has
@@ -74,29 +74,29 @@ type question struct {
 	end     time.Duration // no answer is waited for any longer
 	servers [MaxServers]server
 
-	state    state
-	from     int  // the server whose records count, if state is positive
-	settled  bool // no other answer is waited for
-	told     told
-	toldFrom int // the server whose records Result returned
+	state        state
+	from         int  // the server whose records count, if state is positive
+	settled      bool // no other answer is waited for
+	reported     reported
+	reportedFrom int // the server whose records Result returned
 }
 
 // question returns question i.
 func (l *Lookup) question(i int) *question { return &l.questions[i&1] }
 
-// server returns what is known of server j. Like every index here its own is safe
-// without a check, which could fail before the Go runtime has started.
+// server returns the state of server j. Like all indices here its own needs no bounds
+// check, which could fail before the Go runtime has started.
 func (q *question) server(j int) *server { return &q.servers[at(j)] }
 
 func at(server int) uint { return min(uint(server), MaxServers-1) }
 
-// told is what Result has returned for a question.
-type told byte
+// reported is what Result has returned for a question.
+type reported byte
 
 const (
-	nothing     told = iota
-	provisional      // records, with More
-	last             // the Result without More
+	unreported  reported = iota
+	provisional          // records, with More
+	final                // the Result without More
 )
 
 // Init prepares a lookup of name's records of type first and, unless it is 0, of
@@ -179,7 +179,7 @@ func (l *Lookup) nextName(now time.Duration) {
 	}
 }
 
-// begin forgets what servers have said to q.
+// begin forgets the servers' answers to q.
 func (q *question) begin(now time.Duration) {
 	q.start, q.servers, q.state, q.settled = now, [MaxServers]server{}, pending, false
 }
@@ -319,7 +319,7 @@ func (l *Lookup) Answer(from int, m []byte, tcp bool, now time.Duration) (questi
 	for i := range l.n {
 		q := l.question(i)
 		s := q.server(from)
-		if s.verdict != NoAnswer || s.tcp && !tcp || q.told == last {
+		if s.verdict != NoAnswer || s.tcp && !tcp || q.reported == final {
 			continue
 		}
 		waiting = true
@@ -340,8 +340,8 @@ func (l *Lookup) Answer(from int, m []byte, tcp bool, now time.Duration) (questi
 		}
 		if v == Positive && s.partial {
 			s.partial = false
-			if q.toldFrom == from {
-				q.toldFrom = -1 // this is more than was told
+			if q.reportedFrom == from {
+				q.reportedFrom = -1 // this is more than was reported
 			}
 		}
 		s.verdict = v
@@ -361,7 +361,7 @@ func (l *Lookup) isLocalRefusal(from int) bool {
 
 // Fail tells l that a question could not be sent, or that a connection failed.
 // why is PortClosed, Unreachable, Malformed or TCPFailed. The last two are of a
-// connection: of one for a name before this one they say nothing.
+// connection, and mean nothing if it was for the name before.
 func (l *Lookup) Fail(question, from int, why Verdict, now time.Duration) {
 	if question < 0 || question >= l.n || from < 0 || from >= MaxServers {
 		return

@@ -64,7 +64,7 @@ func (r *records) next() bool {
 // those of the type asked for whose owner is the name asked for, or the name to
 // which CNAME records lead from there. Records of other owners do not count.
 type Answer struct {
-	// What Next found.
+	// The record that Next has found.
 	Addr Addr    // of an A or AAAA record
 	SRV  Service // of an SRV record
 
@@ -229,7 +229,7 @@ func sameName(m []byte, a, b int) bool {
 // AppendName appends the name at offset at of the message m to b, with dots
 // between its labels and none at the end: nothing for the root. b must have room
 // for it; 254 bytes are enough. AppendName reports false if there is no valid
-// name, if a label has a dot in it, and if there is no stackgrow.
+// name, if a label has a dot in it, or if b is too short.
 func AppendName(b, m []byte, at int) ([]byte, bool) {
 	for length := 0; ; {
 		text, rest, ok := label(m, at)

@@ -4,7 +4,7 @@ package stub
 // would choose for it.
 type Dest struct {
 	Addr, Source Addr
-	HasSource    bool // false: there is no route
+	HasSource    bool // there is a route
 
 	scope, label, precedence int
 	sourceScope, sourceLabel int

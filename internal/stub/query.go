@@ -113,7 +113,7 @@ const (
 
 	// These do not come from a message.
 	NoAnswer    // nothing has arrived yet
-	PortClosed  // ICMP says that nobody listens there
+	PortClosed  // an ICMP error reports that nobody listens there
 	Unreachable // this machine has no route to the server
 	TCPFailed   // TCP failed: use-vc, or after a truncated answer
 )

@@ -6,7 +6,7 @@ import "time"
 type Result struct {
 	Question int
 	Server   int  // the records are in its message, which Answer kept; -1 if there are no others
-	Replaces bool // what earlier Results of this question said does not count any more
+	Replaces bool // earlier Results of this question are void
 	More     bool // a preferred server may still answer
 }
 
@@ -20,23 +20,23 @@ func (l *Lookup) Result(now time.Duration) (r Result, ok bool) {
 	}
 	for i := range l.n {
 		q := l.question(i)
-		if q.told == last || q.state == pending && !l.over {
+		if q.reported == final || q.state == pending && !l.over {
 			continue
 		}
 		r := Result{Question: i, Server: -1}
 		if q.state == positive && !l.over {
-			if q.told == nothing || q.from != q.toldFrom {
-				r.Server, r.Replaces = q.from, q.told == provisional
+			if q.reported == unreported || q.from != q.reportedFrom {
+				r.Server, r.Replaces = q.from, q.reported == provisional
 			} else if !q.settled {
 				continue
 			}
-			r.More, q.toldFrom = !q.settled, q.from
+			r.More, q.reportedFrom = !q.settled, q.from
 		} else {
-			r.Replaces = q.told == provisional
+			r.Replaces = q.reported == provisional
 		}
-		q.told = last
+		q.reported = final
 		if r.More {
-			q.told = provisional
+			q.reported = provisional
 		}
 		return r, true
 	}

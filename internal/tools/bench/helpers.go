@@ -14,7 +14,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	"fdrace/internal/prestart"
+	"fdrace/internal/lab"
 	"fdrace/mptcp"
 
 	"golang.org/x/sys/unix"
@@ -53,19 +53,23 @@ func helpers(dir string, s *server, on *stage, others []string) (rows []row, mis
 		add("static C, connect and pass", c, s.host, s.port)
 	}
 	bare := filepath.Join(dir, "bare")
-	if err := buildGo(bare, "fdrace/internal/tools/bench/bare", ""); err != nil {
+	if err := buildGo(bare, "fdrace/internal/tools/bench/bare"); err != nil {
 		return nil, nil, err
 	}
 	add("Go, connect and pass", bare, s.host, s.port)
 	beside := &helper{"Go, connect and pass", []string{bare, s.host, s.port}}
 
+	linked, err := lab.Build(filepath.Join(dir, "linked"))
+	if err != nil {
+		return nil, nil, err
+	}
 	fdrace := filepath.Join(dir, "fdrace")
-	if err := buildGo(fdrace, "fdrace/cmd/fdrace", prestart.Link); err != nil {
+	if err := install(linked, fdrace); err != nil {
 		return nil, nil, err
 	}
 	add("fdrace, literal", fdrace, s.host, s.port)
 	noflags := filepath.Join(dir, "noflags")
-	if err := buildGo(noflags, "fdrace/internal/tools/bench/noflags", ""); err != nil {
+	if err := buildGo(noflags, "fdrace/internal/tools/bench/noflags"); err != nil {
 		return nil, nil, err
 	}
 	for i, other := range others {
@@ -142,11 +146,11 @@ func buildC(dir string) (path string, err error) {
 	return path, command(exec.Command(cc, "-O2", "-static", "-o", path, path+".c"))
 }
 
-// buildGo builds as the Makefile does, and writes the file anew as install does:
-// what the linker leaves in the page cache may be slower to run.
-func buildGo(path, pkg, link string) error {
+// buildGo builds with the options of .ci/build, and installs the file: what the linker
+// leaves in the page cache may be slower to run.
+func buildGo(path, pkg string) error {
 	linked := path + ".linked"
-	c := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w "+link, "-o", linked, pkg)
+	c := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w", "-o", linked, pkg)
 	c.Env = append(os.Environ(), "CGO_ENABLED=0", "GOEXPERIMENT="+experiment())
 	if err := command(c); err != nil {
 		return err
@@ -154,7 +158,7 @@ func buildGo(path, pkg, link string) error {
 	return install(linked, path)
 }
 
-// experiment is the Makefile's.
+// experiment is that of .ci/build.
 func experiment() string {
 	c := exec.Command("go", "env", "GOEXPERIMENT")
 	c.Env = append(os.Environ(), "GOEXPERIMENT=nogreenteagc")

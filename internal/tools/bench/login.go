@@ -70,17 +70,7 @@ func startSessions(s *stage, dir string) (*sessions, error) {
 	if _, err := lab.StartSSHD(s.host, dir, false, in.at); err != nil {
 		return nil, err
 	}
-	config := fmt.Sprintf(`Host box
-HostName %s
-Port %d
-IdentityFile %[3]s/id
-IdentitiesOnly yes
-IdentityAgent none
-UserKnownHostsFile %[3]s/known_hosts
-GlobalKnownHostsFile /dev/null
-StrictHostKeyChecking yes
-BatchMode yes
-`, in.at.Addr(), in.at.Port(), dir)
+	config := fmt.Sprintf("Host box\nHostName %s\nPort %d\n", in.at.Addr(), in.at.Port()) + lab.ClientConfig(dir)
 	return in, os.WriteFile(in.path("config"), []byte(config), 0o600)
 }
 

@@ -28,12 +28,9 @@ const patience = 10 * time.Second
 // badNetwork is a laptop and the hosts it wants, on a wire whose round trip is
 // 20 ms.
 type badNetwork struct {
-	near, far *lab.Host
-	wire      *lab.Wire
-	link      *lab.Link
-	dns       *lab.DNS
-	server    *lab.Server
-	cases     []badCase
+	*lab.Network
+	dns   *lab.DNS
+	cases []badCase
 }
 
 // A badCase is a column of the table: where a helper goes there. One that takes
@@ -58,39 +55,32 @@ const (
 )
 
 func newBadNetwork() (n *badNetwork, err error) {
-	n = &badNetwork{}
+	net, err := lab.NewNetwork(1)
+	if err != nil {
+		return nil, err
+	}
+	n = &badNetwork{Network: net}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, n.close())
+			err = errors.Join(err, n.Close())
 		}
 	}()
-	if n.near, err = lab.NewHost("near"); err != nil {
+	link, err := n.Link(lab.Link{Name: "wifi", RTT: 20 * time.Millisecond})
+	if err != nil {
 		return n, err
 	}
-	if n.far, err = lab.NewHost("far"); err != nil {
-		return n, err
-	}
-	if n.wire, err = lab.NewWire(1); err != nil {
-		return n, err
-	}
-	if n.link, err = n.wire.Add(&lab.Link{Name: "wifi", Near: n.near, Far: n.far, RTT: 20 * time.Millisecond}); err != nil {
-		return n, err
-	}
-	if n.dns, err = n.wire.ServeDNS(n.near, netip.MustParseAddrPort("127.0.0.53:53")); err != nil {
-		return n, err
-	}
-	if err = n.near.File("/etc/resolv.conf", "nameserver 127.0.0.53\n"); err != nil {
+	if n.dns, err = n.ServeDNS(n.Near, netip.MustParseAddr("127.0.0.53")); err != nil {
 		return n, err
 	}
 	silent, err := lab.ParseRule("drop", "to", dead6)
 	if err != nil {
 		return n, err
 	}
-	n.link.Rule(silent)
-	if err = n.far.Address(netip.MustParseAddr(live4), netip.MustParseAddr(live6)); err != nil {
+	link.Rule(silent)
+	if err = n.Far.Address(netip.MustParseAddr(live4), netip.MustParseAddr(live6)); err != nil {
 		return n, err
 	}
-	if n.server, err = lab.Serve(n.far, netip.MustParseAddrPort("[::]:22"), lab.Manner{Says: lab.Banner}); err != nil {
+	if _, err = n.Serve(netip.MustParseAddrPort("[::]:22"), lab.Behavior{Greeting: lab.Banner}); err != nil {
 		return n, err
 	}
 	n.fill()
@@ -127,25 +117,6 @@ func addresses(list ...string) (r lab.Reply) {
 		}
 	}
 	return r
-}
-
-func (n *badNetwork) close() error {
-	var err error
-	if n.server != nil {
-		err = errors.Join(err, n.server.Close())
-	}
-	if n.dns != nil {
-		err = errors.Join(err, n.dns.Close())
-	}
-	if n.wire != nil {
-		err = errors.Join(err, n.wire.Close())
-	}
-	for _, h := range []*lab.Host{n.near, n.far} {
-		if h != nil {
-			err = errors.Join(err, h.Close())
-		}
-	}
-	return err
 }
 
 // contenders are all that this machine has.
@@ -186,7 +157,7 @@ func (n *badNetwork) once(c contender, where badCase) (took time.Duration, ok bo
 	defer cancel()
 	argv := c.argv(where)
 	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
-	err = n.near.Do(func() (err error) {
+	err = n.Near.Do(func() (err error) {
 		if c.time != nil {
 			start := time.Now()
 			out, _ := cmd.Output() // it fails in any case: SSH is not HTTP
@@ -256,7 +227,7 @@ func showBadNetwork(list []contender) error {
 		}
 		group.Wait()
 	}
-	if err := errors.Join(failed, n.close()); err != nil {
+	if err := errors.Join(failed, n.Close()); err != nil {
 		return err
 	}
 	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)

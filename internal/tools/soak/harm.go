@@ -100,7 +100,7 @@ func (s *harmSample) measure(dir, fdrace string, loss [2]int, setting []string, 
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, n.close()) }()
+	defer func() { err = errors.Join(err, n.Close()) }()
 	in, out, err := n.start(false)
 	if err != nil {
 		return err
@@ -124,7 +124,7 @@ func (s *harmSample) measure(dir, fdrace string, loss [2]int, setting []string, 
 	}
 	time.Sleep(harmWarm)
 	f.begin()
-	stale, err := counter(n.far, "SubflowStale")
+	stale, err := counter(n.Far, "SubflowStale")
 	if err != nil {
 		return err
 	}
@@ -135,7 +135,7 @@ func (s *harmSample) measure(dir, fdrace string, loss [2]int, setting []string, 
 	first, second = n.wifi.Traffic(lab.In).Bytes-first, n.lte.Traffic(lab.In).Bytes-second
 	s.bytes = int(float64(first+second) / took.Seconds())
 	s.second = float64(second) / float64(first+second)
-	after, err := counter(n.far, "SubflowStale")
+	after, err := counter(n.Far, "SubflowStale")
 	if err != nil {
 		return err
 	}

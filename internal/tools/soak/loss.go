@@ -121,11 +121,11 @@ func raceOn(network lossNetwork, cases []lossCase, races, jobs int) (rows []*los
 			rows = append(rows, &lossRow{title: c.title, helper: helper})
 		}
 	}
-	labs := make([]*lossLab, jobs)
+	labs := make([]*lab.Network, jobs)
 	defer func() {
 		for _, n := range labs {
 			if n != nil {
-				err = errors.Join(err, n.close())
+				err = errors.Join(err, n.Close())
 			}
 		}
 	}()
@@ -134,7 +134,7 @@ func raceOn(network lossNetwork, cases []lossCase, races, jobs int) (rows []*los
 			return nil, 0, err
 		}
 	}
-	probe, err := lab.ProbeStalls(labs[0].near)
+	probe, err := lab.ProbeStalls(labs[0].Near)
 	if err != nil {
 		return nil, 0, err
 	}
@@ -145,7 +145,7 @@ func raceOn(network lossNetwork, cases []lossCase, races, jobs int) (rows []*los
 			for round := job; round < races; round += jobs {
 				for i, helper := range c.helpers {
 					seed := uint64(round*len(rows) + at + i)
-					r, repeats, err := n.raceUndisturbed(c.argv(helper, round), seed, probe)
+					r, repeats, err := raceUndisturbed(n, c.argv(helper, round), seed, probe)
 					if err != nil {
 						return fmt.Errorf("%s, %s: %w", c.title, helper, err)
 					}
@@ -157,7 +157,7 @@ func raceOn(network lossNetwork, cases []lossCase, races, jobs int) (rows []*los
 			}
 			at += len(c.helpers)
 		}
-		yes, err := n.paused()
+		yes, err := isPaused(n)
 		mu.Lock()
 		defer mu.Unlock()
 		if yes {

@@ -38,27 +38,19 @@ var lossBoxes = map[string]string{
 	"192.0.2.11": "drop mptcp 192.0.2.11",
 }
 
-// A lossLab is a laptop, and beyond a wire that loses packets both the server
-// and the name server.
-type lossLab struct {
-	near, far *lab.Host
-	wire      *lab.Wire
-	dns       *lab.DNS
-	server    *lab.Server
-}
-
-func newLossLab(seed uint64, loss int, rtt time.Duration) (n *lossLab, err error) {
-	n = &lossLab{}
+// newLossLab makes a laptop, and beyond a wire that loses packets both the server and
+// the name server.
+func newLossLab(seed uint64, loss int, rtt time.Duration) (n *lab.Network, err error) {
+	if n, err = lab.NewNetwork(seed); err != nil {
+		return nil, err
+	}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, n.close())
+			err = errors.Join(err, n.Close())
 			n = nil
 		}
 	}()
-	if err = n.connect(seed); err != nil {
-		return n, err
-	}
-	link, err := n.wire.Add(&lab.Link{Name: "wifi", Near: n.near, Far: n.far, RTT: rtt})
+	link, err := n.Link(lab.Link{Name: "wifi", RTT: rtt})
 	if err != nil {
 		return n, err
 	}
@@ -73,58 +65,29 @@ func newLossLab(seed uint64, loss int, rtt time.Duration) (n *lossLab, err error
 		return n, err
 	}
 	for _, address := range addresses {
-		if err = n.far.Address(netip.MustParseAddr(address)); err != nil {
+		if err = n.Far.Address(netip.MustParseAddr(address)); err != nil {
 			return n, err
 		}
 	}
-	if n.server, err = lab.Serve(n.far, netip.MustParseAddrPort("[::]:22"), lab.Manner{Says: lab.Banner, MPTCP: true}); err != nil {
+	if _, err = n.Serve(netip.MustParseAddrPort("[::]:22"), lab.Behavior{Greeting: lab.Banner, MPTCP: true}); err != nil {
 		return n, err
 	}
-	if n.dns, err = n.wire.ServeDNS(n.far, netip.MustParseAddrPort(lossDNS+":53")); err != nil {
+	dns, err := n.ServeDNS(n.Far, netip.MustParseAddr(lossDNS))
+	if err != nil {
 		return n, err
 	}
 	four := &dnsmessage.AResource{A: netip.MustParseAddr(lossServer4).As4()}
 	six := &dnsmessage.AAAAResource{AAAA: netip.MustParseAddr(lossServer6).As16()}
-	n.dns.Set(nameA, dnsmessage.TypeA, lab.Reply{Records: []dnsmessage.ResourceBody{four}})
-	n.dns.Set(nameBoth, dnsmessage.TypeA, lab.Reply{Records: []dnsmessage.ResourceBody{four}})
-	n.dns.Set(nameBoth, dnsmessage.TypeAAAA, lab.Reply{Records: []dnsmessage.ResourceBody{six}})
-	return n, n.near.File("/etc/resolv.conf", "nameserver "+lossDNS+"\n")
-}
-
-func (n *lossLab) connect(seed uint64) (err error) {
-	if n.near, err = lab.NewHost("near"); err != nil {
-		return err
-	}
-	if n.far, err = lab.NewHost("far"); err != nil {
-		return err
-	}
-	n.wire, err = lab.NewWire(seed)
-	return err
+	dns.Set(nameA, dnsmessage.TypeA, lab.Reply{Records: []dnsmessage.ResourceBody{four}})
+	dns.Set(nameBoth, dnsmessage.TypeA, lab.Reply{Records: []dnsmessage.ResourceBody{four}})
+	dns.Set(nameBoth, dnsmessage.TypeAAAA, lab.Reply{Records: []dnsmessage.ResourceBody{six}})
+	return n, nil
 }
 
 func addRule(l *lab.Link, words string) error {
 	r, err := lab.ParseRule(strings.Fields(words)...)
 	if err == nil {
 		l.Rule(r)
-	}
-	return err
-}
-
-func (n *lossLab) close() error {
-	var err error
-	if n.server != nil {
-		err = errors.Join(err, n.server.Close())
-	}
-	if n.dns != nil {
-		err = errors.Join(err, n.dns.Close())
-	}
-	if n.wire != nil {
-		err = errors.Join(err, n.wire.Close())
-	}
-	for _, h := range []*lab.Host{n.near, n.far} {
-		if h != nil {
-			err = errors.Join(err, h.Close())
-		}
 	}
 	return err
 }
@@ -146,27 +109,27 @@ func (r lossRace) disturbed() bool { return r.delayed > 25*time.Millisecond+r.to
 
 // raceUndisturbed repeats a race, with the same losses, until it is not disturbed, or
 // has been so a few times.
-func (n *lossLab) raceUndisturbed(argv []string, seed uint64, probe *lab.StallProbe) (r lossRace, repeats int, err error) {
+func raceUndisturbed(n *lab.Network, argv []string, seed uint64, probe *lab.StallProbe) (r lossRace, repeats int, err error) {
 	const tries = 5
 	for ; ; repeats++ {
-		if r, err = n.race(argv, seed, probe); err != nil || !r.disturbed() || repeats == tries-1 {
+		if r, err = raceOnce(n, argv, seed, probe); err != nil || !r.disturbed() || repeats == tries-1 {
 			return r, repeats, err
 		}
 	}
 }
 
-// race runs a helper once.
-func (n *lossLab) race(argv []string, seed uint64, probe *lab.StallProbe) (r lossRace, err error) {
+// raceOnce runs a helper.
+func raceOnce(n *lab.Network, argv []string, seed uint64, probe *lab.StallProbe) (r lossRace, err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), lossPatience)
 	defer cancel()
-	n.wire.Seed(seed)
-	n.wire.Mark()
-	err = n.near.Do(func() error {
+	n.Wire.Seed(seed)
+	n.Wire.Mark()
+	err = n.Near.Do(func() error {
 		result, err := lab.Run(exec.CommandContext(ctx, argv[0], argv[1:]...))
 		if err != nil {
 			return err
 		}
-		r.delayed = max(n.wire.Late(), probe.Worst(n.wire.Marked()))
+		r.delayed = max(n.Wire.Late(), probe.Worst(n.Wire.Marked()))
 		r.told = result.Stderr
 		r.claimed = strings.Contains(result.Stderr, "over MPTCP")
 		if result.FD < 0 || result.ToFD >= lossPatience {
@@ -183,7 +146,7 @@ func (n *lossLab) race(argv []string, seed uint64, probe *lab.StallProbe) (r los
 		}
 		return err
 	})
-	r.packets = n.wire.Packets()
+	r.packets = n.Wire.Packets()
 	return r, err
 }
 
@@ -214,9 +177,9 @@ func staysMPTCP(fd int) (bool, error) {
 	}
 }
 
-// paused reports whether races have made the kernel pause MPTCP.
-func (n *lossLab) paused() (yes bool, err error) {
-	err = n.near.Do(func() (err error) {
+// isPaused reports whether races have made the kernel pause MPTCP.
+func isPaused(n *lab.Network) (yes bool, err error) {
+	err = n.Near.Do(func() (err error) {
 		yes, err = mptcp.Paused()
 		return err
 	})

@@ -46,22 +46,22 @@ func runLossLogins(dir, fdrace string, logins, jobs int) error {
 }
 
 func logInOverLoss(dir, fdrace, flags string, logins, jobs int) (err error) {
-	n := &lossLab{}
-	defer func() { err = errors.Join(err, n.close()) }()
-	if err := n.connect(1); err != nil {
+	n, err := lab.NewNetwork(1)
+	if err != nil {
 		return err
 	}
-	link, err := n.wire.Add(&lab.Link{Name: "wifi", Near: n.near, Far: n.far, RTT: 20 * time.Millisecond})
+	defer func() { err = errors.Join(err, n.Close()) }()
+	link, err := n.Link(lab.Link{Name: "wifi", RTT: 20 * time.Millisecond})
 	if err != nil {
 		return err
 	}
 	if err := addRule(link, "loss 10%"); err != nil {
 		return err
 	}
-	if err := n.far.Address(netip.MustParseAddr(lossServer4)); err != nil {
+	if err := n.Far.Address(netip.MustParseAddr(lossServer4)); err != nil {
 		return err
 	}
-	sshd, err := lab.StartSSHD(n.far, dir, flags != "", netip.MustParseAddrPort(lossServer4+":22"))
+	sshd, err := lab.StartSSHD(n.Far, dir, flags != "", netip.MustParseAddrPort(lossServer4+":22"))
 	if err != nil {
 		return err
 	}
@@ -75,7 +75,7 @@ func logInOverLoss(dir, fdrace, flags string, logins, jobs int) (err error) {
 		ctx, cancel := context.WithTimeout(context.Background(), lossLoginLimit)
 		defer cancel()
 		cmd := exec.CommandContext(ctx, "ssh", "-nF", config, lossServer4, "true")
-		return n.near.Do(func() error {
+		return n.Near.Do(func() error {
 			if out, err := cmd.CombinedOutput(); err != nil {
 				said.Store(fmt.Sprintf("%v: %s", err, out))
 			} else {

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"fdrace/internal/lab"
 	"fdrace/mptcp"
 )
 
@@ -30,7 +31,7 @@ func TestLoss(t *testing.T) {
 	if err := mptcp.Supported(); err != nil {
 		t.Skip(err, ": run `sysctl net.mptcp.enabled=1`, on a kernel with CONFIG_MPTCP")
 	}
-	fdrace, err := build(t.TempDir())
+	fdrace, err := lab.Build(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}

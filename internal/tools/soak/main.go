@@ -20,14 +20,11 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 
 	"fdrace/internal/lab"
-	"fdrace/internal/prestart"
 )
 
 func main() {
@@ -58,7 +55,7 @@ func soak(parts []string, fdrace string, runs, jobs, slowest int, cells string) 
 	}
 	defer os.RemoveAll(dir)
 	if fdrace == "" {
-		if fdrace, err = build(dir); err != nil {
+		if fdrace, err = lab.Build(dir); err != nil {
 			return err
 		}
 	}
@@ -87,15 +84,4 @@ func soak(parts []string, fdrace string, runs, jobs, slowest int, cells string) 
 		failed = errors.Join(failed, err)
 	}
 	return failed
-}
-
-// build makes the program as it is installed.
-func build(dir string) (path string, err error) {
-	path = filepath.Join(dir, "fdrace")
-	cmd := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w "+prestart.Link, "-o", path, "fdrace/cmd/fdrace")
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("go build: %w\n%s", err, out)
-	}
-	return path, nil
 }

@@ -46,7 +46,7 @@ func TestSSHD(t *testing.T) {
 		_, noMPTCP = exec.LookPath("mptcpize")
 	}
 	dir := t.TempDir()
-	fdrace, err := build(dir)
+	fdrace, err := lab.Build(dir)
 	if err != nil {
 		t.Fatal(err)
 	}

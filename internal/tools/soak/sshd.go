@@ -88,25 +88,27 @@ func sshVersion() (string, error) {
 
 // A site is a laptop and, behind a wire or a cable, a host with one sshd.
 type site struct {
-	near, far *lab.Host
-	wire      *lab.Wire
-	dns       *lab.DNS
-	sshd      *lab.SSHD
-	dir       string // of keys, config and sshd.log
-	ssh       string
+	*lab.Network
+	sshd *lab.SSHD
+	dir  string // of keys, config and sshd.log
+	ssh  string
 }
 
 // run makes a site for the cell alone, so that no penalty is older than it is.
 func (c cell) run(dir, fdrace string) (o outcome, err error) {
-	s := &site{dir: dir}
-	defer func() { err = errors.Join(err, s.close()) }()
+	n, err := lab.NewNetwork(1)
+	if err != nil {
+		return o, err
+	}
+	s := &site{Network: n, dir: dir}
+	defer func() { err = errors.Join(err, s.Close()) }()
 	if err := os.Mkdir(dir, 0o755); err != nil {
 		return o, err
 	}
 	if err := s.open(c, fdrace); err != nil {
 		return o, err
 	}
-	probe, err := lab.ProbeStalls(s.near)
+	probe, err := lab.ProbeStalls(s.Near)
 	if err != nil {
 		return o, err
 	}
@@ -199,34 +201,22 @@ func (s *site) open(c cell, fdrace string) (err error) {
 	if s.ssh, err = lab.FindSSH(); err != nil {
 		return err
 	}
-	if s.near, err = lab.NewHost("near"); err != nil {
-		return err
-	}
-	if s.far, err = lab.NewHost("far"); err != nil {
-		return err
-	}
-	if s.wire, err = lab.NewWire(1); err != nil {
-		return err
-	}
 	if c.rtt == 0 {
-		err = lab.Cable(s.near, s.far, "eth0", 1)
+		err = lab.Cable(s.Near, s.Far, "eth0", 1)
 	} else {
-		_, err = s.wire.Add(&lab.Link{Name: "eth0", Near: s.near, Far: s.far, RTT: c.rtt})
+		_, err = s.Link(lab.Link{Name: "eth0", RTT: c.rtt})
 	}
 	if err != nil {
 		return err
 	}
 	// It answers that there is no name: --doctor asks for one.
-	if s.dns, err = s.wire.ServeDNS(s.near, netip.MustParseAddrPort("127.0.0.53:53")); err != nil {
-		return err
-	}
-	if err := s.near.File("/etc/resolv.conf", "nameserver 127.0.0.53\n"); err != nil {
+	if _, err := s.ServeDNS(s.Near, netip.MustParseAddr("127.0.0.53")); err != nil {
 		return err
 	}
 	var at []netip.AddrPort
 	for _, a := range c.addrs {
 		addr := netip.MustParseAddr(a)
-		if err := s.far.Address(addr); err != nil {
+		if err := s.Far.Address(addr); err != nil {
 			return err
 		}
 		at = append(at, netip.AddrPortFrom(addr, 22))
@@ -235,41 +225,18 @@ func (s *site) open(c cell, fdrace string) (err error) {
 	if c.how == busy {
 		options = []string{"LogLevel=DEBUG"} // see outcome.count
 	}
-	if s.sshd, err = lab.StartSSHDWith(s.far, s.dir, c.mptcp(), options, at...); err != nil {
+	if s.sshd, err = lab.StartSSHDWith(s.Far, s.dir, c.mptcp(), options, at...); err != nil {
 		return err
 	}
 	// IPQoS, as ssh would complain of IPV6_TCLASS over MPTCP.
 	config := fmt.Sprintf(`Host box
-HostName %[2]s
-ProxyCommand %[3]s %[4]s -- %%p %[5]s
+HostName %s
+ProxyCommand %s %s -- %%p %s
 ProxyUseFdpass yes
 IPQoS none
 HostKeyAlias box
-IdentityFile %[1]s/id
-IdentitiesOnly yes
-IdentityAgent none
-UserKnownHostsFile %[1]s/known_hosts
-GlobalKnownHostsFile /dev/null
-StrictHostKeyChecking yes
-BatchMode yes
-`, s.dir, c.addrs[0], fdrace, c.flags, strings.Join(c.addrs, " "))
+`, c.addrs[0], fdrace, c.flags, strings.Join(c.addrs, " ")) + lab.ClientConfig(s.dir)
 	return os.WriteFile(s.path("config"), []byte(config), 0o644)
-}
-
-func (s *site) close() error {
-	var err error
-	if s.dns != nil {
-		err = errors.Join(err, s.dns.Close())
-	}
-	if s.wire != nil {
-		err = errors.Join(err, s.wire.Close())
-	}
-	for _, h := range []*lab.Host{s.near, s.far} {
-		if h != nil {
-			err = errors.Join(err, h.Close())
-		}
-	}
-	return err
 }
 
 // exec runs a program on the laptop, and returns what it said on stdout and
@@ -282,14 +249,14 @@ func (s *site) exec(path string, args ...string) (out, errs string, err error) {
 	cmd.Env = append(os.Environ(), "SHELL=/bin/sh") // by which ssh runs the ProxyCommand
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	err = s.near.Do(cmd.Run)
+	err = s.Near.Do(cmd.Run)
 	return stdout.String(), stderr.String(), err
 }
 
 // connections are those that the server still has.
 func (s *site) connections() string {
 	var out []byte
-	err := s.far.Do(func() (err error) {
+	err := s.Far.Do(func() (err error) {
 		out, err = exec.Command("ss", "-HtanMpo").CombinedOutput()
 		return err
 	})

@@ -181,7 +181,7 @@ func cutWhileItFlows(dir, fdrace string, s pathSettings, up bool) (pause time.Du
 	if err != nil {
 		return 0, err
 	}
-	defer func() { err = errors.Join(err, n.close()) }()
+	defer func() { err = errors.Join(err, n.Close()) }()
 	in, out, err := n.start(up)
 	if err != nil {
 		return 0, err

@@ -21,10 +21,9 @@ import (
 // twoPaths is a laptop with two links to a server whose sshd speaks MPTCP. The
 // first link, RTT 20 ms, has the default route; the second has an RTT of 50 ms.
 type twoPaths struct {
+	*lab.Network
 	dir       string
 	fdrace    string
-	near, far *lab.Host
-	wire      *lab.Wire
 	wifi, lte *lab.Link
 }
 
@@ -39,25 +38,20 @@ const pathServer = "192.0.2.1"
 
 // newTwoPaths makes the network. dir is an empty directory of its own.
 func newTwoPaths(dir, fdrace string, s pathSettings) (n *twoPaths, err error) {
-	n = &twoPaths{dir: dir, fdrace: fdrace}
+	net, err := lab.NewNetwork(s.seed)
+	if err != nil {
+		return nil, err
+	}
+	n = &twoPaths{Network: net, dir: dir, fdrace: fdrace}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, n.close())
+			err = errors.Join(err, n.Close())
 		}
 	}()
-	if n.near, err = lab.NewHost("near"); err != nil {
+	if n.wifi, err = n.Link(lab.Link{Name: "wifi", RTT: 20 * time.Millisecond, Only: 4}); err != nil {
 		return n, err
 	}
-	if n.far, err = lab.NewHost("far"); err != nil {
-		return n, err
-	}
-	if n.wire, err = lab.NewWire(s.seed); err != nil {
-		return n, err
-	}
-	if n.wifi, err = n.wire.Add(&lab.Link{Name: "wifi", Near: n.near, Far: n.far, RTT: 20 * time.Millisecond, Only: 4}); err != nil {
-		return n, err
-	}
-	if n.lte, err = n.wire.Add(&lab.Link{Name: "lte", Near: n.near, Far: n.far, RTT: 50 * time.Millisecond, Only: 4}); err != nil {
+	if n.lte, err = n.Link(lab.Link{Name: "lte", RTT: 50 * time.Millisecond, Only: 4}); err != nil {
 		return n, err
 	}
 	lte := "mptcp endpoint add 10.0.2.1 dev lte subflow"
@@ -65,13 +59,13 @@ func newTwoPaths(dir, fdrace string, s pathSettings) (n *twoPaths, err error) {
 		lte += " backup"
 	}
 	err = errors.Join(
-		setSysctls(n.near, s.near), setSysctls(n.far, s.far), // before the sockets that they are for
-		n.near.IP("mptcp limits set subflows 4 add_addr_accepted 2", "mptcp endpoint add 10.0.1.1 dev wifi subflow", lte),
-		n.far.Address(netip.MustParseAddr(pathServer)))
+		setSysctls(n.Near, s.near), setSysctls(n.Far, s.far), // before the sockets that they are for
+		n.Near.IP("mptcp limits set subflows 4 add_addr_accepted 2", "mptcp endpoint add 10.0.1.1 dev wifi subflow", lte),
+		n.Far.Address(netip.MustParseAddr(pathServer)))
 	if err != nil {
 		return n, err
 	}
-	if _, err = lab.StartSSHD(n.far, dir, true, netip.MustParseAddrPort(pathServer+":22")); err != nil {
+	if _, err = lab.StartSSHD(n.Far, dir, true, netip.MustParseAddrPort(pathServer+":22")); err != nil {
 		return n, err
 	}
 	return n, os.WriteFile(filepath.Join(dir, "config"), sessionConfig(dir, fdrace+" --require-mptcp -- %h %p"), 0o600)
@@ -79,31 +73,7 @@ func newTwoPaths(dir, fdrace string, s pathSettings) (n *twoPaths, err error) {
 
 // sessionConfig is an ssh_config for the keys that the lab's sshd has left in dir.
 func sessionConfig(dir, command string) []byte {
-	return fmt.Appendf(nil, `
-ProxyCommand %[2]s
-ProxyUseFdpass yes
-IPQoS none
-IdentityFile %[1]s/id
-IdentitiesOnly yes
-IdentityAgent none
-UserKnownHostsFile %[1]s/known_hosts
-GlobalKnownHostsFile /dev/null
-StrictHostKeyChecking yes
-BatchMode yes
-`, dir, command)
-}
-
-func (n *twoPaths) close() error {
-	var err error
-	if n.wire != nil {
-		err = errors.Join(err, n.wire.Close())
-	}
-	for _, h := range []*lab.Host{n.near, n.far} {
-		if h != nil {
-			err = errors.Join(err, h.Close()) // with the sshd and the sessions
-		}
-	}
-	return err
+	return []byte("ProxyCommand " + command + "\nProxyUseFdpass yes\nIPQoS none\n" + lab.ClientConfig(dir))
 }
 
 func setSysctls(h *lab.Host, settings []string) error {
@@ -182,7 +152,7 @@ func (n *twoPaths) start(up bool) (in, out *os.File, err error) {
 		cmd.Stdout, ours = w, r
 		in, out = there, r
 	}
-	_, err = n.near.Start(cmd)
+	_, err = n.Near.Start(cmd)
 	if ours == w {
 		r.Close()
 	} else {
@@ -193,7 +163,7 @@ func (n *twoPaths) start(up bool) (in, out *os.File, err error) {
 	}
 	// The second path is made when data have crossed the first.
 	for end := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) {
-		joined, err := counter(n.far, "MPJoinAckRx")
+		joined, err := counter(n.Far, "MPJoinAckRx")
 		if err == nil && joined == 0 && time.Now().After(end) {
 			said, _ := os.ReadFile(log.Name())
 			err = fmt.Errorf("the session has one path only: %s", said)

@@ -13,7 +13,7 @@ import (
 func TestVerdicts(t *testing.T) {
 	noLeak(t)
 	w, l := offline(t, 1)
-	s := &story{wire: w}
+	s := &scenario{wire: w}
 	const at = 100 * time.Millisecond
 	w.mark = w.now() - at // so that the SYN enters then
 	w.feed(l, fromHex(t, captured[0].hex))
@@ -32,8 +32,8 @@ func TestVerdicts(t *testing.T) {
 			}
 		}
 	}
-	verbs := map[string]verb{"syn": (*story).syn, "nosyn": (*story).nosyn, "rst": (*story).rst,
-		"wins": (*story).wins, "fails": (*story).fails, "accepts": (*story).accepts, "ended": (*story).ended}
+	verbs := map[string]verb{"syn": (*scenario).syn, "nosyn": (*scenario).nosyn, "rst": (*scenario).rst,
+		"wins": (*scenario).wins, "fails": (*scenario).fails, "accepts": (*scenario).accepts, "ended": (*scenario).ended}
 	judge(verbs, []verdict{
 		{"syn", true},
 		{"syn at 0ms", true}, // it is the first sign of life
@@ -57,7 +57,7 @@ func TestVerdicts(t *testing.T) {
 		{"accepts 192.0.2.5:22 1", false}, // nobody listens
 		{"ended 192.0.2.5:22 badly 1", false},
 	})
-	s.stall = 30 * time.Millisecond
+	s.delay = 30 * time.Millisecond
 	judge(verbs, []verdict{{"wins 192.0.2.5 40ms", true}, {"wins 192.0.2.5 80ms", false}})
 	s.result = &Result{FD: -1, Start: w.Marked(), ToExit: at + 40*time.Millisecond}
 	judge(verbs, []verdict{{"fails 40ms", true}, {"fails 80ms", false}, {"wins 192.0.2.5", false}})

@@ -18,7 +18,7 @@ import (
 )
 
 // story is the state of one script.
-type story struct {
+type scenario struct {
 	env       *testscript.Env
 	near, far *Host
 	wire      *Wire
@@ -26,27 +26,40 @@ type story struct {
 	servers   map[netip.AddrPort]*Server
 	resolvers map[string]*DNS // the one that "dns" makes by itself is ""
 
+	probe *StallProbe
+
 	// Of the last race.
 	result *Result
-	stall  time.Duration
+	delay  time.Duration // by how much the machine may have delayed it
 
-	inexact bool // it failed by a time, or by what hangs on one
+	inexact bool // it failed by a time, or by what depends on one
 }
 
-type storyKey struct{}
+type (
+	scenarioKey struct{}
+	probeKey    struct{}
+)
 
 // NearHost and FarHost are the hosts of a script, for the verbs of others.
-func NearHost(ts *testscript.TestScript) *Host { return theStory(ts).near }
-func FarHost(ts *testscript.TestScript) *Host  { return theStory(ts).far }
+func NearHost(ts *testscript.TestScript) *Host { return scenarioOf(ts).near }
+func FarHost(ts *testscript.TestScript) *Host  { return scenarioOf(ts).far }
 
-func theStory(ts *testscript.TestScript) *story { return ts.Value(storyKey{}).(*story) }
+// Timed tells the lab that the script goes on to compare times that were measured since
+// from: if the machine stalled meanwhile, a failure does not count (see RunStories).
+func Timed(ts *testscript.TestScript, from time.Time) {
+	s := scenarioOf(ts)
+	s.inexact = s.inexact || s.probe.Worst(from) > tolerance
+}
+
+func scenarioOf(ts *testscript.TestScript) *scenario { return ts.Value(scenarioKey{}).(*scenario) }
 
 // Setup gives a script its laptop, in which it and all that it executes run,
-// its internet, and a wire that has no link yet. It belongs into
-// [testscript.Params].Setup.
+// its internet, and a wire that has no link yet. It is called by the Setup of the
+// [testscript.Params] of RunStories.
 func Setup(env *testscript.Env) (err error) {
-	s := &story{env: env, links: map[string]*Link{}, servers: map[netip.AddrPort]*Server{}, resolvers: map[string]*DNS{}}
-	env.Values[storyKey{}] = s
+	s := &scenario{env: env, links: map[string]*Link{}, servers: map[netip.AddrPort]*Server{}, resolvers: map[string]*DNS{}}
+	env.Values[scenarioKey{}] = s
+	s.probe = env.Values[probeKey{}].(*StallProbe)
 	env.Defer(func() {
 		if err := s.close(); err != nil {
 			env.T().Fatal("lab: ", err)
@@ -62,7 +75,7 @@ func Setup(env *testscript.Env) (err error) {
 	return err
 }
 
-func (s *story) close() error {
+func (s *scenario) close() error {
 	err := s.forget()
 	for _, server := range s.servers {
 		err = errors.Join(err, server.Close())
@@ -82,7 +95,7 @@ func (s *story) close() error {
 }
 
 // forget closes what the last race left.
-func (s *story) forget() error {
+func (s *scenario) forget() error {
 	defer func() { s.result = nil }()
 	if s.result == nil || s.result.FD < 0 {
 		return nil
@@ -91,7 +104,7 @@ func (s *story) forget() error {
 }
 
 // race runs a helper as ssh would.
-func (s *story) race(ts *testscript.TestScript, neg bool, args []string) error {
+func (s *scenario) race(ts *testscript.TestScript, neg bool, args []string) error {
 	// Longer than the slowest thing worth waiting for, the kernel's own
 	// patience with an MPTCP handshake it will never finish.
 	const longest = time.Minute
@@ -127,16 +140,12 @@ func (s *story) race(ts *testscript.TestScript, neg bool, args []string) error {
 	cmd := exec.CommandContext(ctx, path, args[1:]...)
 	cmd.Dir, cmd.Env = ts.MkAbs("."), env
 
-	probe, err := ProbeStalls(s.near)
-	if err != nil {
-		return err
-	}
 	s.wire.Mark()
-	s.result, err = run(cmd, hangUp)
-	s.stall = probe.Worst(s.wire.Marked())
-	if err = errors.Join(err, probe.Close()); err != nil {
+	if s.result, err = run(cmd, hangUp); err != nil {
 		return err
 	}
+	stall, late := s.probe.Worst(s.wire.Marked()), s.wire.Late()
+	s.delay = stall + late
 	fmt.Fprint(ts.Stderr(), s.result.Stderr)
 	switch r := s.result; {
 	case ctx.Err() != nil:
@@ -148,7 +157,10 @@ func (s *story) race(ts *testscript.TestScript, neg bool, args []string) error {
 	case neg && r.Status == 0:
 		return errors.New("exit status 0 without a descriptor")
 	case !neg && r.FD < 0:
-		return fmt.Errorf("no descriptor: exit status %d: %s%s", r.Status, r.Stderr, s.listing(Match{}))
+		// A stall as long as the deadline loses any race.
+		s.inexact = s.delay >= r.ToExit/2
+		return fmt.Errorf("no descriptor: exit status %d after %s (the machine stalled for %s, the wire was late by %s): %s%s",
+			r.Status, ms(r.ToExit), ms(stall), ms(late), r.Stderr, s.listing(Match{}))
 	case !neg && r.Status != 0:
 		return fmt.Errorf("a descriptor, and exit status %d: %s", r.Status, r.Stderr)
 	}
@@ -157,7 +169,7 @@ func (s *story) race(ts *testscript.TestScript, neg bool, args []string) error {
 
 // hangUp does to a helper what it sees of it when ssh is killed, a while after
 // its first sign of life.
-func (s *story) hangUp(ctx context.Context, h *Helper, after time.Duration) {
+func (s *scenario) hangUp(ctx context.Context, h *Helper, after time.Duration) {
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()
 	for ctx.Err() == nil {
@@ -184,7 +196,7 @@ func lookPath(name, path string) (string, error) {
 
 // zero is when the helper of the last race showed its first sign of life, on
 // the wire's clock; the exec, if it showed none.
-func (s *story) zero() time.Duration {
+func (s *scenario) zero() time.Duration {
 	first := time.Duration(-1)
 	sign := func(at time.Duration) {
 		if first < 0 || at < first {

@@ -11,9 +11,9 @@ import (
 func TestFlightsLeaveInOrder(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	for range 100 {
-		var h flights
+		var h inflightHeap
 		for number := range uint64(200) {
-			h.push(flight{due: time.Duration(random.IntN(50)), number: number})
+			h.push(inflight{due: time.Duration(random.IntN(50)), number: number})
 		}
 		last := h.pop()
 		for len(h) > 0 {

@@ -4,8 +4,8 @@ package lab
 
 import "time"
 
-// flight is a packet on its way, or something else to do in time.
-type flight struct {
+// inflight is a packet on its way, or something else to do in time.
+type inflight struct {
 	due    time.Duration // on the wire's clock
 	number uint64        // what is due together leaves in the order it came
 	call   func()        // nil for a packet
@@ -17,18 +17,18 @@ type flight struct {
 	record *Packet // nil if it is only counted
 }
 
-// flights is a heap, the first due on top. container/heap would allocate for
+// inflightHeap is a heap, the first due on top. container/heap would allocate for
 // every packet.
-type flights []flight
+type inflightHeap []inflight
 
-func (h flights) less(i, j int) bool {
+func (h inflightHeap) less(i, j int) bool {
 	if h[i].due != h[j].due {
 		return h[i].due < h[j].due
 	}
 	return h[i].number < h[j].number
 }
 
-func (h *flights) push(f flight) {
+func (h *inflightHeap) push(f inflight) {
 	*h = append(*h, f)
 	s := *h
 	for i := len(s) - 1; i > 0; {
@@ -41,11 +41,11 @@ func (h *flights) push(f flight) {
 	}
 }
 
-func (h *flights) pop() flight {
+func (h *inflightHeap) pop() inflight {
 	s := *h
 	first, last := s[0], len(s)-1
 	s[0] = s[last]
-	s[last] = flight{}
+	s[last] = inflight{}
 	s = s[:last]
 	*h = s
 	for i := 0; ; {

@@ -11,10 +11,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Taken returns what was begun before the runtime started: connections on
+// Handoff returns what was begun before the runtime started: connections on
 // non-blocking sockets, which the caller owns now, and lookups by name. age is the time
 // since the race began. The second call returns nothing.
-func Taken() (conns []Conn, lookups map[string]*stub.Exchange, age time.Duration) {
+func Handoff() (conns []Conn, lookups map[string]*stub.Exchange, age time.Duration) {
 	if mem.cmdline.n == 0 || mem.began == (unix.Timespec{}) {
 		return nil, nil, 0
 	}

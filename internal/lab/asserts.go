@@ -23,11 +23,11 @@ import (
 const tolerance = 8 * time.Millisecond
 
 // judge compares a time since the helper's first sign of life.
-func (s *story) judge(what string, got, want time.Duration) error {
-	if (got - want).Abs() > tolerance+s.stall {
+func (s *scenario) judge(what string, got, want time.Duration) error {
+	if (got - want).Abs() > tolerance+s.delay {
 		s.inexact = true
-		return fmt.Errorf("%s at %s, not %s (the machine stalled for %s)\n%s",
-			what, ms(got), ms(want), ms(s.stall), s.listing(Match{}))
+		return fmt.Errorf("%s at %s, not %s (the machine was late by %s)\n%s",
+			what, ms(got), ms(want), ms(s.delay), s.listing(Match{}))
 	}
 	return nil
 }
@@ -35,7 +35,7 @@ func (s *story) judge(what string, got, want time.Duration) error {
 func ms(d time.Duration) string { return fmt.Sprintf("%.1fms", float64(d.Microseconds())/1000) }
 
 // packetsOf are those of the last race that match, timed from its zero.
-func (s *story) packetsOf(m Match) []Packet {
+func (s *scenario) packetsOf(m Match) []Packet {
 	zero := s.zero()
 	list := slices.DeleteFunc(s.wire.Packets(), func(p Packet) bool { return !m.matches(&p) })
 	for i := range list {
@@ -44,7 +44,7 @@ func (s *story) packetsOf(m Match) []Packet {
 	return list
 }
 
-func (s *story) listing(m Match) string {
+func (s *scenario) listing(m Match) string {
 	var b strings.Builder
 	for _, p := range s.packetsOf(m) {
 		fmt.Fprintln(&b, p)
@@ -52,14 +52,20 @@ func (s *story) listing(m Match) string {
 	return b.String()
 }
 
-// cutAt takes "at D" off the end of a verb's words.
-func cutAt(words []string) (rest []string, at time.Duration, given bool, err error) {
-	n := len(words) - 2
-	if n < 0 || words[n] != "at" {
-		return words, 0, false, nil
+// cutTimes cuts "at D..." off the end of a verb's words.
+func cutTimes(words []string) (rest []string, times []time.Duration, err error) {
+	n := slices.Index(words, "at")
+	if n < 0 {
+		return words, nil, nil
 	}
-	at, err = time.ParseDuration(words[n+1])
-	return words[:n], at, true, err
+	for _, word := range words[n+1:] {
+		d, err := time.ParseDuration(word)
+		if err != nil {
+			return nil, nil, err
+		}
+		times = append(times, d)
+	}
+	return words[:n], times, nil
 }
 
 // sent matches what the near host sent of a kind.
@@ -69,8 +75,8 @@ func sent(which Segment, words []string) (Match, error) {
 	return m, err
 }
 
-func (s *story) syn(_ *testscript.TestScript, args []string) error {
-	words, at, given, err := cutAt(args)
+func (s *scenario) syn(_ *testscript.TestScript, args []string) error {
+	words, times, err := cutTimes(args)
 	if err != nil {
 		return err
 	}
@@ -79,20 +85,22 @@ func (s *story) syn(_ *testscript.TestScript, args []string) error {
 		return err
 	}
 	list := s.packetsOf(m)
-	if len(list) == 0 {
-		return fmt.Errorf("no SYN %s\n%s", strings.Join(words, " "), s.listing(Match{}))
+	if len(list) == 0 || len(list) < len(times) {
+		return fmt.Errorf("%d SYNs %s\n%s", len(list), strings.Join(words, " "), s.listing(Match{}))
 	}
-	if !given {
-		return nil
+	for i, at := range times {
+		if err := s.judge("SYN "+strings.Join(words, " "), list[i].At, at); err != nil {
+			return err
+		}
 	}
-	return s.judge("SYN "+strings.Join(words, " "), list[0].At, at)
+	return nil
 }
 
 // resyn asks for the kernel's own patience with an attempt: that it is still
 // under way shows by its SYN being sent again.
-func (s *story) resyn(_ *testscript.TestScript, args []string) error {
-	words, at, given, err := cutAt(args)
-	if err != nil || !given {
+func (s *scenario) resyn(_ *testscript.TestScript, args []string) error {
+	words, times, err := cutTimes(args)
+	if err != nil || len(times) != 1 {
 		return errors.Join(err, errors.New("usage: resyn WORD... at D"))
 	}
 	m, err := sent(Syn, words)
@@ -101,13 +109,13 @@ func (s *story) resyn(_ *testscript.TestScript, args []string) error {
 	}
 	for _, p := range s.packetsOf(m) {
 		if p.Again {
-			return s.judge("SYN again "+strings.Join(words, " "), p.At, at)
+			return s.judge("SYN again "+strings.Join(words, " "), p.At, times[0])
 		}
 	}
 	return fmt.Errorf("no SYN %s was sent again\n%s", strings.Join(words, " "), s.listing(m))
 }
 
-func (s *story) nosyn(_ *testscript.TestScript, args []string) error {
+func (s *scenario) nosyn(_ *testscript.TestScript, args []string) error {
 	m, err := sent(Syn, args)
 	if err != nil {
 		return err
@@ -118,7 +126,7 @@ func (s *story) nosyn(_ *testscript.TestScript, args []string) error {
 	return nil
 }
 
-func (s *story) rst(_ *testscript.TestScript, args []string) error {
+func (s *scenario) rst(_ *testscript.TestScript, args []string) error {
 	m, err := sent(Rst, args)
 	if err != nil {
 		return err
@@ -129,19 +137,19 @@ func (s *story) rst(_ *testscript.TestScript, args []string) error {
 	return nil
 }
 
-func (s *story) syns(ts *testscript.TestScript, args []string) error {
+func (s *scenario) syns(ts *testscript.TestScript, args []string) error {
 	m, err := sent(Syn, args)
 	fmt.Fprint(ts.Stdout(), s.listing(m))
 	return err
 }
 
-func (s *story) packets(ts *testscript.TestScript, args []string) error {
+func (s *scenario) packets(ts *testscript.TestScript, args []string) error {
 	m, err := ParseMatch(args...)
 	fmt.Fprint(ts.Stdout(), s.listing(m))
 	return err
 }
 
-func (s *story) wins(_ *testscript.TestScript, args []string) error {
+func (s *scenario) wins(_ *testscript.TestScript, args []string) error {
 	if len(args) == 0 {
 		return errors.New("usage: wins ADDR [D]")
 	}
@@ -159,7 +167,7 @@ func (s *story) wins(_ *testscript.TestScript, args []string) error {
 	return s.judgeEnd("won", s.result.ToFD, args[1:])
 }
 
-func (s *story) fails(_ *testscript.TestScript, args []string) error {
+func (s *scenario) fails(_ *testscript.TestScript, args []string) error {
 	if s.result == nil || s.result.FD >= 0 {
 		return errors.New("nothing has failed")
 	}
@@ -167,7 +175,7 @@ func (s *story) fails(_ *testscript.TestScript, args []string) error {
 }
 
 // judgeEnd compares when a helper came to an end, if args say when it should.
-func (s *story) judgeEnd(what string, after time.Duration, args []string) error {
+func (s *scenario) judgeEnd(what string, after time.Duration, args []string) error {
 	if len(args) == 0 {
 		return nil
 	}
@@ -179,7 +187,7 @@ func (s *story) judgeEnd(what string, after time.Duration, args []string) error 
 	return s.judge(what, got, want)
 }
 
-func (s *story) fd(ts *testscript.TestScript, _ []string) error {
+func (s *scenario) fd(ts *testscript.TestScript, _ []string) error {
 	if s.result == nil || s.result.FD < 0 {
 		return errors.New("nothing was passed")
 	}
@@ -187,14 +195,14 @@ func (s *story) fd(ts *testscript.TestScript, _ []string) error {
 	return nil
 }
 
-func (s *story) accepts(_ *testscript.TestScript, args []string) error {
+func (s *scenario) accepts(_ *testscript.TestScript, args []string) error {
 	if len(args) != 2 {
 		return errors.New("usage: accepts ADDR:PORT N")
 	}
 	return s.await(args[0], args[1], func(Conn) bool { return true })
 }
 
-func (s *story) ended(_ *testscript.TestScript, args []string) error {
+func (s *scenario) ended(_ *testscript.TestScript, args []string) error {
 	if len(args) != 3 || args[1] != string(ByFIN) && args[1] != string(ByRST) {
 		return errors.New("usage: ended ADDR:PORT fin|rst N")
 	}
@@ -203,7 +211,7 @@ func (s *story) ended(_ *testscript.TestScript, args []string) error {
 
 // await waits until a server has seen a number of connections of a kind. More
 // of them are an error.
-func (s *story) await(at, number string, of func(Conn) bool) error {
+func (s *scenario) await(at, number string, of func(Conn) bool) error {
 	// What a client has done reaches the server within a round trip.
 	const patience = 5 * time.Second
 	address, err := netip.ParseAddrPort(at)

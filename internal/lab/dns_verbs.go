@@ -9,7 +9,6 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 	"golang.org/x/sys/unix"
@@ -22,7 +21,7 @@ const dnsPort = 53
 // dns is the verb of what a name server knows. Without one of the script's own
 // that is on the near host, where a laptop has systemd-resolved: an answer takes
 // no time but what the script gives it.
-func (s *story) dns(_ *testscript.TestScript, args []string) error {
+func (s *scenario) dns(_ *testscript.TestScript, args []string) error {
 	server := ""
 	if len(args) > 0 && strings.HasPrefix(args[0], "@") {
 		server, args = args[0][1:], args[1:]
@@ -59,7 +58,7 @@ func (s *story) dns(_ *testscript.TestScript, args []string) error {
 	return nil
 }
 
-func (s *story) nameserver(_ *testscript.TestScript, args []string) error {
+func (s *scenario) nameserver(_ *testscript.TestScript, args []string) error {
 	usage := errors.New("usage: nameserver NAME near|far ADDR [WORD...], then nameserver NAME [WORD...] (see lab.Commands)")
 	if len(args) == 0 {
 		return usage
@@ -76,14 +75,14 @@ func (s *story) nameserver(_ *testscript.TestScript, args []string) error {
 		}
 		words = words[2:]
 	}
-	b, err := parseBehavior(words)
+	b, err := parseDNSBehavior(words)
 	if err != nil {
 		return err
 	}
 	return d.Behave(b)
 }
 
-func (s *story) newNameserver(name, host, addr string) (*DNS, error) {
+func (s *scenario) newNameserver(name, host, addr string) (*DNS, error) {
 	h, err := s.host(host)
 	if err != nil {
 		return nil, err
@@ -109,7 +108,7 @@ func (s *story) newNameserver(name, host, addr string) (*DNS, error) {
 }
 
 // resolvconf writes the file of that name.
-func (s *story) resolvconf(_ *testscript.TestScript, args []string) error {
+func (s *scenario) resolvconf(_ *testscript.TestScript, args []string) error {
 	var b strings.Builder
 	servers := args
 	if n := slices.IndexFunc(args, func(w string) bool { return w == "search" || w == "options" }); n >= 0 {
@@ -134,7 +133,7 @@ func (s *story) resolvconf(_ *testscript.TestScript, args []string) error {
 }
 
 // queries are those of the last race.
-func (s *story) queries() []Query {
+func (s *scenario) queries() []Query {
 	var list []Query
 	for _, d := range s.resolvers {
 		list = append(list, d.Queries()...)
@@ -144,12 +143,12 @@ func (s *story) queries() []Query {
 }
 
 // printQueries is the verb queries.
-func (s *story) printQueries(ts *testscript.TestScript, _ []string) error {
+func (s *scenario) printQueries(ts *testscript.TestScript, _ []string) error {
 	fmt.Fprint(ts.Stdout(), s.listQueries())
 	return nil
 }
 
-func (s *story) listQueries() string {
+func (s *scenario) listQueries() string {
 	var b strings.Builder
 	zero := s.zero()
 	for _, q := range s.queries() {
@@ -159,7 +158,7 @@ func (s *story) listQueries() string {
 }
 
 // queriesOf are those of the last race that words match, timed from its zero.
-func (s *story) queriesOf(words []string) ([]Query, error) {
+func (s *scenario) queriesOf(words []string) ([]Query, error) {
 	list := s.queries()
 	for _, word := range words {
 		var is func(Query) bool
@@ -187,10 +186,10 @@ func (s *story) queriesOf(words []string) ([]Query, error) {
 }
 
 // query is the verb about questions that came, each at a time if there is one.
-func (s *story) query(_ *testscript.TestScript, args []string) error {
-	words, times := args, []string(nil)
-	if n := slices.Index(args, "at"); n >= 0 {
-		words, times = args[:n], args[n+1:]
+func (s *scenario) query(_ *testscript.TestScript, args []string) error {
+	words, times, err := cutTimes(args)
+	if err != nil {
+		return err
 	}
 	list, err := s.queriesOf(words)
 	if err != nil {
@@ -200,11 +199,7 @@ func (s *story) query(_ *testscript.TestScript, args []string) error {
 		s.inexact = len(list) > 0
 		return fmt.Errorf("%d queries %s\n%s", len(list), strings.Join(words, " "), s.listQueries())
 	}
-	for i, at := range times {
-		want, err := time.ParseDuration(at)
-		if err != nil {
-			return err
-		}
+	for i, want := range times {
 		if err := s.judge("query "+list[i].String(), list[i].At, want); err != nil {
 			return fmt.Errorf("%w%s", err, s.listQueries())
 		}
@@ -212,7 +207,7 @@ func (s *story) query(_ *testscript.TestScript, args []string) error {
 	return nil
 }
 
-func (s *story) noquery(_ *testscript.TestScript, args []string) error {
+func (s *scenario) noquery(_ *testscript.TestScript, args []string) error {
 	list, err := s.queriesOf(args)
 	if err == nil && len(list) > 0 {
 		err = fmt.Errorf("query %v\n%s", list[0], s.listQueries())

@@ -58,14 +58,14 @@ func newHost(name string) (*Host, error) {
 		return nil, fmt.Errorf("host %s: unshare: %w: %s", name, err, remedy)
 	}
 	h := &Host{Name: name}
-	if err := h.furnish(); err != nil {
+	if err := h.setUp(); err != nil {
 		h.Close()
 		return nil, fmt.Errorf("host %s: %w", name, err)
 	}
 	return h, nil
 }
 
-func (h *Host) furnish() (err error) {
+func (h *Host) setUp() (err error) {
 	if h.net, err = os.Open("/proc/thread-self/ns/net"); err != nil {
 		return err
 	}

@@ -1,0 +1,145 @@
+package doctor
+
+import (
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"fdrace/internal/helper"
+)
+
+func TestConfigFiles(t *testing.T) {
+	dir := t.TempDir()
+	write := func(name, text string) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	write("a.conf", "HOST=included *.example.org\n")
+	file := write("config", "# Host no\nHost box \"other box\" web? !bad\n\tUser me\nMatch host x !sessiontype exec\nmatch Tagged=x command y\nInclude "+dir+"/*.conf\nInclude "+dir+"/config\nHost *\n")
+	c := readConfigFiles(file)
+	for alias, want := range map[string]bool{
+		"box": true, "web1": true, "web12": false, "included": true, "a.example.org": true, "bocks": false, "no": false, "web[1]": false,
+	} {
+		if got := c.names(alias); got != want {
+			t.Errorf("%s: %v, want %v", alias, got, want)
+		}
+	}
+	if !slices.Equal(c.blind, []string{"sessiontype", "command"}) && !slices.Equal(c.blind, []string{"sessiontype", "tagged", "command"}) {
+		t.Errorf("%q", c.blind)
+	}
+	if empty := readConfigFiles(filepath.Join(dir, "nowhere")); len(empty.hosts) > 0 {
+		t.Errorf("%q", empty.hosts)
+	}
+}
+
+func TestCheckSpelling(t *testing.T) {
+	c := configFile{hosts: []string{"box", "gateway", "db-1", "*.lan", "a", "!bacs"}}
+	for alias, want := range map[string]string{
+		"box": "", "x.lan": "", "bxo": "box", "bo": "box", "boxx": "box", "gatway": "gateway", "gaetway": "gateway", "BOX": "box",
+		"db-2": "db-1", "mail": "", "b": "", "zzz": "", "": "",
+	} {
+		found := checkSpelling(alias, c)
+		switch {
+		case want == "" && len(found) > 0:
+			t.Errorf("%s: %+v", alias, found)
+		case want != "" && (len(found) != 1 || found[0].Remedy != "if so, run: ssh "+want):
+			t.Errorf("%s: %+v, want %s", alias, found, want)
+		}
+	}
+}
+
+func TestCheckBlind(t *testing.T) {
+	none := Finding{Check: "ProxyCommand", Status: Fail, Found: "none: ssh connects by itself", Remedy: "x", Where: InConfig}
+	if got := checkBlind(none, configFile{}); got != none {
+		t.Errorf("%+v", got)
+	}
+	got := checkBlind(none, configFile{blind: []string{"sessiontype", "tagged"}})
+	if got.Status != Warn || got.Found != "none: ssh connects by itself; but there is a Match sessiontype and tagged, which ssh -G cannot evaluate" || got.Where != ByHand {
+		t.Errorf("%+v", got)
+	}
+}
+
+// Each keyword names the flag in its place, and the last remedy has all of them.
+func TestCheckKeywords(t *testing.T) {
+	text := "addressfamily inet6\nbindaddress 192.0.2.7\nbindinterface eth0\nconnecttimeout 5\ncanonicalizehostname true\n"
+	name := "x"
+	l := func(o helper.Options) *login {
+		words, _ := splitWords("fdrace -- %h %p")
+		return &login{host: "box", config: parseConfig(text), command: "fdrace -- %h %p", words: words, options: o}
+	}
+	all := l(helper.Options{}).checkKeywords()
+	var checks []string
+	for _, f := range all {
+		checks = append(checks, f.Check)
+	}
+	if got := strings.Join(checks, " "); got != "AddressFamily BindAddress BindInterface ConnectTimeout CanonicalizeHostname" {
+		t.Fatal(got)
+	}
+	if want := "Host box\n    ProxyCommand fdrace -w 5 -B eth0 -b 192.0.2.7 -6 -- %h %p"; all[3].Remedy != want {
+		t.Errorf("%s, want %s", all[3].Remedy, want)
+	}
+	rest := l(helper.Options{IPv6: true, BindAddress: &name, EveryInterface: true}).checkKeywords()
+	if len(rest) != 2 || rest[0].Check != "ConnectTimeout" {
+		t.Errorf("%+v", rest)
+	}
+	text = "addressfamily any\nconnecttimeout none\nbindinterface none\ncanonicalizehostname always\n"
+	if none := l(helper.Options{}).checkKeywords(); len(none) > 0 {
+		t.Errorf("%+v", none)
+	}
+}
+
+func TestDeadLine(t *testing.T) {
+	own := []netip.Addr{netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("2001:db8::1")}
+	sockets := map[string]bool{"77": true}
+	for _, tt := range []struct{ line, want string }{
+		{"0: 010200C0:C350 050200C0:0016 01 00000000:00000000 02:000A 00000000 0 0 77 2", ""},
+		{"0: 010200C0:C350 050200C0:0016 01 00000000:00000000 01:000A 00000003 0 0 77 2", "192.0.2.5 does not answer any more"},
+		{"0: 090200C0:C350 050200C0:0016 01 00000000:00000000 02:000A 00000000 0 0 77 2", "it comes from 192.0.2.9, which this machine does not have any more"},
+		{"0: 090200C0:C350 050200C0:0016 01 00000000:00000000 02:000A 00000000 0 0 78 2", ""}, // another's
+		{"0: 090200C0:C350 050200C0:0016 06 00000000:00000000 02:000A 00000000 0 0 77 2", ""}, // closed
+		{"0: 0100007F:C350 0100007F:0016 01 00000000:00000000 02:000A 00000000 0 0 77 2", ""},
+		{"0: B80D0120000000000000000002000000:C350 B80D0120000000000000000005000000:0016 01 0:0 02:0 00000000 0 0 77 2",
+			"it comes from 2001:db8::2, which this machine does not have any more"},
+		{"0: xx:C350 050200C0:0016 01 0:0 02:0 00000000 0 0 77 2", ""},
+		{"sl local_address", ""},
+		{"", ""},
+	} {
+		if got := deadLine(strings.Fields(tt.line), sockets, own); got != tt.want {
+			t.Errorf("%s: %q, want %q", tt.line, got, tt.want)
+		}
+	}
+}
+
+func FuzzDeadLine(f *testing.F) {
+	f.Add("0: 010200C0:C350 050200C0:0016 01 00000000:00000000 01:000A 00000003 0 0 77 2")
+	f.Fuzz(func(t *testing.T, line string) {
+		if got := deadLine(strings.Fields(line), map[string]bool{"77": true}, nil); strings.ContainsAny(got, "\n\x1b") {
+			t.Errorf("%q", got)
+		}
+	})
+}
+
+// ssh_config(5) of OpenSSH 10 has RefuseConnection: ssh -G prints it, and ssh ends.
+func TestReadConfig(t *testing.T) {
+	bin := t.TempDir()
+	t.Setenv("PATH", bin)
+	for _, tt := range []struct{ script, found, remedy string }{
+		{"echo hostname box; echo 'refuseconnection moved to newbox'", "RefuseConnection: moved to newbox", "remove RefuseConnection from the block that has it: ssh connects to nobody"},
+		{"echo 'line 3: Bad configuration option: x' >&2; exit 255", "ssh -G -- box box: line 3: Bad configuration option: x", "mend that line, or give another file by -F"},
+		{"echo 'unknown key %e' >&2; exit 255", "ssh -G -- box box: unknown key %e", "write each % that stands for itself twice, as in HostName fe80::1%%eth0"},
+	} {
+		if err := os.WriteFile(filepath.Join(bin, "ssh"), []byte("#!/bin/sh\n"+tt.script+"\n"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		c, f := readConfig("box", "")
+		if c != nil || f.Status != Fail || f.Found != strings.Replace(tt.found, "-G -- box box", "-G box", 1) || f.Remedy != tt.remedy {
+			t.Errorf("%s: %+v", tt.script, f)
+		}
+	}
+}

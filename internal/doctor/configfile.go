@@ -1,0 +1,143 @@
+package doctor
+
+import (
+	"fmt"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// A configFile is what the lines of ssh_config say that ssh -G does not: whom they
+// are for.
+type configFile struct {
+	hosts []string // the patterns of all Host lines
+	blind []string // the criteria of Match lines that ssh -G cannot know
+}
+
+// maxIncludes bounds files that include each other, as ssh does.
+const maxIncludes = 16
+
+// readConfigFiles reads file, or if that is empty the user's and the system's.
+func readConfigFiles(file string) (c configFile) {
+	if file != "" {
+		c.read(file, sshDirectory(), 0)
+		return c
+	}
+	c.read(filepath.Join(sshDirectory(), "config"), sshDirectory(), 0)
+	c.read("/etc/ssh/ssh_config", "/etc/ssh", 0)
+	return c
+}
+
+func sshDirectory() string {
+	home, _ := os.UserHomeDir()
+	return filepath.Join(home, ".ssh")
+}
+
+// read adds the lines of a file. One that cannot be read has none: ssh has said so.
+func (c *configFile) read(file, directory string, depth int) {
+	text, err := os.ReadFile(file)
+	if err != nil || depth > maxIncludes {
+		return
+	}
+	for line := range strings.Lines(string(text)) {
+		line = strings.TrimSpace(line)
+		end := strings.IndexAny(line, " \t=")
+		if end < 0 || line[0] == '#' {
+			continue
+		}
+		args := strings.Fields(strings.ReplaceAll(strings.TrimLeft(line[end:], " \t="), `"`, ""))
+		switch strings.ToLower(line[:end]) {
+		case "host":
+			c.hosts = append(c.hosts, args...)
+		case "match":
+			for _, word := range args {
+				criterion := strings.ToLower(strings.TrimPrefix(word, "!"))
+				if slices.Contains([]string{"sessiontype", "command", "tagged"}, criterion) && !slices.Contains(c.blind, criterion) {
+					c.blind = append(c.blind, criterion)
+				}
+			}
+		case "include":
+			for _, pattern := range args {
+				if rest, ok := strings.CutPrefix(pattern, "~/"); ok {
+					pattern = filepath.Join(filepath.Dir(sshDirectory()), rest)
+				} else if !filepath.IsAbs(pattern) {
+					pattern = filepath.Join(directory, pattern)
+				}
+				files, _ := filepath.Glob(pattern)
+				for _, name := range files {
+					c.read(name, directory, depth+1)
+				}
+			}
+		}
+	}
+}
+
+// names reports whether a Host line names alias, by more than a *.
+func (c configFile) names(alias string) bool {
+	return slices.ContainsFunc(c.hosts, func(pattern string) bool {
+		if strings.Trim(pattern, "*") == "" {
+			return false
+		}
+		literal := strings.NewReplacer(`\`, `\\`, "[", `\[`).Replace(pattern) // ssh has only * and ?
+		matches, err := path.Match(literal, alias)
+		return err == nil && matches
+	})
+}
+
+// checkSpelling looks for a Host line that alias was meant to be.
+func checkSpelling(alias string, c configFile) []Finding {
+	if c.names(alias) {
+		return nil
+	}
+	near := closest(alias, c.hosts)
+	if near == "" {
+		return nil
+	}
+	return []Finding{{
+		Check: "Host", Status: Warn,
+		Found:  fmt.Sprintf("no Host block matches %q: did you mean %s?", alias, near),
+		Remedy: "if so, run: ssh " + quote(near), Where: ByHand,
+	}}
+}
+
+// closest returns the one of names that differs from word by the fewest slips, "" if
+// that is every third letter or more.
+func closest(word string, names []string) (best string) {
+	least := max(1, len(word)/3) + 1
+	for _, name := range names {
+		if strings.ContainsAny(name, "*?!") {
+			continue
+		}
+		if n := slips(strings.ToLower(word), strings.ToLower(name)); n < least && n < len(name) {
+			best, least = name, n
+		}
+	}
+	return best
+}
+
+// slips is how many letters are to be added, left out, replaced or swapped with the next
+// one to make b of a.
+func slips(a, b string) int {
+	before, row := make([]int, len(b)+1), make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		last := slices.Clone(row)
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := 1
+			if a[i] == b[j] {
+				cost = 0
+			}
+			row[j+1] = min(last[j+1]+1, row[j]+1, last[j]+cost)
+			if i > 0 && j > 0 && a[i] == b[j-1] && a[i-1] == b[j] {
+				row[j+1] = min(row[j+1], before[j-1]+1)
+			}
+		}
+		before = last
+	}
+	return row[len(b)]
+}

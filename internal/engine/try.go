@@ -1,0 +1,147 @@
+package engine
+
+import (
+	"errors"
+	"syscall"
+)
+
+// connect begins a try of a.
+func (r *race) connect(a *attempt) (over bool) {
+	if r.won != nil && !r.holds(a) {
+		r.skip(a)
+		return false
+	}
+	fd, done, err := r.sys.Connect(&r.transports[a.transport], a.addr, r.via(a))
+	if err != nil && a.n > 0 {
+		return false // the tries before it are still there
+	}
+	if err != nil {
+		// Out of descriptors: a waits for one that this race will give back.
+		full := errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE)
+		if full && r.closeRetry() {
+			return r.connect(a)
+		}
+		if full && len(r.byFD)+len(r.lookups.pending) > 0 {
+			r.schedule.putBack(a)
+			r.blockedErr = err
+			return false
+		}
+	}
+	busy := a.addr.Socket.Path != "" && errors.Is(err, syscall.EAGAIN)
+	if a.err == nil { // or it waits since its first try for room
+		a.tries++
+		a.lastBegan = r.sys.Now()
+		r.report(r.event(Start, a, nil))
+	}
+	switch {
+	case busy:
+		a.err = err
+		r.schedule.again(a, r.sys.Now()+backlogWait)
+		return false
+	case err != nil:
+		r.failed(a, err)
+		return false
+	}
+	a.err = nil
+	r.addTry(a, fd)
+	if a.addr.Command != nil {
+		r.commands = append(r.commands, a)
+	}
+	r.watchIPv4(a)
+	return done && r.completed(fd, nil)
+}
+
+// completed takes the end of a try's connecting, or that a connection has more to
+// say.
+func (r *race) completed(fd int, err error) (over bool) {
+	a := r.byFD[fd]
+	switch {
+	case a == nil:
+		return false // closed by what came before it in the same batch
+	case err == syscall.ETIMEDOUT && a.pending() && a.n > 1:
+		r.close(a, fd) // the kernel gives this one up, and goes on with the others
+		return false
+	case err != nil:
+		r.failed(a, err)
+		return false
+	case a.addr.Command != nil:
+		return r.spoke(a)
+	case a.check.runs:
+		return r.readCheck(a)
+	case a.talk != nil && !a.talk.done:
+		return r.converse(a)
+	case a.fd >= 0 && !a.shown:
+		return false // an ICMP error came for one that is held: no more than a hint
+	case a.fd < 0:
+		a.answer(fd, r.sys.Now())
+		for a.n > 1 { // the other tries are of no use
+			i := 0
+			if a.open[0].fd == fd {
+				i = 1
+			}
+			r.close(a, a.open[i].fd)
+		}
+		if a.addr.hasHandshake() {
+			return r.reached(a)
+		}
+		r.repeatBefore(a)
+		if r.waitUntil(a) > a.answered && r.won == nil {
+			r.awaitTurn(a)
+			return false
+		}
+	}
+	return r.admit(a)
+}
+
+func (r *race) failed(a *attempt, err error) {
+	seen := a.shown || a.fd >= 0 && !r.holds(a)
+	r.closeTries(a)
+	var socket errSocket
+	a.err, a.ended = err, true
+	r.schedule.failed(a, r.sys.Now(), errors.As(err, &socket))
+	r.report(r.event(Failed, a, err))
+	r.recordAttempt(a, err)
+	r.failedIPv4(a, err)
+	if !errors.As(err, &socket) {
+		r.retryLater(a, err, seen)
+	}
+}
+
+// via is the interface that a is bound to.
+func (r *race) via(a *attempt) string {
+	if a.iface != "" {
+		return a.iface
+	}
+	return r.Interface
+}
+
+// name is what a connects by.
+func (r *race) name(a *attempt) string {
+	switch {
+	case a.addr.Proxy != nil:
+		return a.addr.Proxy.Kind.String()
+	case a.addr.Command != nil:
+		return "command"
+	case a.addr.Socket.Mux:
+		return "vsock-mux"
+	case a.addr.Socket.Path != "":
+		return "unix"
+	case a.addr.isSocket():
+		return "vsock"
+	}
+	return r.transports[a.transport].name()
+}
+
+// otherWays returns the interfaces from which a is tried as well.
+func (r *race) otherWays(to Addr) (names []string) {
+	a := to.Addr()
+	if to.isSocket() || a.Zone() != "" || a.IsLoopback() || r.Interface != "" {
+		return nil
+	}
+	for _, i := range r.Interfaces {
+		if a.Is4() && i.IPv4 || a.Is6() && i.IPv6 {
+			names = append(names, i.Name)
+		}
+	}
+	return names
+}

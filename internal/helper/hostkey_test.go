@@ -1,0 +1,164 @@
+//go:build linux
+
+package helper
+
+import (
+	"errors"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"fdrace/internal/engine"
+	"fdrace/internal/hostkey"
+
+	"golang.org/x/sys/unix"
+)
+
+func TestIsAmbiguous(t *testing.T) {
+	for word, want := range map[string]bool{
+		"10.0.0.1": true, "172.16.0.1": true, "192.168.1.65": true, "fd99::1": true, "fe80::1": true, "169.254.1.1": true,
+		"100.64.0.1": true, "100.127.255.255": true, "100.128.0.1": false, "100.63.0.1": false,
+		"192.0.2.1": false, "2001:db8::1": false, "127.0.0.1": false,
+	} {
+		if got := IsAmbiguous(netip.MustParseAddr(word)); got != want {
+			t.Errorf("%s: %v", word, got)
+		}
+	}
+	public := engine.Peer{Addr: engine.Addr{AddrPort: netip.MustParseAddrPort("[2001:db8::1]:22")}}
+	for host, want := range map[string]bool{"box.example.org": false, "box.local": true, "00:00:5e:00:53:01": true} {
+		if got := isAmbiguous(public, []engine.Target{{Host: host, Port: 22}}); got != want {
+			t.Errorf("%s: %v", host, got)
+		}
+	}
+	proxied := engine.Peer{Addr: engine.Addr{AddrPort: netip.MustParseAddrPort("10.0.0.8:1080"), Proxy: &engine.Proxy{}}}
+	if isAmbiguous(proxied, nil) {
+		t.Error("what is behind a proxy is another network's")
+	}
+}
+
+// checkerOf returns one for a host that known_hosts has, with a place for its memory;
+// a peer; and a connection to it.
+func checkerOf(t *testing.T) (c *checker, p engine.Peer, fd int) {
+	t.Helper()
+	keygen, err := exec.LookPath("ssh-keygen")
+	if err != nil {
+		t.Skip(err, " (Debian: apt install openssh-client)")
+	}
+	dir := t.TempDir()
+	t.Setenv("XDG_RUNTIME_DIR", dir)
+	known := filepath.Join(dir, "known_hosts")
+	line := "box ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGVtcHR5ZW1wdHllbXB0eWVtcHR5ZW1wdHllbXB0\n"
+	if err := os.WriteFile(known, []byte(line), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	past := time.Now().Add(-time.Hour)
+	if err := os.Chtimes(known, past, past); err != nil {
+		t.Fatal(err)
+	}
+	fd, err = unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { unix.Close(fd) })
+	if err := unix.Connect(fd, &unix.SockaddrInet4{Port: 22, Addr: [4]byte{127, 0, 0, 1}}); err != nil { // UDP: nothing is sent
+		t.Fatal(err)
+	}
+	p = engine.Peer{Addr: engine.Addr{AddrPort: netip.MustParseAddrPort("127.0.0.1:22")}}
+	return &checker{name: "Box", always: true, files: []string{known}, keygen: keygen}, p, fd
+}
+
+// again is another process' checker.
+func (c *checker) again() *checker {
+	return &checker{name: c.name, always: c.always, files: c.files, keygen: c.keygen}
+}
+
+func TestCheckerRemembers(t *testing.T) {
+	const matches = "debug1: Host 'box' is known and matches the ED25519 host key.\n"
+	c, p, fd := checkerOf(t)
+	if err := c.known(p, nil, fd); err != engine.ErrUnchecked {
+		t.Fatal(err)
+	}
+	if err := c.verdict(p, "debug1: x\n", false); err != engine.ErrUnchecked {
+		t.Errorf("without a verdict: %v", err)
+	}
+	if err := c.verdict(p, matches, false); err != nil {
+		t.Errorf("a match: %v", err)
+	}
+	if err := c.again().known(p, nil, fd); err != nil {
+		t.Errorf("after a match: %v", err)
+	}
+	// Another name, and another port, are others.
+	other := c.again()
+	other.name = "box2"
+	if err := other.known(p, nil, fd); err != nil {
+		t.Errorf("of another name no key is known, and so it may win: %v", err)
+	}
+	p.Addr.AddrPort = netip.MustParseAddrPort("127.0.0.1:2222")
+	c = c.again()
+	if err := c.known(p, nil, fd); err != engine.ErrUnchecked {
+		t.Errorf("another port: %v", err)
+	}
+	if err := c.verdict(p, "Host key verification failed.\n", true); err != hostkey.ErrMismatch {
+		t.Errorf("a mismatch: %v", err)
+	}
+	if err := c.again().known(p, nil, fd); err != hostkey.ErrMismatch {
+		t.Errorf("after a mismatch: %v", err)
+	}
+	// A mismatch is of no interest once known_hosts has changed.
+	soon := time.Now().Add(time.Minute)
+	if err := os.Chtimes(c.files[0], soon, soon); err != nil {
+		t.Fatal(err)
+	}
+	c = c.again()
+	if err := c.known(p, nil, fd); err != engine.ErrUnchecked {
+		t.Errorf("after known_hosts has changed: %v", err)
+	}
+	// What ssh could not tell is not remembered.
+	var refusal *engine.Refusal
+	said := "debug1: kex_exchange_identification: banner line 0: Not allowed at this time\nkex_exchange_identification: Connection closed by remote host\n"
+	if err := c.verdict(p, said, true); !errors.As(err, &refusal) || refusal.Said != "Not allowed at this time" {
+		t.Errorf("a refusal: %v", err)
+	}
+	if err := c.again().known(p, nil, fd); err != engine.ErrUnchecked {
+		t.Errorf("after a refusal: %v", err)
+	}
+}
+
+func TestCheckerForgets(t *testing.T) {
+	c, p, fd := checkerOf(t)
+	if err := os.WriteFile(filepath.Join(os.Getenv("XDG_RUNTIME_DIR"), "fdrace"), nil, 0o600); err != nil { // no directory
+		t.Fatal(err)
+	}
+	t.Setenv("HOME", "/dev/null")
+	t.Setenv("XDG_CACHE_HOME", "")
+	for range 2 {
+		if err := c.known(p, nil, fd); err != engine.ErrUnchecked {
+			t.Error(err)
+		}
+		if err := c.verdict(p, "Host key verification failed.\n", true); err != hostkey.ErrMismatch {
+			t.Error(err)
+		}
+		c = c.again()
+	}
+}
+
+func TestHostKeyErrors(t *testing.T) {
+	for _, tt := range []struct {
+		o    Options
+		want string
+	}{
+		{Options{HostKeyAlways: true}, "--host-key-always: add --host-key NAME"},
+		{Options{KnownHosts: str("x")}, "--known-hosts: add --host-key NAME"},
+		{Options{HostKey: str("")}, `--host-key "": write the name that known_hosts has`},
+		{Options{HostKey: str("a b")}, `--host-key "a b": write the name`},
+	} {
+		tt.o.Words = []string{"box"}
+		if _, _, err := tt.o.Plan(); err == nil || !strings.HasPrefix(err.Error(), tt.want) {
+			t.Errorf("%v, want %s", err, tt.want)
+		}
+	}
+}

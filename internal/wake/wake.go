@@ -1,0 +1,111 @@
+// Package wake sends Wake-on-LAN magic packets.
+package wake
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"net"
+	"syscall"
+)
+
+// port is that of the discard service, which nobody answers. The network adapter of a
+// sleeping machine looks for the packet's content, whatever the port.
+const port = 9
+
+// ParseMAC reads a MAC address of 48 bits, the only kind that magic packets have.
+func ParseMAC(text string) (net.HardwareAddr, error) {
+	mac, err := net.ParseMAC(text)
+	if err != nil || len(mac) != 6 {
+		return nil, fmt.Errorf("%q is not a MAC address such as 00:00:5e:00:53:01", text)
+	}
+	return mac, nil
+}
+
+// packet is what wakes mac: six bytes of ff, and sixteen times its address.
+func packet(mac net.HardwareAddr) []byte {
+	return append(bytes.Repeat([]byte{0xff}, 6), bytes.Repeat(mac, 16)...)
+}
+
+// Send sends a packet for each of macs on each interface that is up, to the broadcast
+// address of each of its IPv4 networks, and by IPv6 to all nodes of the link. It needs
+// no privilege. Its errors are those of interfaces on which nothing could be sent.
+func Send(macs []net.HardwareAddr) error {
+	all, err := net.Interfaces()
+	if err != nil {
+		return err
+	}
+	var failed error
+	for _, i := range all {
+		if i.Flags&net.FlagUp == 0 || i.Flags&net.FlagLoopback != 0 {
+			continue
+		}
+		sent, err := sendOn(&i, macs)
+		if sent == 0 && err != nil {
+			failed = errors.Join(failed, fmt.Errorf("%s: %w", i.Name, err))
+		}
+	}
+	return failed
+}
+
+// sendOn sends on one interface, and returns how many packets were sent.
+func sendOn(i *net.Interface, macs []net.HardwareAddr) (sent int, err error) {
+	send := func(network string, from, to net.IP, zone string) {
+		n, e := sendTo(network, i.Name, from, &net.UDPAddr{IP: to, Port: port, Zone: zone}, macs)
+		sent, err = sent+n, errors.Join(err, e)
+	}
+	if i.Flags&net.FlagBroadcast != 0 {
+		addrs, e := i.Addrs()
+		err = e
+		for _, a := range addrs {
+			if n, ok := a.(*net.IPNet); ok && n.IP.To4() != nil {
+				if to := broadcast(n); to != nil {
+					send("udp4", n.IP, to, "")
+				}
+			}
+		}
+	}
+	if i.Flags&net.FlagMulticast != 0 {
+		send("udp6", net.IPv6unspecified, net.IPv6linklocalallnodes, i.Name)
+	}
+	return sent, err
+}
+
+// broadcast is the address of all hosts of n, or nil where there is none (RFC 3021).
+func broadcast(n *net.IPNet) net.IP {
+	if ones, bits := n.Mask.Size(); bits-ones < 2 {
+		return nil
+	}
+	ip, mask := n.IP.To4(), n.Mask[len(n.Mask)-4:]
+	to := make(net.IP, 4)
+	for i := range to {
+		to[i] = ip[i] | ^mask[i]
+	}
+	return to
+}
+
+// sendTo sends from one socket, bound to the interface where that is possible: two of
+// them may be on networks of the same number.
+func sendTo(network, iface string, from net.IP, to *net.UDPAddr, macs []net.HardwareAddr) (sent int, err error) {
+	fromAddr := &net.UDPAddr{IP: from}
+	c, err := net.ListenUDP(network, fromAddr) // which sets SO_BROADCAST
+	if err != nil {
+		return 0, err
+	}
+	defer c.Close()
+	if raw, err := c.SyscallConn(); err == nil {
+		_ = raw.Control(func(fd uintptr) { bindToDevice(int(fd), iface) })
+	}
+	for _, mac := range macs {
+		_, e := c.WriteToUDP(packet(mac), to)
+		if e == nil {
+			sent++
+		}
+		var errno syscall.Errno
+		if errors.As(e, &errno) { // without the addresses
+			e = errno
+		}
+		err = errors.Join(err, e)
+	}
+	return sent, err
+}
