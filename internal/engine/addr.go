@@ -5,6 +5,7 @@ import (
 	"net/netip"
 
 	"fdrace/internal/resolve"
+	"fdrace/internal/stub"
 )
 
 // An Addr is where a candidate is: an IP address and port, or a Socket.
@@ -38,4 +39,36 @@ func (a Addr) String() string {
 		return fmt.Sprintf("vsock:%d:%d", a.Socket.CID, a.Socket.Port)
 	}
 	return a.AddrPort.String()
+}
+
+// fromNetip returns a as package stub has it, with its zone.
+func fromNetip(a netip.Addr) (to stub.Addr) {
+	to.Is4 = a.Is4()
+	if to.Is4 {
+		four := a.As4()
+		copy(to.IP[:], four[:])
+	} else if a.IsValid() {
+		to.IP = a.As16()
+	}
+	copy(to.Zone[:], a.Zone()) // IFNAMSIZ is as large
+	return to
+}
+
+// toNetip returns a with its zone.
+func toNetip(a *stub.Addr) netip.Addr {
+	if a.Is4 {
+		return netip.AddrFrom4([4]byte(a.IP[:4]))
+	}
+	addr := netip.AddrFrom16(a.IP)
+	if a.Zone[0] != 0 {
+		addr = addr.WithZone(a.ZoneString())
+	}
+	return addr
+}
+
+// canBeHost reports whether a can be the address of a host. Block lists answer with
+// 0.0.0.0 or ::, which would lead to this machine.
+func canBeHost(a netip.Addr) bool {
+	s := fromNetip(a)
+	return s.CanBeHost()
 }

@@ -86,18 +86,14 @@ func (r *race) reject(l *lane, addr Addr, why error) {
 	r.recordFailure(Failure{Candidate: Candidate{Target: l.target, Addr: addr}, Err: why})
 }
 
-// hostAddrs returns those of addrs that can be a host's. Block lists answer with
-// 0.0.0.0 or ::, which would lead to this machine.
+// hostAddrs returns those of addrs that can be a host's, and rejects the others.
 func (r *race) hostAddrs(l *lane, addrs []netip.Addr) []netip.Addr {
-	if !slices.ContainsFunc(addrs, isNoHost) {
-		return addrs
-	}
-	var hosts []netip.Addr
+	hosts := addrs[:0:0]
 	for _, addr := range addrs {
-		if isNoHost(addr) {
-			r.reject(l, l.addr(addr), errNoHost)
-		} else {
+		if canBeHost(addr) {
 			hosts = append(hosts, addr)
+		} else {
+			r.reject(l, l.addr(addr), errNoHost)
 		}
 	}
 	return hosts
@@ -105,11 +101,6 @@ func (r *race) hostAddrs(l *lane, addrs []netip.Addr) []netip.Addr {
 
 // errNoHost is why an address that a name has is not tried.
 var errNoHost = errors.New("no host has this address: a block list, or a wrong record")
-
-// isNoHost reports whether a cannot be the address of a host.
-func isNoHost(a netip.Addr) bool {
-	return a.IsUnspecified() || a.IsMulticast() || a == netip.AddrFrom4([4]byte{255, 255, 255, 255})
-}
 
 // sort puts the addresses of l that have not started into the order of RFC 6724.
 // Families take turns, that of the first address first (RFC 8305 section 4).
