@@ -8,19 +8,19 @@ import (
 	"fdrace/internal/stub"
 )
 
-// An Addr is where a candidate is: an IP address and port, or a Socket.
+// An Addr is a candidate's address: an IP address and port or, if Socket is set, a
+// Unix-domain or vsock socket.
 type Addr struct {
 	netip.AddrPort
-	Socket resolve.Socket // if not zero, AddrPort is
-	Proxy  *Proxy         // if not nil, whose address this is
-
-	Command *Command // if not nil, what is to make the connection; AddrPort is not
+	Socket  resolve.Socket // AddrPort is zero if this is not
+	Proxy   *Proxy         // if not nil, the address is this proxy's
+	Command *Command       // if not nil, this connects, and AddrPort is zero
 }
 
-// isSocket reports whether a is not reached by IP, or not by this process.
+// isSocket reports whether the race does not reach a by IP.
 func (a Addr) isSocket() bool { return a.Command != nil || a.Socket != resolve.Socket{} }
 
-// IsValid reports whether a is anything at all.
+// IsValid reports whether a is an address.
 func (a Addr) IsValid() bool { return a.isSocket() || a.AddrPort.IsValid() }
 
 // String returns 192.0.2.1:22, [2001:db8::1]:22, unix:/path, vsock:3:22, or

@@ -74,8 +74,8 @@ func (s *schedule) nextLater(now time.Duration) *attempt {
 	return nil
 }
 
-// nextPending returns an attempt by the next transport of an address, or from another
-// interface. Where the transport before is silent it is tried again first.
+// nextPending returns an attempt at an address by its next transport, or from another
+// interface. If the transport before is silent, its attempts are repeated first.
 func (s *schedule) nextPending(now time.Duration) *attempt {
 	for r := &s.round; ; {
 		if a := s.nextRepeat(now); a != nil {
