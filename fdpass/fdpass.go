@@ -27,10 +27,10 @@ const maxInterrupts = 10
 // ErrNotSocket says that no descriptor given was a Unix-domain socket.
 var ErrNotSocket = errors.New("not a Unix-domain socket")
 
-// Socket returns the first of fds that a descriptor can be passed over: a
+// FindSocket returns the first of fds that a descriptor can be passed over: a
 // Unix-domain stream socket. ssh gives its helper one as both 1 and 0. It
 // returns ErrNotSocket where there is none.
-func Socket(fds ...int) (int, error) {
+func FindSocket(fds ...int) (int, error) {
 	for _, fd := range fds {
 		sa, err := unix.Getsockname(fd)
 		if err != nil {

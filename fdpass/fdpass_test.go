@@ -228,7 +228,7 @@ func TestSocket(t *testing.T) {
 		{"none", []int{int(w.Fd()), int(r.Fd()), udp}, -1, ErrNotSocket},
 		{"closed", []int{-1}, -1, ErrNotSocket},
 	} {
-		if got, err := Socket(tt.fds...); got != tt.want || !errors.Is(err, tt.err) {
+		if got, err := FindSocket(tt.fds...); got != tt.want || !errors.Is(err, tt.err) {
 			t.Errorf("%s: Socket = %d, %v; want %d, %v", tt.name, got, err, tt.want, tt.err)
 		}
 	}

@@ -1,3 +1,5 @@
+//go:build unix
+
 // Command fdrace is a ProxyCommand for ssh: it connects to whichever of
 // several targets answers first, passes ssh that socket, and exits.
 //
@@ -104,10 +106,10 @@ func parse(o *helper.Options, args []string, options ...kong.Option) error {
 		*helper.Options
 		Version versionFlag `short:"V"`
 	}{Options: o}
-	// People may read the help on a terminal's stdout; ssh must not.
-	out := os.Stderr
-	if s, err := os.Stdout.Stat(); err == nil && s.Mode()&os.ModeCharDevice != 0 {
-		out = os.Stdout
+	// A socket on stdout is ssh's, which takes every byte for its own.
+	out := os.Stdout
+	if s, err := os.Stdout.Stat(); err != nil || s.Mode()&os.ModeSocket != 0 {
+		out = os.Stderr
 	}
 	k, err := kong.New(&line, append([]kong.Option{
 		kong.Name("fdrace"),
@@ -134,63 +136,3 @@ func parse(o *helper.Options, args []string, options ...kong.Option) error {
 	}
 	return err
 }
-
-// texts are the help of every flag. They are not in the tags of helper.Options,
-// because kong would take them apart on every command line.
-func texts() map[string]string {
-	return map[string]string{
-		"help":            "Show this help.",
-		"names-only":      "Accept only host names and IP addresses as targets: for Host *, where %h may come from a URL.",
-		"ipv4":            "Use IPv4 addresses only.",
-		"ipv6":            "Use IPv6 addresses only.",
-		"port":            "The port, where no bare number gives it.",
-		"timeout":         "The time for the whole race, lookups included; a bare number is seconds.",
-		"delay":           "The time between two attempts on one target's addresses, 10ms to 2s.",
-		"head-start":      "How far each target is ahead of the next one listed.",
-		"mptcp":           "Connect by Multipath TCP; where that fails or takes longer than --delay, by plain TCP too.",
-		"require-mptcp":   "Connect by Multipath TCP or not at all.",
-		"bind-address":    "Connect from this local address.",
-		"interface":       "Connect through this network interface.",
-		"every-interface": "Try each address from each interface that is up, too, --delay after the normal route.",
-		"banner":          `Only accept a connection once the server has sent "SSH-": passes over boxes that accept for a server that is not there, for one round trip more.`,
-		"no-retry":        "Open one connection to each address: for firewalls that count connections (ufw limit), where silent addresses would be tried again after --delay, and then more and more rarely.",
-		"proxy":           "Also ask this proxy for the first target when no target has answered after --delay: socks5://[USER:PASSWORD@]HOST[:1080], socks4a://HOST[:1080] or http://[USER:PASSWORD@]HOST[:3128]. May be given more than once.",
-		"proxy-auth":      "A file with the line USER:PASSWORD for proxies; nobody else may be able to read it.",
-		"no-direct":       "Connect by --proxy, --jump and --or only, and ask no name server for the target.",
-		"jump":            "Where no target answers within --fallback, connect to the first target through this jump host, by ssh -W: [USER@]HOST[:PORT], several with commas; HOST=TARGET[:PORT] leads elsewhere. May be given more than once.",
-		"or":              "Where no target answers within --fallback, run this other ProxyCommand. May be given more than once.",
-		"fallback":        "How long after the last target --jump and --or start; they start at once when all targets have failed.",
-		"wait":            "When nothing answers, refuses or resolves, start over twice a second for this time, names included; -w then bounds one round. With --banner, a server that accepts and is not ready counts as absent.",
-		"wake":            "Send Wake-on-LAN packets to each target that is a MAC address, or to --wake=MAC, at the start and every second; implies --wait 60s. May be given more than once.",
-		"host-key":        "Let an address win only if its server has a host key that known_hosts has for NAME or [NAME]:PORT: %k with HostKeyAlias, %h without. Checks addresses that may be another machine elsewhere: private, shared (100.64/10), link-local, .local and MAC.",
-		"known-hosts":     "With --host-key: the known_hosts file; the default is ssh's own files.",
-		"host-key-always": "With --host-key: check every address.",
-		"verbose":         "Say what won; twice, say every step.",
-		"log":             "Append every step, what won and each error to this file; so does the environment variable FDRACE_LOG.",
-		"explain":         "Race to the end, show what became of each candidate, and pass nothing: for people.",
-		"doctor":          "Race nothing, but check this machine, and for ssh ALIAS its ssh_config and the way there, and say what to do. The only word is the ALIAS.",
-		"ssh-config":      "With --doctor and --jump: the ssh_config, as ssh's own -F.",
-		"json":            "With --explain: one JSON object a line for each event; with --doctor, for each check.",
-		"version":         "Show the version, and whether a race begins before Go's runtime.",
-	}
-}
-
-// help is kong's, but for the first line: flags go before the targets.
-func help(o kong.HelpOptions, ctx *kong.Context) error {
-	fmt.Fprint(ctx.Stdout, "Usage: fdrace [flags] TARGET... [PORT]\n")
-	o.NoAppSummary = true
-	ctx.Model.Positional[0].Help = "A host name or address, with a port of its own or without: box, box:2222, 192.0.2.1, 2001:db8::1, [2001:db8::1]:2222, fe80::1%eth0, fe80::1 (every link); a MAC, 00:00:5e:00:53:01; box.local (mDNS); _ssh._tcp.example.org (SRV); unix:/path; vsock:CID[:PORT]; vsock-mux/PATH; machine/NAME; .host. The one bare number, first or last, is the port of all others."
-	texts := texts()
-	for _, flag := range ctx.Model.Flags {
-		flag.Help = texts[flag.Name]
-	}
-	return kong.DefaultHelpPrinter(o, ctx)
-}
-
-const description = `Race all addresses of all targets, pass ssh the socket that connects first, and exit.
-
-In ssh_config:
-
-    Host box
-        ProxyCommand fdrace -- %h %p
-        ProxyUseFdpass yes`

@@ -1,3 +1,5 @@
+//go:build unix
+
 package main
 
 import (
@@ -27,7 +29,15 @@ func read(t *testing.T, line string) ([]engine.Target, *engine.Dialer, error) {
 
 // Every flag has a text, and every text its flag.
 func TestHelp(t *testing.T) {
-	texts := texts()
+	texts := map[string]string{}
+	for _, g := range helpGroups {
+		for _, f := range g.flags {
+			if texts[f.name] != "" {
+				t.Errorf("--%s is in the help twice", f.name)
+			}
+			texts[f.name] = f.text
+		}
+	}
 	k, err := kong.New(new(struct {
 		helper.Options
 		Version versionFlag
@@ -35,11 +45,15 @@ func TestHelp(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	defaults := map[string]time.Duration{"timeout": engine.DefaultTimeout, "delay": engine.DefaultDelay, "fallback": engine.DefaultFallback}
 	for _, flag := range k.Model.Flags {
 		if texts[flag.Name] == "" {
 			t.Errorf("--%s has no text", flag.Name)
 		}
 		delete(texts, flag.Name)
+		if want, ok := defaults[flag.Name]; ok && flag.PlaceHolder != want.String() {
+			t.Errorf("the help shows %q as the default of --%s, which is %v", flag.PlaceHolder, flag.Name, want)
+		}
 	}
 	for name := range texts {
 		t.Errorf("a text for --%s, which is none", name)

@@ -57,7 +57,7 @@ func flagsOfHelp(t *testing.T) (flags []string) {
 		t.Fatalf("--help: %v: %s", err, said)
 	}
 	line := regexp.MustCompile(`(?m)^ +(?:(-\w), +)?(--[\w-]+)(=)?`)
-	_, table, _ := strings.Cut(string(said), "\nFlags:\n")
+	_, table, _ := strings.Cut(string(said), "\n"+helpGroups[0].title+":\n")
 	for _, m := range line.FindAllStringSubmatch(table, -1) {
 		flags = append(flags, strings.TrimSpace(m[1]+" "+m[2]+m[3]))
 	}

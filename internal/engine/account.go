@@ -119,13 +119,13 @@ func (r *race) clear(cause error, commands bool) {
 			why = fmt.Errorf("%w: %w", ErrNoReply, cause)
 		case cause != nil && a.check.runs:
 			why = fmt.Errorf("%w: %w", ErrUnchecked, cause)
-		case cause != nil && a.check.waits:
+		case cause != nil && a.check.awaited:
 			why = fmt.Errorf("%w: %w", ErrBeingChecked, cause)
 		case cause != nil && a.shown:
 			why = fmt.Errorf("%w: %w", ErrNoBanner, cause)
 		case cause != nil && held:
 			why = fmt.Errorf("%w: %w", ErrNotAsked, cause)
-		case cause != nil && a.was != nil && r.sys.Now() < a.lastBegan+tryAgain:
+		case cause != nil && a.was != nil && r.sys.Now() < a.lastBegan+retryInterval:
 			why = a.was
 		case cause != nil && a.err != nil:
 			why = fmt.Errorf("%w: %w", a.err, cause)

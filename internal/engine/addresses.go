@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+
+	"fdrace/internal/stub"
 )
 
 // enqueue queues those of addrs that this race can use, and rejects the others. If together,
@@ -37,7 +39,7 @@ func (r *race) enqueue(l *lane, addrs []netip.Addr, together bool) {
 		l.resolutionDeadline = r.sys.Now()
 		begun := slices.ContainsFunc(addrs, func(a netip.Addr) bool { return r.isStarted(l, a) })
 		if (l.awaitingA || l.awaitingAAAA && r.sys.Route(IPv6)) && !begun {
-			l.resolutionDeadline += resolutionDelay
+			l.resolutionDeadline += stub.ResolutionDelay
 		}
 	}
 	if together {

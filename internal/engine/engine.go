@@ -44,10 +44,6 @@ const (
 	// least 10 ms and recommends at most 2 s.
 	MinDelay = 10 * time.Millisecond
 	MaxDelay = 2 * time.Second
-
-	// resolutionDelay is how long an A answer waits for the AAAA that was
-	// asked with it: the Resolution Delay of RFC 8305 section 3.
-	resolutionDelay = 50 * time.Millisecond
 )
 
 // A Dialer holds the rules of a race. The zero value is ready to use, and a Dialer may
@@ -59,12 +55,13 @@ type Dialer struct {
 	// Timeout bounds the whole race. Default: DefaultTimeout.
 	Timeout time.Duration
 
-	// Wait, if set, is the time of the whole race, and Timeout that of a round. Within
-	// a round a candidate that has failed, and a name that was not found, is tried
-	// again twice a second; one whose server has accepted a connection 1, 2, 4 and then
-	// 8 s after it has failed, or 15 s if sshd penalizes this client. After a round
-	// the next one begins, name resolution included, but Commands only start once.
-	// Each try has its own events. It does nothing with RunAll. Default: 0.
+	// Wait, if set, bounds the race instead of Timeout, which then bounds a round. A
+	// candidate that has failed, and a name that has no address, is tried again 500 ms
+	// after it was tried last. If the server had accepted the connection, it is tried
+	// again after 1, 2, 4 and then 8 s, or after 15 s if sshd refuses this client. At
+	// the end of a round everything starts over, name resolution included, except
+	// Commands. A candidate can have several Start and Failed events, but has one
+	// Failure. RunAll ignores Wait. Default: 0, one round.
 	Wait time.Duration
 
 	// Delay is the time between two attempts of a lane, and between the attempts
@@ -128,8 +125,9 @@ type Dialer struct {
 	// cannot win. Default: a connection is enough.
 	Banner string
 
-	// HostKey, if set, checks the host key of a candidate before it can win. A server
-	// sees the connection for the check, and then the winner. Default: no check.
+	// HostKey, if set, decides whether the server of a candidate is the expected
+	// machine; otherwise the candidate fails. A server that is checked sees the
+	// connection for the check and the one that wins. Default: no check.
 	HostKey *HostKeyCheck
 
 	// RunAll continues the race after it is won, until every candidate has ended or

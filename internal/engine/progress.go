@@ -17,7 +17,8 @@ type Progress struct {
 	// Resolve or the Start that it began with.
 	Trying []Event
 
-	// Waiting has what is tried again later, each as the Failed that it ended with.
+	// Waiting has the candidates and names that will be tried again, each as its last
+	// Failed event.
 	Waiting []Event
 }
 
@@ -37,7 +38,7 @@ func (r *race) progress(now time.Duration) Progress {
 		}
 	}
 	for _, w := range r.wait.attempts {
-		p.Waiting = append(p.Waiting, r.event(Failed, w.attempt, w.err))
+		p.Waiting = append(p.Waiting, r.event(Failed, w.what, w.what.err))
 	}
 	for _, f := range r.failures {
 		if f.attempt == nil && len(r.wait.lanes) > 0 {

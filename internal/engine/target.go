@@ -136,6 +136,12 @@ func checkName(name string) error {
 		return fmt.Errorf("not an IPv6 address; one with a port is written [2001:db8::1]:22")
 	case strings.Contains(name, "%"):
 		return fmt.Errorf("a zone follows an IPv6 address, as in fe80::1%%eth0")
+	case strings.Contains(name, ","):
+		return fmt.Errorf("targets are separated by spaces")
+	case strings.Trim(name, "0123456789.") == "" && strings.Count(name, ".") == 3:
+		return fmt.Errorf("not an IPv4 address: each of its four numbers is from 0 to 255, without leading zeros")
+	case strings.Trim(name, "0123456789.") == "":
+		return fmt.Errorf("not an IPv4 address: write all four numbers, as in 127.0.0.1")
 	case len(name) > 254:
 		return fmt.Errorf("longer than the 253 characters of a host name (RFC 1035)")
 	}

@@ -95,7 +95,7 @@ func (r *race) completed(fd int, err error) (over bool) {
 
 // failed ends a with err.
 func (r *race) failed(a *attempt, err error) {
-	seen := a.shown || a.fd >= 0 && !r.holds(a)
+	accepted := a.shown || a.fd >= 0 && !r.holds(a)
 	r.closeTries(a)
 	var socket errSocket
 	a.err, a.ended = err, true
@@ -104,7 +104,7 @@ func (r *race) failed(a *attempt, err error) {
 	r.recordAttempt(a, err)
 	r.failedIPv4(a, err)
 	if !errors.As(err, &socket) {
-		r.retryLater(a, err, seen)
+		r.retryLater(a, err, accepted)
 	}
 }
 

@@ -1,3 +1,5 @@
+//go:build unix
+
 package helper
 
 import (
@@ -37,6 +39,22 @@ func (o *Options) openLog() {
 		return
 	}
 	logFile = fd
+}
+
+// logOf returns the file of --log in a command line that is wrong elsewhere.
+func logOf(args []string) string {
+	for i, arg := range args {
+		name, value, has := strings.Cut(arg, "=")
+		switch {
+		case arg == "--":
+			return ""
+		case name == "--log" && has:
+			return value
+		case arg == "--log" && i+1 < len(args):
+			return args[i+1]
+		}
+	}
+	return ""
 }
 
 // logLine appends lines to the log, each with the time and the process. One write a

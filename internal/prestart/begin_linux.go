@@ -85,16 +85,22 @@ func resetSIGTERM() {
 	syscall.RawSyscall6(unix.SYS_RT_SIGACTION, uintptr(unix.SIGTERM), uintptr(unsafe.Pointer(&action)), 0, unsafe.Sizeof(action[0]), 0, 0)
 }
 
-// isReady reports whether stdout is what fdpass.Socket looks for, and stdin and stderr
-// are open. If they are not, the next sockets would take their place: the runtime opens
-// /dev/null there.
+// isReady reports whether stdout is what fdpass.FindSocket looks for, nothing has come
+// over it, and stdin and stderr are open. If they are not, the next sockets would take
+// their place: the runtime opens /dev/null there. OpenSSH sends nothing, but libssh does
+// and takes no descriptor: the runtime says so.
 func isReady() bool {
 	for fd := range uintptr(3) {
 		if _, _, e := syscall.RawSyscall(unix.SYS_FCNTL, fd, unix.F_GETFD, 0); e != 0 {
 			return false
 		}
 	}
-	return rawsys.Option(stdout, unix.SO_DOMAIN) == unix.AF_UNIX && rawsys.Option(stdout, unix.SO_TYPE) == unix.SOCK_STREAM
+	if rawsys.Option(stdout, unix.SO_DOMAIN) != unix.AF_UNIX || rawsys.Option(stdout, unix.SO_TYPE) != unix.SOCK_STREAM {
+		return false
+	}
+	var b byte
+	_, _, e := syscall.RawSyscall6(unix.SYS_RECVFROM, stdout, uintptr(unsafe.Pointer(&b)), 1, unix.MSG_PEEK|unix.MSG_DONTWAIT, 0, 0)
+	return e == unix.EAGAIN
 }
 
 // stackWord returns argument i of the command line or, after the nil pointer, of the

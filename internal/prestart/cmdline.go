@@ -119,11 +119,11 @@ func (t *target) parse(arg string) bool {
 // else: a port, a service (_ssh._tcp.example.org), a MAC address, or a name of
 // Multicast DNS or of Tor.
 func isName(arg string) bool {
-	digits, dashes := 0, 0
+	digits, dashes := 0, 0 // with dots: 127.1 is no name, but a wrong address
 	for i := 0; i < len(arg); i++ {
 		switch c := arg[i]; {
-		case c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c == '.':
-		case c >= '0' && c <= '9':
+		case c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z':
+		case c >= '0' && c <= '9' || c == '.':
 			digits++
 		case (c == '-' || c == '_') && i > 0:
 			dashes++
