@@ -2,13 +2,13 @@ package engine
 
 import "time"
 
-// When Dialer.OnProgress is called.
+// Dialer.OnProgress is called after tickAfter, and then every tickEvery.
 const (
 	tickAfter = 500 * time.Millisecond
 	tickEvery = 100 * time.Millisecond
 )
 
-// A Progress is a race under way.
+// A Progress describes a race that goes on.
 type Progress struct {
 	At   time.Duration // since Dial was called
 	Left time.Duration // until the time is out; 0 if it is, and only commands go on
