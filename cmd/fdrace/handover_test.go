@@ -49,10 +49,11 @@ func TestHandOver(t *testing.T) {
 	server := listenTCP(t, "127.0.0.1:0")
 	port := fmt.Sprint(server.Addr().(*net.TCPAddr).Port)
 	listenTCP(t, "[::1]:"+port)
+	go sendBanners(server)
 	for line, common := range map[string]bool{ // whether it is for package prestart
 		"127.0.0.1": true, "::1": true, "localhost": true, "-4 -- 127.0.0.2 127.0.0.1": true,
 		"--mptcp 127.0.0.1": true, "--mptcp localhost": true,
-		"-w5 127.0.0.1": false, "-w5 --mptcp ::1": false, "--require-mptcp 127.0.0.1": false,
+		"-w5 127.0.0.1": false, "-w5 --mptcp ::1": false, "--require-mptcp 127.0.0.1": false, "--banner 127.0.0.1": false,
 	} {
 		if strings.Contains(line, "require") && !hasMPTCP() {
 			continue
@@ -122,6 +123,18 @@ func listenTCP(t *testing.T, addr string) net.Listener {
 	}
 	t.Cleanup(func() { l.Close() })
 	return l
+}
+
+// sendBanners sends a banner to each client of l.
+func sendBanners(l net.Listener) {
+	for {
+		c, err := l.Accept()
+		if err != nil {
+			return
+		}
+		defer c.Close()
+		_, _ = io.WriteString(c, "SSH-2.0-test\r\n") // the client may have gone away
+	}
 }
 
 // runHelper runs argv as ssh would, in a thread that begin has prepared.

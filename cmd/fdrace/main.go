@@ -1,3 +1,5 @@
+//go:build unix
+
 // Command fdrace is a ProxyCommand for ssh: it connects to whichever of
 // several targets answers first, passes ssh that socket, and exits.
 //

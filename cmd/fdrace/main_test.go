@@ -1,3 +1,5 @@
+//go:build unix
+
 package main
 
 import (
@@ -43,11 +45,15 @@ func TestHelp(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	defaults := map[string]time.Duration{"timeout": engine.DefaultTimeout, "delay": engine.DefaultDelay, "fallback": engine.DefaultFallback}
 	for _, flag := range k.Model.Flags {
 		if texts[flag.Name] == "" {
 			t.Errorf("--%s has no text", flag.Name)
 		}
 		delete(texts, flag.Name)
+		if want, ok := defaults[flag.Name]; ok && flag.PlaceHolder != want.String() {
+			t.Errorf("the help shows %q as the default of --%s, which is %v", flag.PlaceHolder, flag.Name, want)
+		}
 	}
 	for name := range texts {
 		t.Errorf("a text for --%s, which is none", name)

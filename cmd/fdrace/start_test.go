@@ -44,6 +44,9 @@ func TestStart(t *testing.T) {
 		if want := beforeGo && prestart.Link != ""; got != want {
 			t.Errorf("fdrace %s: the race was over before Go's runtime: %v, want %v", line, got, want)
 		}
+		if !got && !slices.Contains(packages, "fdrace/internal/stackgrow") {
+			t.Errorf("fdrace %s: the stack grows step by step", line)
+		}
 		for _, name := range packages {
 			if !slices.Contains(initialized, name) {
 				t.Errorf("fdrace %s: every race waits for the initialization of %s", line, name)

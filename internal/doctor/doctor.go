@@ -1,3 +1,5 @@
+//go:build unix
+
 // Package doctor is fdrace --doctor: it checks this machine and, for ssh ALIAS, its
 // ssh_config and the path to its server, and says what to do about each problem.
 //

@@ -7,62 +7,64 @@ import (
 	"time"
 )
 
-// A private address may be another machine's in another place. Where that matters
-// a program compares the server's host key before the address can win: it has the
-// connection that was made, and ends it; only then the connection is made that the
-// race is about. A check is something that the server sees, and so it takes turns
-// with others in the gate.
+// On another network a private address can belong to another machine. With
+// Dialer.HostKey, a program compares the host key of a server before its candidate can
+// win. The program uses the connection that was made; once it has found the right key,
+// the race makes a second connection, which is the one that can win. The server sees the
+// first, so checks take turns, as banners do (see gate).
 
-// A HostKeyCheck keeps a candidate from winning whose server is not the expected
-// machine. Commands are not checked.
+// A HostKeyCheck decides whether a server is the expected machine. It applies to all
+// candidates except Commands. Its functions are called from the goroutine of Dial.
 type HostKeyCheck struct {
-	// Known is called when a candidate has connected, with its targets and its
-	// socket, which stays the race's. It returns nil if the candidate may win,
-	// ErrUnchecked if a program has to check its server, ErrBeingChecked if another
-	// process is doing that: it is called again soon. Other errors are why the
-	// candidate fails.
+	// Known is called when a candidate has connected. fd is its socket, or -1 if the
+	// race has closed it while another process checks the server; the race owns it.
+	// Known returns nil if the candidate can win, ErrUnchecked if the server must be
+	// checked, and ErrBeingChecked to be called again in 20 ms. With any other error
+	// the candidate fails.
 	Known func(p Peer, targets []Target, fd int) error
 
-	// Start starts that program, with the connection conn as its stdin and stdout,
-	// and returns its process ID. conn and stderr stay the race's, which ends the
-	// program as soon as there is a verdict, or the race is over.
+	// Start starts the program, with conn as its stdin and stdout, and returns its
+	// process ID. The race owns conn and stderr. It kills the program as soon as
+	// there is a verdict, or when the race is over.
 	Start func(p Peer, conn, stderr int) (pid int, err error)
 
-	// Verdict is called with what the program has written to stderr so far, and
-	// whether it has ended. It returns nil if the server is the expected machine,
-	// ErrUnchecked if that is still open, or why the candidate fails.
+	// Verdict is called with all that the program has written to stderr, whenever
+	// there is more, and when it has ended. It returns nil if the server is the
+	// expected machine, ErrUnchecked if it cannot tell yet, and otherwise the error
+	// with which the candidate fails.
 	Verdict func(p Peer, said string, ended bool) error
 
 	// Done, if set, is called when the race is over.
 	Done func()
 }
 
-// A Peer is one way to a server.
+// A Peer is the address of a server, and the interface that it is reached through.
 type Peer struct {
 	Addr      Addr
-	Interface string // that the socket is bound to, if any
+	Interface string // empty if the socket is not bound to one
 }
 
 var (
-	// ErrUnchecked is HostKeyCheck's answer where a program has to check a server.
-	// It is matched by the error of a candidate whose check was not over in time.
+	// ErrUnchecked says that a server has yet to be checked. A candidate that runs out
+	// of time during its check fails with an error that matches it.
 	ErrUnchecked = errors.New("connected, but its host key was not checked")
 
-	// ErrBeingChecked is HostKeyCheck.Known's answer where another process checks
-	// the server.
+	// ErrBeingChecked says that another process is checking the server.
 	ErrBeingChecked = errors.New("connected, but another process is checking its host key")
 )
 
-// checkAgain is when to look again what another process has found out.
-const checkAgain = 20 * time.Millisecond
+// knownInterval is the time between two calls of Known while another process checks a
+// server.
+const knownInterval = 20 * time.Millisecond
 
-// A hostCheck is what an attempt knows of the host key of its server.
+// A hostCheck is the state of the check of an attempt's server.
 type hostCheck struct {
-	passed  bool
-	runs    bool          // a program checks it, whose stderr is the attempt's fd
-	waits   bool          // another process checks it
-	again   time.Duration // when to ask again, if waits
-	patient time.Duration // until then, if waits, no other has its turn
+	passed bool
+	runs   bool // the attempt's fd is the stderr of the program
+
+	awaited  bool          // another process is checking the server
+	nextCall time.Duration // of Known, if awaited
+	turnEnds time.Duration // of an awaited attempt
 }
 
 // checkHostKey returns nil if the server of a, which has connected, may win, and
@@ -84,11 +86,11 @@ func (r *race) checkHostKey(a *attempt) error {
 	}
 }
 
-// awaitTurn holds a, which has connected, until its turn comes. While the turn is of
-// one that waits for another process, a's host key need not wait: its server would see
-// a connection that is held for too long.
+// awaitTurn holds a, which has connected, until its turn comes. If it is the turn of an
+// attempt that only waits for another process, the check of a starts at once: a server
+// sees a connection that is held for too long.
 func (r *race) awaitTurn(a *attempt) {
-	if turn := r.gate.turn; r.HostKey != nil && turn != nil && turn.check.waits {
+	if turn := r.gate.turn; r.HostKey != nil && turn != nil && turn.check.awaited {
 		switch err := r.checkHostKey(a); err {
 		case nil:
 		case errNotYet:
@@ -109,14 +111,13 @@ func (r *race) known(a *attempt) error {
 		targets[i] = l.target
 	}
 	err := r.HostKey.Known(r.peer(a), targets, a.fd)
-	a.check.passed, a.check.waits = err == nil, err == ErrBeingChecked
+	a.check.passed, a.check.awaited = err == nil, err == ErrBeingChecked
 	return err
 }
 
 func (r *race) peer(a *attempt) Peer { return Peer{Addr: a.addr, Interface: r.via(a)} }
 
-// startCheck has a program check the server of a. Its stderr takes the place of the
-// connection.
+// startCheck starts the program for a. Its stderr takes the place of the connection.
 func (r *race) startCheck(a *attempt) error {
 	fd, err := r.sys.StartCheck(a.fd, func(conn, stderr int) (int, error) {
 		return r.HostKey.Start(r.peer(a), conn, stderr)
@@ -133,13 +134,13 @@ func (r *race) startCheck(a *attempt) error {
 	return errNotYet
 }
 
-// awaitCheck has a wait for another process. A connection that its server has not
-// seen is not kept for that.
+// awaitCheck makes a wait for another process. It closes the connection if the server
+// has not seen it.
 func (r *race) awaitCheck(a *attempt) {
 	now := r.sys.Now()
-	a.check.again = now + checkAgain
-	if a.check.patient == 0 {
-		a.check.patient = now + r.schedule.delay
+	a.check.nextCall = now + knownInterval
+	if a.check.turnEnds == 0 {
+		a.check.turnEnds = now + r.schedule.delay
 	}
 	r.reportConnected(a)
 	if r.holds(a) && a.talk == nil {
@@ -149,23 +150,23 @@ func (r *race) awaitCheck(a *attempt) {
 		r.sys.Hold(a.fd)
 	}
 	r.gate.awaited = append(r.gate.awaited, a)
-	if now < a.check.patient {
-		r.gate.turn, r.gate.quiet, r.gate.until = a, a.check.patient, a.check.patient
+	if now < a.check.turnEnds {
+		r.gate.turn, r.gate.quiet, r.gate.until = a, a.check.turnEnds, a.check.turnEnds
 		r.schedule.pause(r.gate.quiet)
 	}
 }
 
-// tendChecks asks again what other processes have found out.
-func (r *race) tendChecks(now time.Duration) (over bool) {
+// pollChecks calls Known again for the attempts whose servers other processes check.
+func (r *race) pollChecks(now time.Duration) (over bool) {
 	for i := 0; i < len(r.gate.awaited); {
 		a := r.gate.awaited[i]
-		if now < a.check.again {
+		if now < a.check.nextCall {
 			i++
 			continue
 		}
 		switch err := r.known(a); {
 		case err == ErrBeingChecked:
-			a.check.again = now + checkAgain
+			a.check.nextCall = now + knownInterval
 			i++
 		case err != nil && err != ErrUnchecked:
 			r.failed(a, err)
@@ -187,16 +188,16 @@ func (r *race) tendChecks(now time.Duration) (over bool) {
 	return false
 }
 
-// checksDue is when the next of those that wait is to be asked about.
+// checksDue is when pollChecks has something to do.
 func (r *race) checksDue() time.Duration {
 	due := never
 	for _, a := range r.gate.awaited {
-		due = min(due, a.check.again)
+		due = min(due, a.check.nextCall)
 	}
 	return due
 }
 
-// readCheck takes that the program which checks a has said something, or ended.
+// readCheck reads the output of the program that checks a's server.
 func (r *race) readCheck(a *attempt) (over bool) {
 	said, ended := r.sys.ReadCheck(a.fd)
 	switch err := r.HostKey.Verdict(r.peer(a), said, ended); {
@@ -211,7 +212,7 @@ func (r *race) readCheck(a *attempt) (over bool) {
 	return r.redial(a)
 }
 
-// redial begins a anew, whose server has been found out about, and gives it its turn.
+// redial makes the connection of a that can win, and gives it its turn.
 func (r *race) redial(a *attempt) (over bool) {
 	now := r.sys.Now()
 	a.fd, a.talk, a.shown, a.discarded = -1, nil, false, a.tries

@@ -23,6 +23,7 @@ func (k *kernel) StartCheck(fd int, start func(conn, stderr int) (pid int, err e
 		return -1, os.NewSyscallError("socketpair", err)
 	}
 	sendAck(fd)
+	_ = unix.SetNonblock(fd, false) // what a program expects of its stdin
 	pid, err := start(fd, pair[1])
 	unix.Close(pair[1])
 	if err != nil {

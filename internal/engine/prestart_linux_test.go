@@ -6,10 +6,12 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"os"
 	"strings"
 	"testing"
 
 	"fdrace/internal/prestart"
+	"fdrace/internal/rawsys"
 	"fdrace/internal/stub"
 
 	"golang.org/x/sys/unix"
@@ -41,11 +43,12 @@ func FuzzPrestart(f *testing.F) {
 		{"", "", "224.0.0.1 127.0.0.5", "ff02::1"}, {"", "options single-request", "127.0.0.5", "::ffff:127.0.0.9 ::1"},
 		{"", "", "127.0.0.1 127.0.0.2 127.0.0.3 127.0.0.4 127.0.0.5 127.0.0.6 127.0.0.7 127.0.0.8 127.0.0.9", "::1"},
 	} {
-		f.Add(seed[0], seed[1], seed[2], seed[3], "box", byte(0))
-		f.Add(seed[0], seed[1], seed[2], seed[3], "Box.", byte(1))
-		f.Add(seed[0], seed[1], seed[2], seed[3], "box.localhost", byte(2))
+		f.Add(seed[0], seed[1], "", seed[2], seed[3], "box", byte(0))
+		f.Add(seed[0], seed[1], "precedence ::/0 40\nprecedence ::ffff:0:0/96 40", seed[2], seed[3], "box", byte(0))
+		f.Add(seed[0], seed[1], "precedence ::ffff:0:0/96 100", seed[2], seed[3], "Box.", byte(1))
+		f.Add(seed[0], seed[1], "", seed[2], seed[3], "box.localhost", byte(2))
 	}
-	f.Fuzz(func(t *testing.T, hosts, conf, a, aaaa, name string, flags byte) {
+	f.Fuzz(func(t *testing.T, hosts, conf, gai, a, aaaa, name string, flags byte) {
 		if strings.Contains(conf, "nameserver") || strings.ContainsAny(hosts+conf, "\x00") || !areLocal(t, hosts, name) {
 			t.Skip() // it would go elsewhere
 		}
@@ -59,6 +62,9 @@ func FuzzPrestart(f *testing.F) {
 			}
 		}
 		serveNames(t, conf, hosts, zone)
+		if err := os.WriteFile(strings.TrimSuffix(rawsys.GaiPath, "\x00"), []byte(gai), 0o600); err != nil {
+			t.Fatal(err)
+		}
 		port := refusing(t).Port
 		var args []string
 		family := []Family{AnyFamily, IPv4, IPv6}[flags%3]
@@ -106,7 +112,7 @@ func areLocal(t *testing.T, hosts, name string) bool {
 }
 
 func isLocal(a netip.Addr) bool {
-	return a.IsLoopback() || isNoHost(a)
+	return a.IsLoopback() || !canBeHost(a)
 }
 
 // areAnswers reports whether words can be records of that type.

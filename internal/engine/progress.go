@@ -2,13 +2,13 @@ package engine
 
 import "time"
 
-// When Dialer.OnProgress is called.
+// Dialer.OnProgress is called after tickAfter, and then every tickEvery.
 const (
 	tickAfter = 500 * time.Millisecond
 	tickEvery = 100 * time.Millisecond
 )
 
-// A Progress is a race under way.
+// A Progress describes a race that goes on.
 type Progress struct {
 	At   time.Duration // since Dial was called
 	Left time.Duration // until the time is out; 0 if it is, and only commands go on
@@ -17,7 +17,8 @@ type Progress struct {
 	// Resolve or the Start that it began with.
 	Trying []Event
 
-	// Waiting has what is tried again later, each as the Failed that it ended with.
+	// Waiting has the candidates and names that will be tried again, each as its last
+	// Failed event.
 	Waiting []Event
 }
 
@@ -37,7 +38,7 @@ func (r *race) progress(now time.Duration) Progress {
 		}
 	}
 	for _, w := range r.wait.attempts {
-		p.Waiting = append(p.Waiting, r.event(Failed, w.attempt, w.err))
+		p.Waiting = append(p.Waiting, r.event(Failed, w.what, w.what.err))
 	}
 	for _, f := range r.failures {
 		if f.attempt == nil && len(r.wait.lanes) > 0 {

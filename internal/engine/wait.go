@@ -8,109 +8,105 @@ import (
 	"time"
 )
 
-// A race with Dialer.Wait is one for a host that is asleep, or booting. A candidate
-// that has failed, and a name that was not found, has another try; and when Timeout is
-// over all begins anew, commands excepted: they log in somewhere, once.
+// Dialer.Wait is for a host that is asleep or booting. Within a round, candidates that
+// have failed and names without addresses are tried again; after Timeout the next round
+// starts over with everything except commands, which log in somewhere.
 
 const (
-	// tryAgain is how long after one try the next begins. A host that is there is
-	// logged in to within a second of that.
-	tryAgain = 500 * time.Millisecond
+	// retryInterval is the time between the starts of two tries. It is short enough
+	// that a login succeeds within a second after the host is ready.
+	retryInterval = 500 * time.Millisecond
 
-	// backOff is how long after the first try that a server has seen the next begins.
-	backOff = time.Second
+	// The time after a connection that a server has accepted is firstBackOff, and then
+	// doubles up to maxBackOff.
+	firstBackOff = time.Second
+	maxBackOff   = 8 * time.Second
 
-	// maxBackOff bounds the time between tries that servers have seen.
-	maxBackOff = 8 * time.Second
-
-	// pardon is how long sshd refuses a client at the least that it has penalized
-	// (PerSourcePenalties in sshd_config(5), min).
-	pardon = 15 * time.Second
+	// penaltyTime is the shortest time for which sshd refuses a penalized client (min
+	// of PerSourcePenalties in sshd_config(5)).
+	penaltyTime = 15 * time.Second
 )
 
-// waiting is what a race knows of those that will have another try.
+// waiting is the state of Dialer.Wait.
 type waiting struct {
 	on       bool
 	timeout  time.Duration // of a round
-	round    time.Duration // the end of this one
-	seen     int           // connections that servers have accepted in vain
-	attempts []laterAttempt
-	lanes    []laterLane
+	roundEnd time.Duration
+	accepted int // connections that a server has accepted and that did not win
+	attempts []pendingRetry[*attempt]
+	lanes    []pendingRetry[*lane]
 }
 
-type laterAttempt struct {
-	*attempt
-	at time.Duration
+// A pendingRetry is an attempt, or the lookup of a lane's name, to be tried again at a
+// time of its own.
+type pendingRetry[T any] struct {
+	what T
+	at   time.Duration
 }
 
-type laterLane struct {
-	*lane
-	at time.Duration
-}
-
-// wait makes the time of the whole race Wait, and that of a round what it was.
+// startWaiting makes the time of the whole race Wait, and that of a round what it was.
 func (r *race) startWaiting() {
 	if r.Wait > 0 && !r.RunAll {
-		r.wait = waiting{on: true, timeout: r.timeout, round: r.timeout}
+		r.wait = waiting{on: true, timeout: r.timeout, roundEnd: r.timeout}
 		r.timeout = r.Wait
 		r.lookups.repeats = true
 	}
 }
 
-// retryLater has a, which has failed with err, tried again. seen says that its server
-// has seen it: then servers are left alone for longer and longer.
-func (r *race) retryLater(a *attempt, err error, seen bool) {
+// retryLater schedules another try of a, which has failed with err. accepted reports
+// whether its server had accepted the connection.
+func (r *race) retryLater(a *attempt, err error, accepted bool) {
 	if !r.wait.on || a.addr.Command != nil {
 		return
 	}
 	now := r.sys.Now()
-	at := max(now, a.lastBegan+tryAgain)
-	if seen {
-		at = now + min(backOff<<min(r.wait.seen, 3), maxBackOff)
-		r.wait.seen++
+	at := max(now, a.lastBegan+retryInterval)
+	if accepted {
+		at = now + min(firstBackOff<<min(r.wait.accepted, 3), maxBackOff)
+		r.wait.accepted++
 	}
 	var refusal *Refusal
 	if errors.As(err, &refusal) && strings.HasPrefix(refusal.Said, "Not allowed at this time") {
-		at = now + pardon
+		at = now + penaltyTime
 	}
-	if seen {
-		r.wait.round = max(r.wait.round, at)
+	if accepted {
+		r.wait.roundEnd = max(r.wait.roundEnd, at)
 	}
-	r.wait.attempts = append(r.wait.attempts, laterAttempt{a, at})
+	r.wait.attempts = append(r.wait.attempts, pendingRetry[*attempt]{a, at})
 }
 
-// askLater has the name of l, which has no address, looked up again; or its MAC address,
-// which may have others than those that are made of it.
+// askLater schedules another lookup of l's name, if it has no address, or of its MAC
+// address: addresses made of it (EUI-64) are there at once, and need not exist.
 func (r *race) askLater(l *lane) {
 	if r.wait.on && l.listed && (!l.hasAddrs || l.noAttemptDelay) {
-		r.wait.lanes = append(r.wait.lanes, laterLane{l, max(r.sys.Now(), l.lastAsked+tryAgain)})
+		r.wait.lanes = append(r.wait.lanes, pendingRetry[*lane]{l, max(r.sys.Now(), l.lastAsked+retryInterval)})
 	}
 }
 
-// retryFailed begins what is due, and all when the round is over.
+// retryFailed starts the retries that are due, or the next round.
 func (r *race) retryFailed(now time.Duration) {
 	if !r.wait.on {
 		return
 	}
-	if now >= r.wait.round {
+	if now >= r.wait.roundEnd {
 		r.startOver(now)
 		return
 	}
-	r.wait.attempts = slices.DeleteFunc(r.wait.attempts, func(l laterAttempt) bool {
-		if l.at <= now {
-			r.revive(l.attempt, now)
+	r.wait.attempts = slices.DeleteFunc(r.wait.attempts, func(p pendingRetry[*attempt]) bool {
+		if p.at <= now {
+			r.revive(p.what, now)
 		}
-		return l.at <= now
+		return p.at <= now
 	})
-	r.wait.lanes = slices.DeleteFunc(r.wait.lanes, func(l laterLane) bool {
-		if l.at <= now {
-			r.askAgain(l.lane)
+	r.wait.lanes = slices.DeleteFunc(r.wait.lanes, func(p pendingRetry[*lane]) bool {
+		if p.at <= now {
+			r.askAgain(p.what)
 		}
-		return l.at <= now
+		return p.at <= now
 	})
 }
 
-// revive takes back that a has failed.
+// revive undoes the failure of a, and schedules a try at once.
 func (r *race) revive(a *attempt, now time.Duration) {
 	c := a.candidate
 	c.live++
@@ -127,7 +123,7 @@ func (r *race) revive(a *attempt, now time.Duration) {
 	r.schedule.again(a, now)
 }
 
-// askAgain takes back that the name of l was not found.
+// askAgain undoes the failure of l's lookup, and repeats it.
 func (r *race) askAgain(l *lane) {
 	l.err = nil
 	r.failures = slices.DeleteFunc(r.failures, func(f failure) bool {
@@ -137,7 +133,7 @@ func (r *race) askAgain(l *lane) {
 	r.resolveTarget(l)
 }
 
-// startOver begins a new round.
+// startOver starts a new round.
 func (r *race) startOver(now time.Duration) {
 	isCommand := func(a *attempt) bool { return a.addr.Command != nil }
 	for _, a := range r.attempts {
@@ -152,7 +148,7 @@ func (r *race) startOver(now time.Duration) {
 	r.lookups.reset()
 	r.rejected, r.peeks = nil, nil
 	r.gate, r.proxies, r.nat64 = gate{}, proxies{}, nat64{}
-	r.wait.attempts, r.wait.lanes, r.wait.round = nil, nil, now+r.wait.timeout
+	r.wait.attempts, r.wait.lanes, r.wait.roundEnd = nil, nil, now+r.wait.timeout
 	r.schedule.onlyCommands()
 	for addr := range r.schedule.candidates {
 		if addr.Command == nil {
@@ -163,7 +159,7 @@ func (r *race) startOver(now time.Duration) {
 	r.begin()
 }
 
-// isWaiting reports whether something has another try, now or later.
+// isWaiting reports whether anything but a command is under way or will be tried again.
 func (r *race) isWaiting() bool {
 	if !r.wait.on {
 		return false
@@ -172,12 +168,12 @@ func (r *race) isWaiting() bool {
 		slices.ContainsFunc(r.attempts, func(a *attempt) bool { return !a.ended && a.addr.Command == nil })
 }
 
-// waitDue is when something has another try.
+// waitDue is when retryFailed has something to do.
 func (r *race) waitDue() time.Duration {
 	if !r.wait.on {
 		return never
 	}
-	due := r.wait.round
+	due := r.wait.roundEnd
 	for _, l := range r.wait.attempts {
 		due = min(due, l.at)
 	}

@@ -1,3 +1,5 @@
+//go:build unix
+
 // Package explain is fdrace --explain: it races to the end, passes nothing, and shows
 // what became of each candidate, as a picture or as JSON.
 package explain

@@ -1,11 +1,15 @@
+//go:build unix
+
 package helper
 
 import (
 	"errors"
 	"fmt"
+	"hash/fnv"
 	"net/netip"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -20,16 +24,20 @@ import (
 )
 
 const (
-	// checkedFor is how long the result of a check is remembered.
-	checkedFor = 10 * time.Minute
+	// resultMaxAge is how long the result of a check is valid.
+	resultMaxAge = 10 * time.Minute
 
-	// The kind of its record in the state file, and the results.
+	// othersTimeout is how long a login waits for the check of another process. That
+	// process may have been stopped, for example by ^Z.
+	othersTimeout = 3 * time.Second
+
+	// The kind of record that a result is in the state file, and the two results.
 	hostKeyRecord = "hostkey"
 	sameKey       = "same"
 	differentKey  = "different"
 )
 
-// addHostKey makes d check host keys, if --host-key asks for that.
+// addHostKey sets up the check of host keys if the command line has --host-key.
 func (o *Options) addHostKey(d *engine.Dialer) error {
 	switch {
 	case o.HostKey == nil && o.HostKeyAlways:
@@ -41,9 +49,13 @@ func (o *Options) addHostKey(d *engine.Dialer) error {
 	case *o.HostKey == "" || strings.ContainsFunc(*o.HostKey, func(r rune) bool { return r <= ' ' || r == 0x7f }):
 		return fmt.Errorf("--host-key %q: write the name that known_hosts has, such as %%k or %%h in ssh_config", *o.HostKey)
 	}
-	c := &checker{name: *o.HostKey, always: o.HostKeyAlways, files: hostkey.Files()}
+	c := &checker{name: *o.HostKey, always: o.HostKeyAlways, files: hostkey.Files(), now: time.Now}
 	if o.KnownHosts != nil {
-		c.files = []string{*o.KnownHosts}
+		file := *o.KnownHosts
+		if rest, ok := strings.CutPrefix(file, "~/"); ok { // a shell leaves it after =
+			file = hostkey.Home() + "/" + rest
+		}
+		c.files = []string{file}
 	}
 	var err error
 	if c.ssh, err = lookPath("ssh"); err == nil {
@@ -56,26 +68,28 @@ func (o *Options) addHostKey(d *engine.Dialer) error {
 	return nil
 }
 
-// A checker has ssh compare host keys, and remembers what it has found. sshd 10.0 counts
-// a penalty of 1 s (noauth of PerSourcePenalties) for each check, and refuses this client
-// above 15 s: that is why checks are not repeated.
+// A checker implements --host-key: it runs ssh to compare host keys, and keeps the
+// results. Each check costs a penalty of 1 s at sshd 10.0 (noauth in PerSourcePenalties),
+// which refuses a client above 15 s: so no check is repeated.
 type checker struct {
 	name        string
-	files       []string
+	files       []string // known_hosts
 	always      bool
-	ssh, keygen string
+	ssh, keygen string // paths of the programs
 
-	memory *state.File              // nil until it is needed
-	keys   map[uint16]*hostkey.Keys // by port
-	wrote  map[uint16]string        // the files that have them
-	peers  map[engine.Peer]*checked
-	warned bool
+	state     *state.File              // nil until a candidate needs it
+	keys      map[uint16]*hostkey.Keys // by port
+	tempFiles map[uint16]string        // keys as files for ssh
+	peers     map[engine.Peer]*peerState
+	warned    bool
+	now       func() time.Time
 }
 
-// checked is what a checker knows of a peer.
-type checked struct {
-	key  string // of its record; "" if nothing is remembered
-	ours bool   // it is for this process to check
+// A peerState is what a checker knows about a peer.
+type peerState struct {
+	key        string    // of its record in the state file; "" if results are not kept
+	mine       bool      // this process checks it
+	othersFrom time.Time // when another process was first found to check it
 }
 
 // known is engine.HostKeyCheck.Known.
@@ -86,9 +100,9 @@ func (c *checker) known(p engine.Peer, targets []engine.Target, fd int) error {
 	peer := c.peers[p]
 	if peer == nil {
 		if c.peers == nil {
-			c.peers = map[engine.Peer]*checked{}
+			c.peers = map[engine.Peer]*peerState{}
 		}
-		peer = &checked{key: c.recordKey(p, fd)}
+		peer = &peerState{key: c.recordKey(p, fd)}
 		c.peers[p] = peer
 	}
 	if result, err := c.remembered(peer); result {
@@ -105,22 +119,26 @@ func (c *checker) known(p engine.Peer, targets []engine.Target, fd int) error {
 			printErr(fmt.Sprintf("fdrace: no host key is known for %s: going on without a check", c.name))
 		}
 		return nil
-	case peer.key == "" || peer.ours:
+	case peer.key == "" || peer.mine:
 		return engine.ErrUnchecked
-	case !c.memory.Lock(peer.key):
+	case c.state.Lock(peer.key):
+	case peer.othersFrom.IsZero():
+		peer.othersFrom = c.now()
+		return engine.ErrBeingChecked
+	case c.now().Sub(peer.othersFrom) < othersTimeout:
 		return engine.ErrBeingChecked
 	}
-	// Another process may have found out between the look and the lock.
+	// Another process may have finished between the look and the lock.
 	if result, err := c.remembered(peer); result {
-		c.memory.Unlock(peer.key)
+		c.state.Unlock(peer.key)
 		return err
 	}
-	peer.ours = true
+	peer.mine = true
 	return engine.ErrUnchecked
 }
 
-// isAmbiguous reports whether p may be one machine in one network and another one in
-// the next: by its address, or because a target that led to it is answered on the link.
+// isAmbiguous reports whether p can be different machines on different networks: because
+// of its address, or because any host on the link can answer for a target that led to it.
 func isAmbiguous(p engine.Peer, targets []engine.Target) bool {
 	if !p.Addr.AddrPort.IsValid() || p.Addr.Proxy != nil {
 		return false
@@ -131,8 +149,8 @@ func isAmbiguous(p engine.Peer, targets []engine.Target) bool {
 	})
 }
 
-// IsAmbiguous reports whether a is of a range that every network has: private (RFC
-// 1918, RFC 4193), shared (RFC 6598) or link-local.
+// IsAmbiguous reports whether a is in a range that many networks use: private (RFC 1918,
+// RFC 4193), shared (RFC 6598) or link-local.
 func IsAmbiguous(a netip.Addr) bool {
 	return a.IsPrivate() || a.IsLinkLocalUnicast() || isShared(a)
 }
@@ -146,8 +164,9 @@ func isShared(a netip.Addr) bool {
 	return b[0] == 100 && b[1]&0xc0 == 64
 }
 
-// recordKey is what the record of p is called: by its address and the name of its key,
-// on the network that fd is connected by. It is "" if that cannot be told from others.
+// recordKey returns the key of p's record: the network that fd is connected through, the
+// address, the name of the host key and the files that have it. It is "" if the network
+// is not known.
 func (c *checker) recordKey(p engine.Peer, fd int) string {
 	sa, err := unix.Getsockname(fd)
 	if err != nil {
@@ -161,19 +180,30 @@ func (c *checker) recordKey(p engine.Peer, fd int) string {
 	if network == "" {
 		return ""
 	}
-	if c.memory == nil {
-		c.memory, _ = state.Open(state.Paths()...) // without one nothing is remembered
+	if c.state == nil {
+		c.state, _ = state.Open(state.Paths()...) // without one nothing is remembered
 	}
-	return network + "," + p.Addr.String() + "," + strings.ToLower(c.name)
+	return network + "," + p.Addr.String() + "," + strings.ToLower(c.name) + "," + c.filesHash()
 }
 
-// remembered reports whether the result of a check is known, and returns it. Another
-// key counts for as long as known_hosts has not changed.
-func (c *checker) remembered(peer *checked) (known bool, err error) {
+// filesHash tells sets of known_hosts files apart.
+func (c *checker) filesHash() string {
+	h := fnv.New32a()
+	for _, file := range c.files {
+		if _, err := os.Stat(file); err == nil {
+			fmt.Fprintf(h, "%s\n", file)
+		}
+	}
+	return strconv.FormatUint(uint64(h.Sum32()), 16)
+}
+
+// remembered reports whether there is a valid result for peer, and returns it. A
+// different key is no longer valid once known_hosts has changed.
+func (c *checker) remembered(peer *peerState) (known bool, err error) {
 	if peer.key == "" {
 		return false, nil
 	}
-	switch result, at, _ := c.memory.Find(hostKeyRecord, peer.key, checkedFor); {
+	switch result, at, _ := c.state.Find(hostKeyRecord, peer.key, resultMaxAge); {
 	case result == sameKey:
 		return true, nil
 	case result == differentKey && !slices.ContainsFunc(c.files, func(file string) bool { return changedSince(file, at) }):
@@ -182,7 +212,7 @@ func (c *checker) remembered(peer *checked) (known bool, err error) {
 	return false, nil
 }
 
-// portOf is the port that ssh looks a key up by.
+// portOf returns the port under which ssh looks up the host key.
 func portOf(a engine.Addr) uint16 {
 	switch {
 	case a.Proxy != nil:
@@ -198,7 +228,7 @@ func changedSince(file string, at time.Time) bool {
 	return err == nil && info.ModTime().After(at)
 }
 
-// find returns the keys that the host may have at port.
+// find returns the host keys that are known for port.
 func (c *checker) find(port uint16) (*hostkey.Keys, error) {
 	if keys := c.keys[port]; keys != nil {
 		return keys, nil
@@ -208,7 +238,7 @@ func (c *checker) find(port uint16) (*hostkey.Keys, error) {
 		return nil, fmt.Errorf("ssh-keygen: %w", err)
 	}
 	if c.keys == nil {
-		c.keys, c.wrote = map[uint16]*hostkey.Keys{}, map[uint16]string{}
+		c.keys, c.tempFiles = map[uint16]*hostkey.Keys{}, map[uint16]string{}
 	}
 	c.keys[port] = keys
 	return keys, nil
@@ -218,15 +248,15 @@ func (c *checker) find(port uint16) (*hostkey.Keys, error) {
 func (c *checker) start(p engine.Peer, conn, stderr int) (pid int, err error) {
 	port := portOf(p.Addr)
 	keys := c.keys[port]
-	if c.wrote[port] == "" {
-		dir := os.Getenv("XDG_RUNTIME_DIR") // which is emptied at logout, should this process be killed
-		if c.wrote[port], err = keys.Write(dir); err != nil {
-			if c.wrote[port], err = keys.Write(os.TempDir()); err != nil {
+	if c.tempFiles[port] == "" {
+		dir := os.Getenv("XDG_RUNTIME_DIR") // is cleared at logout: this process may be killed
+		if c.tempFiles[port], err = keys.Write(dir); err != nil {
+			if c.tempFiles[port], err = keys.Write(os.TempDir()); err != nil {
 				return 0, err
 			}
 		}
 	}
-	pid, err = syscall.ForkExec(c.ssh, keys.Args(c.wrote[port]), &syscall.ProcAttr{
+	pid, err = syscall.ForkExec(c.ssh, keys.Args(c.tempFiles[port]), &syscall.ProcAttr{
 		Env:   os.Environ(),
 		Files: []uintptr{uintptr(conn), uintptr(conn), uintptr(stderr)},
 	})
@@ -246,12 +276,12 @@ func (c *checker) verdict(p engine.Peer, said string, ended bool) error {
 	if peer.key != "" {
 		switch err {
 		case nil:
-			c.memory.Add(hostKeyRecord, peer.key, sameKey)
+			c.state.Add(hostKeyRecord, peer.key, sameKey)
 		case hostkey.ErrMismatch:
-			c.memory.Add(hostKeyRecord, peer.key, differentKey)
+			c.state.Add(hostKeyRecord, peer.key, differentKey)
 		}
-		c.memory.Unlock(peer.key)
-		peer.ours = false
+		c.state.Unlock(peer.key)
+		peer.mine = false
 	}
 	var failure *hostkey.Failure
 	if errors.As(err, &failure) && failure.Banner != "" {
@@ -260,9 +290,9 @@ func (c *checker) verdict(p engine.Peer, said string, ended bool) error {
 	return err
 }
 
-// done removes what was written for ssh.
+// done is engine.HostKeyCheck.Done: it removes the temporary files.
 func (c *checker) done() {
-	for _, path := range c.wrote {
+	for _, path := range c.tempFiles {
 		os.Remove(path)
 	}
 }

@@ -14,6 +14,7 @@ import (
 
 	"fdrace/internal/engine"
 	"fdrace/internal/hostkey"
+	"fdrace/internal/state"
 
 	"golang.org/x/sys/unix"
 )
@@ -68,12 +69,12 @@ func checkerOf(t *testing.T) (c *checker, p engine.Peer, fd int) {
 		t.Fatal(err)
 	}
 	p = engine.Peer{Addr: engine.Addr{AddrPort: netip.MustParseAddrPort("127.0.0.1:22")}}
-	return &checker{name: "Box", always: true, files: []string{known}, keygen: keygen}, p, fd
+	return &checker{name: "Box", always: true, files: []string{known}, keygen: keygen, now: time.Now}, p, fd
 }
 
 // again is another process' checker.
 func (c *checker) again() *checker {
-	return &checker{name: c.name, always: c.always, files: c.files, keygen: c.keygen}
+	return &checker{name: c.name, always: c.always, files: c.files, keygen: c.keygen, now: c.now}
 }
 
 func TestCheckerRemembers(t *testing.T) {
@@ -108,7 +109,12 @@ func TestCheckerRemembers(t *testing.T) {
 	if err := c.again().known(p, nil, fd); err != hostkey.ErrMismatch {
 		t.Errorf("after a mismatch: %v", err)
 	}
-	// A mismatch is of no interest once known_hosts has changed.
+	// A mismatch is no longer valid with other files, or once known_hosts has changed.
+	other = c.again()
+	other.files = []string{filepath.Join(t.TempDir(), "none")}
+	if err := other.known(p, nil, fd); err != nil {
+		t.Errorf("without known_hosts: %v", err)
+	}
 	soon := time.Now().Add(time.Minute)
 	if err := os.Chtimes(c.files[0], soon, soon); err != nil {
 		t.Fatal(err)
@@ -144,6 +150,64 @@ func TestCheckerForgets(t *testing.T) {
 		}
 		c = c.again()
 	}
+}
+
+// TestCheckerWaits has another process hold the lock: a copy of this test, as the locks
+// of one process do not exclude each other.
+func TestCheckerWaits(t *testing.T) {
+	if key := os.Getenv("FDRACE_TEST_LOCK"); key != "" {
+		holdLock(t, key)
+		return
+	}
+	c, p, fd := checkerOf(t)
+	t.Setenv("FDRACE_TEST_LOCK", c.recordKey(p, fd))
+	other := exec.Command(os.Args[0], "-test.run=^TestCheckerWaits$")
+	release, err := other.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	ready, err := other.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := other.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := ready.Read(make([]byte, 1)); err != nil {
+		t.Fatal(err)
+	}
+	now := time.Now()
+	c.now = func() time.Time { return now }
+	for _, step := range []struct {
+		after time.Duration
+		want  error
+	}{{0, engine.ErrBeingChecked}, {othersTimeout - 1, engine.ErrBeingChecked}, {1, engine.ErrUnchecked}, {0, engine.ErrUnchecked}} {
+		now = now.Add(step.after)
+		if err := c.known(p, nil, fd); err != step.want {
+			t.Errorf("%v later: %v, want %v", step.after, err, step.want)
+		}
+	}
+	c = c.again()
+	if err := c.known(p, nil, fd); err != engine.ErrBeingChecked {
+		t.Error(err)
+	}
+	release.Close()
+	if err := other.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.known(p, nil, fd); err != engine.ErrUnchecked { // the other has found out nothing
+		t.Error(err)
+	}
+}
+
+// holdLock is the other process: it locks as a checker does, until its stdin ends.
+func holdLock(t *testing.T, key string) {
+	memory, err := state.Open(state.Paths()...)
+	if err != nil || !memory.Lock(key) {
+		t.Fatal(err)
+	}
+	os.Stdout.Write([]byte("x"))
+	os.Stdin.Read(make([]byte, 1))
 }
 
 func TestHostKeyErrors(t *testing.T) {

@@ -1,10 +1,12 @@
+//go:build unix
+
 package helper
 
 import (
 	"errors"
-	"os"
 
 	"fdrace/fdpass"
+	"fdrace/internal/term"
 
 	"golang.org/x/sys/unix"
 )
@@ -15,12 +17,12 @@ var (
 	errLibssh   = errors.New("this client does not support ProxyUseFdpass: it has sent its own banner, which OpenSSH does only on the connection that it is passed")
 )
 
-// findSSH returns the socket on which ssh waits for a connection: the process's stdout,
-// which is its stdin, too.
-func findSSH() (fd int, err error) {
-	fd, err = fdpass.FindSocket(1, 0)
+// findSSH returns the first of fds that is the socket on which ssh waits for a
+// connection. ssh makes it stdout and stdin.
+func findSSH(fds ...int) (fd int, err error) {
+	fd, err = fdpass.FindSocket(fds...)
 	if err != nil {
-		if s, err := os.Stdout.Stat(); err == nil && s.Mode()&os.ModeCharDevice != 0 {
+		if term.Of(fds[0]).Terminal {
 			return -1, errTerminal
 		}
 		return -1, errNoSocket

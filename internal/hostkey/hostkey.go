@@ -1,6 +1,6 @@
-// Package hostkey finds out whether a server has one of the host keys that
-// known_hosts has for a name. It leaves that to OpenSSH's own tools, which
-// understand hashed names, patterns, markers and certificates.
+// Package hostkey checks whether a server has one of the host keys that known_hosts has
+// for a name. It uses OpenSSH's own tools, which understand hashed names, patterns,
+// markers and certificates.
 //
 //	known_hosts ──ssh-keygen -F──> Keys ──┐
 //	                                      ├──ssh──> Verdict
@@ -18,13 +18,13 @@ import (
 	"time"
 )
 
-// ErrMismatch is the verdict on a server that has none of the keys.
+// ErrMismatch is the verdict if the server has none of the keys.
 var ErrMismatch = errors.New("different host key: not the expected machine")
 
-// ErrPending is the verdict while ssh has not come to one.
+// ErrPending is the verdict while ssh has not compared the key yet.
 var ErrPending = errors.New("no verdict yet")
 
-// A Failure is why ssh could not tell.
+// A Failure is the verdict if ssh ended without comparing the key.
 type Failure struct {
 	Reason string // ssh's own words
 	Banner string // what the server sent instead of an SSH banner, if anything
@@ -37,22 +37,21 @@ func (e *Failure) Error() string {
 	return "cannot check the host key: " + e.Reason
 }
 
-// Keys are the lines that known_hosts files have for a host.
+// Keys are the lines of known_hosts files for a host.
 type Keys struct {
-	// Name is what the lines say the host is called.
+	// Name is the name of the host in all lines, in lower case.
 	Name string
 
 	lines []byte
 	known bool
 }
 
-// Known reports whether there is a key that the server may have: lines that
-// only revoke keys are not enough.
+// Known reports whether there is any key. Lines that revoke keys do not count.
 func (k *Keys) Known() bool { return k.known }
 
-// Find returns the lines of files that are for name or [name]:port. Files that
-// do not exist or cannot be read are skipped, as ssh does. It runs keygen, the
-// path of ssh-keygen, for each file, and waits for it.
+// Find returns the lines of files for name or [name]:port. Like ssh, it skips files that
+// do not exist or cannot be read. It runs ssh-keygen, whose path is keygen, once or twice
+// for each file, and waits for it.
 func Find(keygen, name string, port uint16, files []string) (*Keys, error) {
 	k := &Keys{Name: strings.ToLower(name)} // known_hosts has names in lower case
 	names := []string{k.Name}
@@ -74,9 +73,9 @@ func Find(keygen, name string, port uint16, files []string) (*Keys, error) {
 	return k, nil
 }
 
-// add takes what ssh-keygen -F prints: the lines as they are in the file, each
-// after a comment. The names in front become k.Name, so that ssh finds a key by
-// that whichever name it was found by, and looks for it in a certificate.
+// add parses the output of ssh-keygen -F: lines as they are in the file, and comments. It
+// replaces the host field by k.Name, so that ssh finds the keys of both names under one,
+// and expects that name in a certificate.
 func (k *Keys) add(out []byte) {
 	for line := range bytes.Lines(out) {
 		fields := bytes.Fields(line)
@@ -92,9 +91,8 @@ func (k *Keys) add(out []byte) {
 	}
 }
 
-// Write writes the keys to a new file in dir, readable by the user only, and
-// returns its path. The caller removes it; Write removes those of callers that were
-// killed before they did.
+// Write writes the keys to a new file in dir that only the user can read, and returns its
+// path. The caller must remove it. Write also removes files of callers that were killed.
 func (k *Keys) Write(dir string) (path string, err error) {
 	const name, abandoned = "fdrace-known-hosts-", time.Hour
 	old, _ := filepath.Glob(filepath.Join(dir, name+"*"))
@@ -115,14 +113,11 @@ func (k *Keys) Write(dir string) (path string, err error) {
 	return f.Name(), nil
 }
 
-// Args returns the command line of an ssh whose stdin and stdout are one
-// connection to the server, and which compares its key with those in file, the
-// result of Write. Verdict reads its stderr. It must be ended once there is a
-// verdict: it would go on to ask the server for its authentication methods, and
-// sshd counts that against users whom it does not have.
-//
-// "ProxyCommand=-" is what ssh itself passes to an ssh that is to use its stdin
-// and stdout (sshconnect.c: ssh_connect).
+// Args returns the command line of an ssh that compares the key of a server with those in
+// file, which Write has written. Its stdin and stdout must be a connection to the server:
+// "ProxyCommand=-" makes ssh use them (sshconnect.c: ssh_connect). Verdict parses its
+// stderr. The caller kills ssh after the verdict: otherwise ssh sends a user name, and
+// sshd can penalize the client for a user that does not exist.
 func (k *Keys) Args(file string) []string {
 	args := []string{"ssh", "-F", "none", "-N", "-T"}
 	for _, option := range []string{
@@ -140,9 +135,9 @@ func (k *Keys) Args(file string) []string {
 	return append(args, "--", "host") // HostKeyAlias says which
 }
 
-// Verdict returns what ssh says on stderr of the key: nil if the server has one
-// of the keys, ErrMismatch if it has another, ErrPending if that may still come,
-// and a *Failure if ssh has ended without telling.
+// Verdict parses the stderr of ssh, and ended reports whether that is all of it. Verdict
+// returns nil if the server has one of the keys, ErrMismatch if it has a different one,
+// ErrPending if ssh has not compared the key yet, and a *Failure if it never will.
 func Verdict(stderr string, ended bool) error {
 	var last, banner string
 	for line := range strings.Lines(stderr) {
@@ -175,15 +170,15 @@ func Verdict(stderr string, ended bool) error {
 	return &Failure{Reason: last, Banner: banner}
 }
 
-// Files returns the known_hosts files that ssh uses by default.
+// Files returns the known_hosts files that ssh reads by default.
 func Files() []string {
-	ssh := home() + "/.ssh/"
+	ssh := Home() + "/.ssh/"
 	return []string{ssh + "known_hosts", ssh + "known_hosts2", "/etc/ssh/ssh_known_hosts", "/etc/ssh/ssh_known_hosts2"}
 }
 
-// home is the user's home directory as ssh knows it: that of the password
-// database, not that of the environment.
-func home() string {
+// Home returns the user's home directory as ssh finds it: from the password database,
+// not from the environment.
+func Home() string {
 	users, _ := os.ReadFile("/etc/passwd")
 	uid := fmt.Sprint(os.Getuid())
 	for line := range strings.Lines(string(users)) {
@@ -194,8 +189,7 @@ func home() string {
 	return os.Getenv("HOME") // the user is in a directory service
 }
 
-// output runs a program that reads nothing, and returns its stdout, whatever its
-// exit status.
+// output runs a program without input, and returns its stdout, whatever its exit status.
 func output(path string, argv ...string) ([]byte, error) {
 	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
 	if err != nil {
@@ -218,9 +212,8 @@ func output(path string, argv ...string) ([]byte, error) {
 	return slices.Clip(out.Bytes()), errors.Join(err, waitErr)
 }
 
-// Compare runs ssh, the path of a program, with the command line of Keys.Args on
-// conn, which stays the caller's. It waits for the verdict for as long as limit,
-// and returns it.
+// Compare runs the program ssh with the result of Keys.Args on conn, which the caller
+// owns, and returns the verdict. It waits no longer than limit.
 func Compare(ssh string, argv []string, conn *os.File, limit time.Duration) error {
 	r, w, err := os.Pipe()
 	if err != nil {

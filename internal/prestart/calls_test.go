@@ -10,23 +10,23 @@ import (
 	"testing"
 )
 
-// walked are the packages whose functions may be called before the runtime is
-// up, if all that those call may be, too.
+// walked are the packages whose functions may be called before the runtime has started,
+// if that holds for all functions that they call.
 var walked = []string{"fdrace/internal/prestart", "fdrace/internal/stub", "fdrace/internal/rawsys"}
 
-// without is what works without the runtime: system calls, and loops over memory in
-// assembly. The rest is compiled in but never reached: a bounds check that fails
-// (TestBounds), a full stack (the limit in zeroG is 0), a write barrier (no
-// garbage collection is running).
+// without matches what works without the runtime: system calls, and loops over memory in
+// assembly. The rest of it is compiled in but never reached: a bounds check that fails
+// (TestBounds), a full stack (the limit in zeroG is 0), a write barrier (no garbage
+// collection is running).
 var without = regexp.MustCompile(`^(syscall\.RawSyscall6?` +
 	`|runtime\.(memequal|memmove|memclrNoHeapPointers|duffzero|duffcopy)` +
 	`|runtime\.(panic.*|morestack(_noctxt)?|gcWriteBarrier.*|wbZero|wbMove))$`)
 
 var calls = regexp.MustCompile(`R_CALL\w*:(\S+?)(?:[<+]\S*)?\s`)
 
-// TestCalls follows every call from the entry on. Most of what Go code can do
-// calls the runtime, which is not up: to allocate, to compare two interfaces. A call
-// by a variable could lead anywhere.
+// TestCalls follows every call from the entry on. Much of Go calls the runtime, which has
+// not started: to allocate, to compare two interfaces. A call through a variable could
+// lead anywhere.
 func TestCalls(t *testing.T) {
 	for _, arch := range []string{"amd64", "arm64"} {
 		functions := map[string]string{}
@@ -48,7 +48,7 @@ func TestCalls(t *testing.T) {
 				switch {
 				case call == nil:
 					if strings.Contains(line, "R_CALLIND") {
-						t.Errorf("%s: %s calls by a variable: %s", arch, name, line)
+						t.Errorf("%s: %s calls through a variable: %s", arch, name, line)
 					}
 				case without.MatchString(call[1]) || slices.Contains(todo, call[1]):
 				case slices.ContainsFunc(walked, func(p string) bool { return strings.HasPrefix(call[1], p+".") }):
@@ -82,11 +82,12 @@ func disassemble(t *testing.T, path, arch string) string {
 	return string(code)
 }
 
-// withRuntime are the files of package prestart that the runtime calls, not begin.
+// withRuntime are the files of package prestart that run only after the runtime has
+// started.
 var withRuntime = []string{"prestart.go", "handoff_linux.go", "try_linux.go"}
 
-// TestBounds: the compiler is sure of all indices. A bounds check that failed would
-// have no runtime to report it; and what is read here others have written.
+// TestBounds makes sure that the compiler has left no bounds checks. If one failed, there
+// would be no runtime to report it; and the bytes that are read come from others.
 func TestBounds(t *testing.T) {
 	for _, arch := range []string{"amd64", "arm64"} {
 		for _, path := range walked {

@@ -5,12 +5,11 @@ package prestart
 // built says that this build has the entry.
 const built = true
 
-// zeroG stands for the g of the runtime. It is larger than what compiled code reads
-// of one.
+// zeroG stands for g. It is larger than the part of g that compiled code reads.
 var zeroG [64]uintptr
 
-// tls is where amd64 has the address of g.
+// tls is the thread-local storage of amd64: the address of g is below FS.
 var tls [2]uintptr
 
-// What is used by assembly alone is said to be unused.
+// Only assembly uses these: linters would call them unused.
 var _, _, _ = begin, &zeroG, &tls

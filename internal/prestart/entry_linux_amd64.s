@@ -2,14 +2,14 @@
 
 #include "textflag.h"
 
-// SP is as the kernel has made it: argc, the words, the environment.
+// At SP the kernel has put argc, argv and the environment.
 TEXT _fdrace_linux(SB),NOSPLIT|NOFRAME,$0
-	// From the dynamic linker, which a program with cgo has, DX is what to call
-	// at exit. It has also set FS, for libc, whose start is the runtime's.
+	// The dynamic linker, which a program with cgo has, puts into DX what must be
+	// called at exit. It has also set FS for libc: leave everything to the runtime.
 	TESTQ	DX, DX
 	JNE	runtime
 
-	// Go's code looks for its g below FS. There is none yet: zeros will do.
+	// Compiled code looks for g below FS.
 	MOVQ	$0x1002, DI // ARCH_SET_FS
 	LEAQ	·tls+8(SB), SI
 	MOVQ	$158, AX // arch_prctl

@@ -2,9 +2,9 @@
 
 #include "textflag.h"
 
-// RSP is as the kernel has made it: argc, the words, the environment.
+// At RSP the kernel has put argc, argv and the environment.
 TEXT _fdrace_linux(SB),NOSPLIT|NOFRAME,$0
-	// Go's code has its g in a register. There is none yet: zeros will do.
+	// Compiled code has g in a register.
 	MOVD	$·zeroG(SB), g
 
 	MOVD	RSP, R0

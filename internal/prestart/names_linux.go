@@ -15,9 +15,6 @@ import (
 // package engine (answers.go, names_linux.go), for one address of each name.
 
 const (
-	// resolutionDelay is package engine's.
-	resolutionDelay = 50 * time.Millisecond
-
 	// nat64Patience is how long names are waited for if there is no route for IPv4:
 	// then the runtime also asks for the NAT64 prefix.
 	nat64Patience = time.Millisecond
@@ -150,7 +147,7 @@ func (c *commandLine) ask(n *lane, now time.Duration) (simple bool) {
 	case !awaitsAAAA && !awaitsA:
 		n.startAt = min(n.startAt, now)
 	case n.startAt == 0 && (awaitsA || hasRoute(&farIPv6)):
-		n.startAt = now + resolutionDelay
+		n.startAt = now + stub.ResolutionDelay
 	}
 	return true
 }

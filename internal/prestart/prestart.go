@@ -1,7 +1,7 @@
 // Package prestart races the targets of a common command line before the Go runtime
 // starts, which takes longer than a connection over loopback. If a connection succeeds,
 // it is passed to ssh and the process ends. What is not a common command line, fails,
-// or takes longer than [patience], is left to the runtime, with all sockets and
+// or takes longer than [Patience], is left to the runtime, with all sockets and
 // lookups: see [Handoff].
 //
 // The linker makes _fdrace_linux the program's entry point (see [Link]). It calls
@@ -35,6 +35,11 @@ import (
 
 	"fdrace/internal/stub"
 )
+
+// Patience is how long the race goes on without the runtime. Until then there is
+// nothing to do but wait: the next address of a name, or the plain twin of an MPTCP
+// attempt, starts after --delay, which is longer.
+const Patience = 200 * time.Millisecond
 
 // A Conn is a connection that was begun before the runtime started.
 type Conn struct {

@@ -13,18 +13,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-const (
-	// patience is how long the race goes on without the runtime. Until then there is
-	// nothing to do but wait: the next address of a name, or the plain twin of an MPTCP
-	// attempt, starts after --delay.
-	patience = 200 * time.Millisecond
-
-	// receiveWindow is package mptcp's.
-	receiveWindow = 1 << 20
-)
+// receiveWindow is package mptcp's.
+const receiveWindow = 1 << 20
 
 // A lane is a target on its way through the race, as in package engine. It has at most
-// one attempt, because the second is due after patience.
+// one attempt, because the second is due after Patience.
 type lane struct {
 	target
 	fd      int           // the attempt, or -1
@@ -121,7 +114,7 @@ func race(c *commandLine) {
 // anything is under way, and whether an attempt has failed. simple is false if the
 // runtime has to go on.
 func (c *commandLine) step(now time.Duration) (due time.Duration, alive, failed, simple bool) {
-	due = patience
+	due = Patience
 	asking := false
 	for i := range mem.lanes {
 		n := &mem.lanes[i]
@@ -141,7 +134,7 @@ func (c *commandLine) step(now time.Duration) (due time.Duration, alive, failed,
 					return due, alive, failed, false
 				}
 				failed = c.start(i, now) || failed
-			case n.startAt >= patience:
+			case n.startAt >= Patience:
 				return due, alive, failed, false
 			default:
 				due = min(due, n.startAt)

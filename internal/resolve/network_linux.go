@@ -12,9 +12,9 @@ import (
 )
 
 // Network returns what tells the network apart that a socket with the address local is
-// on: the name of its interface, and the MAC address of the gateway of that, if it has
-// one that the kernel knows. "" is its answer if there is no such interface. index is
-// that of the interface, or 0 if only local tells.
+// on: the name of its interface, and the MAC address of the gateway of that, or its IP
+// address if the kernel does not know the MAC. It returns "" if there is no such
+// interface. index is that of the interface, or 0 if only local tells.
 func Network(local netip.Addr, index int) string {
 	if index == 0 {
 		index = indexOf(local)
@@ -29,14 +29,21 @@ func Network(local netip.Addr, index int) string {
 			gateways[gateway] = true
 		}
 	})
-	mac := ""
+	mac, address := "", ""
 	each(unix.RTM_GETNEIGH, unix.RTM_NEWNEIGH, func(m []byte) {
 		n, ok := parseNeighbor(m)
 		if ok && n.ifIndex == index && gateways[n.addr] && (mac == "" || n.addr.Is4()) {
 			mac = n.mac.String()
 		}
 	})
-	return i.Name + "/" + mac
+	if mac == "" {
+		for gateway := range gateways {
+			if address == "" || gateway.String() < address {
+				address = gateway.String()
+			}
+		}
+	}
+	return i.Name + "/" + mac + address
 }
 
 // each calls take with each message of a kind that the kernel lists.

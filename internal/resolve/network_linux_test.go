@@ -17,8 +17,8 @@ func TestNetwork(t *testing.T) {
 	}
 	for _, step := range []struct{ do, want string }{
 		{"link set lo up", "veth7/"},
-		{"route add default via 10.9.0.2", "veth7/"},
-		{"neighbour add 10.9.0.3 lladdr 00:00:5e:00:53:03 dev veth7", "veth7/"},
+		{"route add default via 10.9.0.2", "veth7/10.9.0.2"},
+		{"neighbour add 10.9.0.3 lladdr 00:00:5e:00:53:03 dev veth7", "veth7/10.9.0.2"},
 		{"neighbour add 10.9.0.2 lladdr 00:00:5e:00:53:01 dev veth7", "veth7/00:00:5e:00:53:01"},
 		{"neighbour replace 10.9.0.2 lladdr 00:00:5e:00:53:02 dev veth7", "veth7/00:00:5e:00:53:02"},
 	} {

@@ -1,11 +1,11 @@
 //go:build unix
 
-// Package state remembers for a while what one run of fdrace has found out, for the
-// next. It is a memory and no more: a file that cannot be used is as good as an empty
-// one, and nothing here waits for another process.
+// Package state keeps results of one run of fdrace for later runs. The file is a cache:
+// if it cannot be used, the results are found out again. Nothing here waits for another
+// process.
 //
-// A line of the file is a record: its kind, the time in Unix milliseconds, a key and a
-// value. Kinds that this version does not know are kept.
+// Each line of the file is a record: a kind, the time in Unix milliseconds, a key and a
+// value. Records of unknown kinds are kept, for later versions.
 package state
 
 import (
@@ -24,25 +24,25 @@ import (
 )
 
 const (
-	// maxSize is how large the file may grow before old records are dropped, and
-	// maxRead how much of it is read at most.
+	// Old records are dropped when the file is larger than maxSize. No more than
+	// maxRead is read.
 	maxSize = 32 << 10
 	maxRead = 2 * maxSize
 
-	// maxLine is the length of a record.
+	// maxLine bounds the length of a record.
 	maxLine = 512
 
-	// keep is how old a record may be when others are dropped.
-	keep = 24 * time.Hour
+	// maxAge is the age at which records are dropped.
+	maxAge = 24 * time.Hour
 )
 
-// A File is the open file. The zero value remembers nothing.
+// A File is an open state file. The zero value is empty, and ignores what is added.
 type File struct {
 	f *os.File
 }
 
-// Paths returns where the file may be, the best place first: $XDG_RUNTIME_DIR, or
-// else the user's cache directory.
+// Paths returns the possible paths of the file in order of preference: in
+// $XDG_RUNTIME_DIR, then in the user's cache directory.
 func Paths() (paths []string) {
 	if dir := os.Getenv("XDG_RUNTIME_DIR"); filepath.IsAbs(dir) {
 		paths = append(paths, filepath.Join(dir, "fdrace", "state"))
@@ -53,8 +53,8 @@ func Paths() (paths []string) {
 	return paths
 }
 
-// Open opens the first of paths that can be used, and creates it if need be. Its error
-// says why the last one cannot; the File is then one that remembers nothing.
+// Open opens the first of paths that can be used, and creates the file if it does not
+// exist. If none can be used, it returns an empty File and the error of the last one.
 func Open(paths ...string) (file *File, err error) {
 	err = errors.New("no place for a state file")
 	for _, path := range paths {
@@ -66,8 +66,8 @@ func Open(paths ...string) (file *File, err error) {
 	return &File{}, err
 }
 
-// open opens path if it is a regular file of this user alone. O_NONBLOCK is for what
-// is none, such as a FIFO.
+// open opens path if it is a regular file that only this user can access. O_NONBLOCK
+// prevents it from waiting if path is a FIFO.
 func open(path string) (*os.File, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil, err
@@ -84,7 +84,7 @@ func open(path string) (*os.File, error) {
 		err = errors.New("not a regular file")
 	case int(s.Uid) != os.Geteuid():
 		err = errors.New("owned by another user")
-	case s.Mode&0o077 != 0: // others may have written what it says
+	case s.Mode&0o077 != 0: // others may have written to it
 		if err = f.Chmod(0o600); err == nil {
 			err = f.Truncate(0)
 		}
@@ -110,7 +110,7 @@ type record struct {
 	at               time.Time
 }
 
-// parse reads a line. Whatever else is in the file is skipped.
+// parse parses a line. ok is false if it is not a record.
 func parse(line []byte) (r record, ok bool) {
 	f := strings.Fields(string(line))
 	if len(line) > maxLine || len(f) != 4 || line[len(line)-1] != '\n' {
@@ -124,13 +124,13 @@ func (r record) line() []byte {
 	return fmt.Appendf(nil, "%s %d %s %s\n", r.kind, r.at.UnixMilli(), r.key, r.value)
 }
 
-// Find returns the last record of kind and key that is at most maxAge old. One whose
-// time is still to come was written before the clock was set.
-func (s *File) Find(kind, key string, maxAge time.Duration) (value string, at time.Time, ok bool) {
+// Find returns the last record of kind and key that is not older than limit. It skips
+// records from the future: they were written before the clock was set.
+func (s *File) Find(kind, key string, limit time.Duration) (value string, at time.Time, ok bool) {
 	now := time.Now()
 	for line := range bytes.Lines(s.read()) {
 		r, valid := parse(line)
-		if valid && r.kind == kind && r.key == key && now.Sub(r.at) <= maxAge && !r.at.After(now.Add(time.Second)) {
+		if valid && r.kind == kind && r.key == key && now.Sub(r.at) <= limit && !r.at.After(now.Add(time.Second)) {
 			value, at, ok = r.value, r.at, true
 		}
 	}
@@ -141,12 +141,12 @@ func (s *File) read() []byte {
 	if s.f == nil {
 		return nil
 	}
-	b, _ := io.ReadAll(io.NewSectionReader(s.f, 0, maxRead)) // what cannot be read is not there
+	b, _ := io.ReadAll(io.NewSectionReader(s.f, 0, maxRead)) // an unreadable file is empty
 	return b
 }
 
-// Add adds a record. kind, key and value are words without spaces. One write adds the
-// whole line, so that those of several processes do not mix.
+// Add adds a record. kind, key and value must not contain white space. The line is
+// written at once, so that lines of several processes do not mix.
 func (s *File) Add(kind, key, value string) {
 	line := record{kind, key, value, time.Now()}.line()
 	if s.f == nil || len(line) > maxLine {
@@ -158,13 +158,13 @@ func (s *File) Add(kind, key, value string) {
 	_, _ = s.f.Write(line)
 }
 
-// shrink replaces the file by one with the records that are not old, half of maxSize at
-// most. What another process adds meanwhile is lost.
+// shrink replaces the file by one with the newest records, at most half of maxSize. A
+// record that another process adds at the same time is lost.
 func (s *File) shrink() error {
 	var kept []byte
 	now := time.Now()
 	for line := range bytes.Lines(s.read()) {
-		if r, ok := parse(line); ok && now.Sub(r.at) < keep && !r.at.After(now) {
+		if r, ok := parse(line); ok && now.Sub(r.at) < maxAge && !r.at.After(now) {
 			kept = append(kept, r.line()...)
 		}
 	}
@@ -194,19 +194,19 @@ func (s *File) shrink() error {
 	return nil
 }
 
-// Lock makes this process the one that finds out about key, until Unlock or its end.
-// It reports whether it is: not if another process is. Where the system cannot tell,
-// it is.
+// Lock tries to lock key for this process, until Unlock or the end of the process. It
+// returns false if another process has locked key. It returns true if the system cannot
+// lock.
 func (s *File) Lock(key string) bool {
 	err := s.lock(key, unix.F_WRLCK)
 	return err != unix.EAGAIN && err != unix.EACCES
 }
 
-// Unlock lets others find out about key.
+// Unlock unlocks key.
 func (s *File) Unlock(key string) { _ = s.lock(key, unix.F_UNLCK) }
 
-// lock locks a byte of the file that stands for key, beyond all that is written. POSIX
-// locks leave nothing behind, and go with the process.
+// lock locks or unlocks a byte of the file that stands for key, at an offset beyond its
+// end. The kernel releases POSIX locks when the process ends.
 func (s *File) lock(key string, how int16) error {
 	if s.f == nil {
 		return unix.EBADF

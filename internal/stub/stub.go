@@ -12,6 +12,12 @@
 // servers, and in one rule of the search list, which [Lookup] explains.
 package stub
 
+import "time"
+
+// ResolutionDelay is how long an A record waits for the answer to the AAAA question
+// that was asked with it (RFC 8305 section 3). It is for the caller, which connects.
+const ResolutionDelay = 50 * time.Millisecond
+
 // An Addr is an IP address. It is not a netip.Addr because that needs the heap for
 // zones.
 type Addr struct {

@@ -1,3 +1,5 @@
+//go:build unix
+
 // Command noflags is fdrace without the flag parser, nor anything else that
 // common lines need not: what it costs to have that linked in.
 package main
