@@ -115,7 +115,7 @@ func (k *kernel) dismiss(fd int) {
 // a passphrase has turned the terminal's echo off, and turns it on again.
 const endTime = 200 * time.Millisecond
 
-// reap waits for those that were told to end, and kills them if need be.
+// reap waits for the processes that were sent SIGTERM, and kills them after endTime.
 func (k *kernel) reap() {
 	for began := time.Now(); time.Since(began) < endTime; time.Sleep(time.Millisecond) {
 		k.children.left = slices.DeleteFunc(k.children.left, func(pid int) bool {

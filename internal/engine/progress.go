@@ -13,8 +13,8 @@ type Progress struct {
 	At   time.Duration // since Dial was called
 	Left time.Duration // until the time is out; 0 if it is, and only commands go on
 
-	// Trying has the lookups, then the attempts under way, each as the
-	// Resolve or the Start that it began with.
+	// Trying has the pending lookups and then the pending attempts, each as its
+	// Resolve or first Start event.
 	Trying []Event
 
 	// Waiting has the candidates and names that will be tried again, each as its last

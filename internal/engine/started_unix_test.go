@@ -35,8 +35,8 @@ func at(to Target) netip.AddrPort {
 	return netip.AddrPortFrom(netip.MustParseAddr(to.Host), to.Port)
 }
 
-// TestStarted: the attempts that were begun are those of the race, each at its
-// address, and only the others are begun by it.
+// TestStarted: the sockets of Started are attempts of the race, each at its address, and the
+// race starts only the others.
 func TestStarted(t *testing.T) {
 	noLeak(t)
 	live, ended := listener(t, "127.0.0.1")
