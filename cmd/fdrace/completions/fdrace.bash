@@ -46,7 +46,7 @@ _fdrace() {
 			-4 --ipv4 -6 --ipv6 -p --port= -w --timeout= --delay= --head-start= --wait= --wake \
 			--mptcp --require-mptcp -b --bind-address= -B --interface= --every-interface \
 			--banner --host-key= --known-hosts= --host-key-always --no-retry --proxy= --proxy-auth= --no-direct --jump= --or= --fallback= \
-			-v --verbose --log= --explain --doctor -F --ssh-config= --json -V --version -h --help)
+			-v --verbose --log= --setup --explain --doctor -F --ssh-config= --json -V --version -h --help)
 		[[ ${COMPREPLY[0]-} != *= ]] || compopt -o nospace 2>/dev/null
 		return
 	fi

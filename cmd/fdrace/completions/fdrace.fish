@@ -38,6 +38,7 @@ complete -c fdrace -l or -x -a '(__fish_complete_command)' -d 'Other ProxyComman
 complete -c fdrace -l fallback -x -d 'How long after the last target --jump and --or start'
 complete -c fdrace -s v -l verbose -d 'Print the winner, or every step if given twice'
 complete -c fdrace -l log -r -F -d 'Append every step to this file'
+complete -c fdrace -l setup -d 'Print a Host block for ssh_config'
 complete -c fdrace -l explain -d 'Try every address and print the result'
 complete -c fdrace -l doctor -d 'Check this machine and what ssh ALIAS needs'
 complete -c fdrace -s F -l ssh-config -r -F -d 'ssh_config file for --doctor and --jump'
