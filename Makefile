@@ -60,7 +60,7 @@ TIMED = fdrace/cmd/fdrace fdrace/internal/lab fdrace/internal/tools/soak
 test: export CGO_ENABLED = 1
 test: export FDRACE_REPEATS = $(CURDIR)/bin/repeats
 test:
-	@sh .ci/need cc ssh sshd ip --or-skip ansible git microsocks mptcpize nc nft ping rsync tinyproxy
+	@sh .ci/need cc ssh sshd ip --or-skip ansible fish git microsocks mosh mptcpize nc nft ping rsync tinyproxy zsh
 	@mkdir -p bin && rm -f $(FDRACE_REPEATS)
 	go vet ./...
 	@status=0; set -x; \
@@ -73,7 +73,7 @@ test:
 		exit $$status
 
 e2e:
-	@sh .ci/need cc ssh sshd ip --or-skip ansible git microsocks mptcpize nc nft ping rsync tinyproxy
+	@sh .ci/need cc ssh sshd ip --or-skip ansible git microsocks mosh mptcpize nc nft ping rsync tinyproxy
 	CGO_ENABLED=1 go test -race -count=1 -run '^Test(EndToEnd|OnTheWire)$$' ./cmd/fdrace
 
 # Each is run though the other has missed a target. Not by go run, which a signal
@@ -116,17 +116,18 @@ lint:
 SHARE = $(DESTDIR)$(PREFIX)/share
 
 install: bin/fdrace
-	install -d "$(DESTDIR)$(PREFIX)/bin" "$(SHARE)/man/man1" "$(SHARE)/bash-completion/completions" \
+	install -d "$(DESTDIR)$(PREFIX)/bin" "$(SHARE)/man/man1" "$(SHARE)/man/man7" "$(SHARE)/bash-completion/completions" \
 		"$(SHARE)/zsh/site-functions" "$(SHARE)/fish/vendor_completions.d" "$(SHARE)/doc/fdrace"
 	install -m 755 bin/fdrace "$(DESTDIR)$(PREFIX)/bin/fdrace"
 	install -m 644 cmd/fdrace/fdrace.1 "$(SHARE)/man/man1/fdrace.1"
+	install -m 644 cmd/fdrace/fdrace-mptcp.7 "$(SHARE)/man/man7/fdrace-mptcp.7"
 	install -m 644 cmd/fdrace/completions/fdrace.bash "$(SHARE)/bash-completion/completions/fdrace"
 	install -m 644 cmd/fdrace/completions/_fdrace "$(SHARE)/zsh/site-functions/_fdrace"
 	install -m 644 cmd/fdrace/completions/fdrace.fish "$(SHARE)/fish/vendor_completions.d/fdrace.fish"
 	install -m 644 cmd/fdrace/schema/*.json "$(SHARE)/doc/fdrace"
 
 uninstall:
-	rm -f "$(DESTDIR)$(PREFIX)/bin/fdrace" "$(SHARE)/man/man1/fdrace.1" \
+	rm -f "$(DESTDIR)$(PREFIX)/bin/fdrace" "$(SHARE)/man/man1/fdrace.1" "$(SHARE)/man/man7/fdrace-mptcp.7" \
 		"$(SHARE)/bash-completion/completions/fdrace" "$(SHARE)/zsh/site-functions/_fdrace" \
 		"$(SHARE)/fish/vendor_completions.d/fdrace.fish" \
 		"$(SHARE)/doc/fdrace/explain.schema.json" "$(SHARE)/doc/fdrace/doctor.schema.json"

@@ -7,7 +7,10 @@
 // before, or at once when that has failed, and all attempts stay open until one has
 // connected. A silent address is tried again after 250 ms, then after 500 ms and so on,
 // so that a lost packet costs less than the second after which the kernel repeats it.
-// On Linux no server sees the connections that lose.
+//
+// On Linux a server sees only the connection that wins, unless this machine is too busy to
+// close the others within 200 ms: the ACK that completes a handshake is held back until
+// then.
 //
 // The package is implemented for Linux, macOS, FreeBSD and OpenBSD. Elsewhere Dial
 // returns errors.ErrUnsupported.
@@ -94,8 +97,8 @@ type Transport struct {
 	MaxAge func() time.Duration
 
 	// EagerACK says that the kernel completes each handshake by itself, as with
-	// MPTCP. Such attempts start 10 ms apart where they would start together, so
-	// that a server sees one connection. Default: false.
+	// MPTCP: a server may see connections that lose. Such attempts start 10 ms
+	// apart where they would start together, so that it rarely does. Default: false.
 	EagerACK bool
 }
 

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -29,7 +30,7 @@ func spellings(t *testing.T) (all []spelling) {
 	k, err := kong.New(new(struct {
 		helper.Options
 		Version versionFlag `short:"V"`
-	}))
+	}), kong.TypeMapper(reflect.TypeFor[helper.WakeFlag](), wakeMapper{}))
 	if err != nil {
 		t.Fatal(err)
 	}

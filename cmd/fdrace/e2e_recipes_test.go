@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"os"
 	"os/user"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -14,12 +16,14 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// recipeVerbs are those of the stories of the README's recipes, which run as
-// the README prints them.
+// recipeVerbs are those of the stories of the recipes, which run as the manuals and
+// the README print them.
 //
 //	recipe TITLE   ~/.ssh/config, of a home of both hosts' own, is what is
-//	               under that title, and where the lab's keys are. The commands
-//	               there are in the files command1, command2, and so on.
+//	               under that title in a manual, and where the lab's keys are. The
+//	               commands there are in the files command1, command2, and so on.
+//	readme WORDS   the block of the README that begins so is what stderr or stdout
+//	               has: each of its lines in turn, but for the times
 func recipeVerbs() map[string]func(*testscript.TestScript, bool, []string) {
 	return map[string]func(*testscript.TestScript, bool, []string){
 		"recipe": func(ts *testscript.TestScript, neg bool, args []string) {
@@ -28,25 +32,58 @@ func recipeVerbs() map[string]func(*testscript.TestScript, bool, []string) {
 			}
 			ts.Check(ts.Value(stateKey{}).(*state).recipe(ts, args[0]))
 		},
+		"readme": func(ts *testscript.TestScript, neg bool, args []string) {
+			if neg || len(args) != 1 {
+				ts.Fatalf("usage: readme WORDS")
+			}
+			ts.Check(printed(args[0], ts.ReadFile("stdout")+ts.ReadFile("stderr")))
+		},
 	}
 }
+
+// printed returns an error if output does not have the lines of a block of the README.
+func printed(beginning, output string) error {
+	readme, err := os.ReadFile("../../README.md")
+	if err != nil {
+		return err
+	}
+	blocks := blocksOf(string(readme))
+	at := slices.IndexFunc(blocks, func(block string) bool { return strings.HasPrefix(block, beginning) })
+	if at < 0 {
+		return fmt.Errorf("no block %q in README.md", beginning)
+	}
+	times := regexp.MustCompile(`\d+\.\d ms`)
+	rest := times.ReplaceAllString(output, "N ms")
+	for line := range strings.Lines(times.ReplaceAllString(blocks[at], "N ms")) {
+		if strings.HasPrefix(line, "$ ") {
+			continue
+		}
+		_, after, ok := strings.Cut("\n"+rest, "\n"+line)
+		if !ok {
+			return fmt.Errorf("README.md has %q, which is not printed after what is before it:\n%s", line, output)
+		}
+		rest = after
+	}
+	return nil
+}
+
+// firstBlock is the section of the README whose first block a newcomer takes.
+const firstBlock = "The block in ssh_config"
 
 // home is where it is short enough for the path of a control socket.
 const home = "/run/home"
 
 func (s *state) recipe(ts *testscript.TestScript, title string) error {
-	readme, err := os.ReadFile("../../README.md")
-	if err != nil {
-		return err
+	all := recipes()
+	if readme, err := os.ReadFile("../../README.md"); err == nil {
+		_, section, _ := strings.Cut(string(readme), "\n## "+firstBlock+"\n")
+		all[firstBlock] = recipe{stanzas: blocksOf(section)[0]}
 	}
-	section, ok := sectionOf(string(readme), title)
+	recipe, ok := all[title]
 	if !ok {
-		return fmt.Errorf("no recipe %q in README.md", title)
+		return fmt.Errorf("no recipe %q in the manuals", title)
 	}
-	stanzas, commands := printed(section)
-	if stanzas == "" {
-		return fmt.Errorf("recipe %q has no stanza", title)
-	}
+	stanzas, commands := recipe.stanzas, recipe.commands
 	for i, command := range commands {
 		name := ts.MkAbs(fmt.Sprintf("command%d", i+1))
 		if err := os.WriteFile(name, []byte(command), 0o644); err != nil {
@@ -81,79 +118,94 @@ func moveIn(host *lab.Host) error {
 	return host.Do(func() error { return os.MkdirAll(home+"/.ssh", 0o700) })
 }
 
-// sectionOf returns what is below the heading of that title, up to the next.
-func sectionOf(readme, title string) (section string, ok bool) {
-	_, after, ok := strings.Cut(readme, "\n### "+title+"\n")
-	section, _, _ = strings.Cut(after, "\n#")
-	return section, ok
+// A recipe is an example in a manual.
+type recipe struct {
+	stanzas  string // of ssh_config
+	commands []string
 }
 
-// printed returns the blocks of a section that are set off by four blanks, or
-// by six in a list: the stanzas of ssh_config, and the commands.
-func printed(section string) (stanzas string, commands []string) {
-	for block := range strings.SplitSeq(section, "\n\n") {
-		block = strings.Trim(block, "\n") + "\n"
-		indent := len(block) - len(strings.TrimLeft(block, " "))
-		if indent < 4 {
-			continue
-		}
-		block = strings.ReplaceAll("\n"+block, "\n"+strings.Repeat(" ", indent), "\n")[1:]
-		if strings.HasPrefix(block, "Host ") {
-			stanzas += block + "\n"
-		} else {
-			commands = append(commands, block)
-		}
-	}
-	return stanzas, commands
-}
-
-// TestRecipes asks that there is a story of every recipe, and that the manual
-// prints the same.
-func TestRecipes(t *testing.T) {
-	readme, err := os.ReadFile("../../README.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	manual, err := os.ReadFile("fdrace.1")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var told strings.Builder
-	for _, file := range stories(t, func(name string) bool { return strings.HasPrefix(name, "recipe_") }) {
-		story, err := os.ReadFile(file)
+// recipes returns the examples of both manuals, by their titles. Those with the same
+// title are one.
+func recipes() map[string]recipe {
+	all := map[string]recipe{}
+	for _, file := range []string{"fdrace-mptcp.7", "fdrace.1"} {
+		manual, err := os.ReadFile(file)
 		if err != nil {
-			t.Fatal(err)
+			panic(err)
 		}
-		told.Write(story)
-	}
-	titles := titlesBelow(string(readme), "Recipes")
-	if len(titles) == 0 {
-		t.Error("no recipes in README.md")
-	}
-	for _, title := range titles {
-		if !strings.Contains(told.String(), "\nrecipe '"+title+"'\n") {
-			t.Errorf("no testdata/recipe_*.txtar has the recipe %q", title)
-		}
-		section, _ := sectionOf(string(readme), title)
-		stanzas, commands := printed(section)
-		for _, block := range append(strings.SplitAfter(stanzas, "\n\n"), commands...) {
-			if !strings.Contains(unroff(string(manual)), strings.TrimSpace(block)+"\n") {
-				t.Errorf("%s: fdrace.1 does not have\n%s", title, block)
+		for example := range strings.SplitSeq(part(string(manual), "EXAMPLES"), "\n.Ss ") {
+			title, body, _ := strings.Cut(strings.TrimPrefix(example, ".Ss "), "\n")
+			r := all[unroff(title)]
+			for _, block := range displays(body) {
+				if !strings.HasPrefix(block, "Host ") {
+					r.commands = append(r.commands, block)
+				} else if !strings.Contains(r.stanzas, block) {
+					r.stanzas += block + "\n"
+				}
+			}
+			if len(r.stanzas)+len(r.commands) > 0 {
+				all[unroff(title)] = r
 			}
 		}
 	}
+	return all
 }
 
-// titlesBelow returns the headings of the third level below one of the second.
-func titlesBelow(readme, heading string) (titles []string) {
-	_, after, _ := strings.Cut(readme, "\n## "+heading+"\n")
-	below, _, _ := strings.Cut(after, "\n## ")
-	for line := range strings.SplitSeq(below, "\n") {
-		if title, ok := strings.CutPrefix(line, "### "); ok {
-			titles = append(titles, title)
+// displays returns what a manual prints as it is.
+func displays(section string) (blocks []string) {
+	for _, display := range strings.Split(section, ".Bd -literal -offset indent\n")[1:] {
+		block, _, _ := strings.Cut(display, ".Ed")
+		blocks = append(blocks, unroff(block))
+	}
+	return blocks
+}
+
+// blocksOf returns the blocks of a part of the README that are indented by four blanks.
+func blocksOf(section string) (blocks []string) {
+	for block := range strings.SplitSeq(section, "\n\n") {
+		block = "\n" + strings.Trim(block, "\n") + "\n"
+		if strings.HasPrefix(block, "\n    ") {
+			blocks = append(blocks, strings.ReplaceAll(block, "\n    ", "\n")[1:])
 		}
 	}
-	return titles
+	return blocks
+}
+
+// TestRecipes asks that every recipe has a story, and that those of the README are the
+// manuals'.
+func TestRecipes(t *testing.T) {
+	var told strings.Builder
+	for _, file := range stories(t, func(name string) bool { return strings.HasPrefix(name, "recipe_") }) {
+		told.WriteString(text(t, file))
+	}
+	all := recipes()
+	if len(all) < 10 {
+		t.Errorf("the manuals have only %d recipes", len(all))
+	}
+	for title := range all {
+		if !strings.Contains(told.String(), "\nrecipe '"+title+"'\n") {
+			t.Errorf("no testdata/recipe_*.txtar has the recipe %q", title)
+		}
+	}
+	_, below, _ := strings.Cut(text(t, "../../README.md"), "\n## Recipes\n")
+	below, _, _ = strings.Cut(below, "\n## ")
+	sections := strings.Split(below, "\n### ")[1:]
+	if len(sections) == 0 {
+		t.Error("no recipes in README.md")
+	}
+	for _, section := range sections {
+		title, body, _ := strings.Cut(section, "\n")
+		r, ok := all[title]
+		if !ok {
+			t.Errorf("the manuals do not have the recipe %q of README.md", title)
+			continue
+		}
+		for _, block := range blocksOf(body) {
+			if !strings.Contains(r.stanzas, block) && !slices.Contains(r.commands, block) {
+				t.Errorf("%s: the manuals do not have\n%s", title, block)
+			}
+		}
+	}
 }
 
 // unroff undoes what roff wants of a text that is to be printed as it is.

@@ -126,7 +126,7 @@ func params(t *testing.T) testscript.Params {
 	}
 	program := build(t)
 	return testscript.Params{
-		Setup:              func(env *testscript.Env) error { return setup(env, program) },
+		Setup:              func(env *testscript.Env) error { return prepare(env, program) },
 		Cmds:               commands(),
 		Condition:          condition,
 		RequireUniqueNames: true,
@@ -163,9 +163,9 @@ func commands() map[string]func(*testscript.TestScript, bool, []string) {
 // by -o, which goes before.
 const config = "ProxyCommand fdrace -v -- %h %p\nProxyUseFdpass yes\n"
 
-// setup gives a script its hosts, config, and an fdrace in a place of its own:
+// prepare gives a script its hosts, config, and an fdrace in a place of its own:
 // a process that runs it is of this script.
-func setup(env *testscript.Env, program string) error {
+func prepare(env *testscript.Env, program string) error {
 	if err := lab.Setup(env); err != nil {
 		return err
 	}

@@ -54,6 +54,7 @@ var helpGroups = []struct {
 		{"require-mptcp", "Connect by Multipath TCP or not at all."},
 	}},
 	{"Diagnosis", []flagText{
+		{"setup", "Print a Host block for ssh_config: fdrace --setup ALIAS TARGET... [PORT]. Changes nothing."},
 		{"doctor", "Check this machine and, for ssh ALIAS, its ssh_config and the path to the server. Suggests a fix for each problem. The only argument is the ALIAS."},
 		{"explain", "Try every address and print the result; do not connect ssh."},
 		{"json", "With --explain: print each event as a line of JSON; with --doctor, each check."},

@@ -40,6 +40,7 @@ import (
 	"fdrace/internal/explain"
 	"fdrace/internal/helper"
 	"fdrace/internal/prestart"
+	"fdrace/internal/setup"
 
 	"github.com/alecthomas/kong"
 )
@@ -58,6 +59,8 @@ func readArgs(o *helper.Options, args []string) (func(*helper.Options) error, er
 	switch {
 	case o.Doctor:
 		return runDoctor, doctor.CheckLine(*o)
+	case o.Setup:
+		return setup.Run, setup.CheckLine(*o)
 	case o.SSHConfig != nil && len(o.Jump) == 0:
 		return nil, errors.New("--ssh-config is for --doctor and --jump: for a race ssh puts what fdrace needs into the ProxyCommand, by %h and %p")
 	case o.Explain:

@@ -3,17 +3,19 @@
 package main
 
 import (
+	"io/fs"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
 )
 
-// TestFlagsAreDocumented asks that --help, the manual and the table of the
-// README have the same flags, in the same spellings and with the same values.
-func TestFlagsAreDocumented(t *testing.T) {
+// TestManualFlags compares the flags in --help, in the manual and in the table of the
+// README, with their spellings and whether they take a value.
+func TestManualFlags(t *testing.T) {
 	help := flagsOfHelp(t)
 	if !slices.Contains(help, "-h --help") {
 		t.Fatalf("--help has no --help, but %q", help)
@@ -87,15 +89,14 @@ func flagsOfManual(manual string) (flags []string) {
 	return flags
 }
 
-// flagsOfTable returns those of lines as "| `-p`, `--port=22` | the port |".
+// flagsOfTable returns those in rows like "| timing | `-w`, `--timeout=10s`; `--banner` |".
 func flagsOfTable(readme string) (flags []string) {
-	_, table, _ := strings.Cut(readme, "\n| flag | meaning |\n")
+	_, table, _ := strings.Cut(readme, "\n| flags for | |\n")
 	table, _, _ = strings.Cut(table, "\n\n")
 	word := regexp.MustCompile("`(-[^`= ]+=?)[^`]*`")
-	for line := range strings.SplitSeq(table, "\n") {
-		cells := strings.Split(line, " | ")
+	for item := range strings.FieldsFuncSeq(table, func(r rune) bool { return r == ';' || r == '|' }) {
 		var spellings []string
-		for _, m := range word.FindAllStringSubmatch(cells[0], -1) {
+		for _, m := range word.FindAllStringSubmatch(item, -1) {
 			spellings = append(spellings, m[1])
 		}
 		if len(spellings) > 0 {
@@ -105,7 +106,7 @@ func flagsOfTable(readme string) (flags []string) {
 	return flags
 }
 
-// inSynopsis tells whether one of flag's spellings is there: -4 by ".Op Fl 46",
+// inSynopsis reports whether one of flag's spellings is there: -4 by ".Op Fl 46",
 // --explain by ".Fl \-explain".
 func inSynopsis(flag, manual string) bool {
 	synopsis := unroff(part(manual, "SYNOPSIS"))
@@ -128,4 +129,80 @@ func part(manual, name string) string {
 	_, after, _ := strings.Cut(manual, "\n.Sh "+name+"\n")
 	section, _, _ := strings.Cut(after, "\n.Sh ")
 	return section
+}
+
+// TestManualEnvironment compares the ENVIRONMENT of the manual with what the program
+// reads.
+func TestManualEnvironment(t *testing.T) {
+	source := sourceOfProgram(t)
+	var documented []string
+	for _, m := range regexp.MustCompile(`(?m)^\.It Ev (.*)$`).FindAllStringSubmatch(part(text(t, "fdrace.1"), "ENVIRONMENT"), -1) {
+		documented = append(documented, strings.Split(m[1], " , ")...)
+	}
+	for _, name := range documented {
+		if !strings.Contains(source, `"`+name+`"`) && !strings.Contains(source, `"`+name+`="`) {
+			t.Errorf("fdrace.1 has the variable %s, which the program does not read", name)
+		}
+	}
+	for _, m := range regexp.MustCompile(`(?:Getenv|LookupEnv)\("(\w+)"`).FindAllStringSubmatch(source, -1) {
+		if !slices.Contains(documented, m[1]) {
+			t.Errorf("fdrace.1 does not have the variable %s", m[1])
+		}
+	}
+}
+
+// TestManualFiles asks that the manual has every file of the system that the program
+// names.
+func TestManualFiles(t *testing.T) {
+	files := unroff(part(text(t, "fdrace.1"), "FILES"))
+	for _, m := range regexp.MustCompile(`"(/(?:etc|run|var)/[^" ]+?)(?:\\x00)?"`).FindAllStringSubmatch(sourceOfProgram(t), -1) {
+		if !strings.Contains(files, m[1]) {
+			t.Errorf("fdrace.1 does not have the file %s", m[1])
+		}
+	}
+}
+
+// TestManualExitStatus compares the statuses in the manual with those in the program.
+func TestManualExitStatus(t *testing.T) {
+	documented, used := []string{}, []string{"0"}
+	for _, m := range regexp.MustCompile(`(?m)^\.It (\d+)$`).FindAllStringSubmatch(part(text(t, "fdrace.1"), "EXIT STATUS"), -1) {
+		documented = append(documented, m[1])
+	}
+	for _, m := range regexp.MustCompile(`(?m)^\texit\w+ += (\d+)$`).FindAllStringSubmatch(sourceOfProgram(t), -1) {
+		used = append(used, m[1])
+	}
+	if !equalSets(documented, used) {
+		t.Errorf("fdrace.1 has the exit statuses %q, and the program %q", documented, used)
+	}
+}
+
+// sourceOfProgram returns all that fdrace is built from, without its tests and without
+// the packages that only tests and tools use.
+func sourceOfProgram(t *testing.T) string {
+	t.Helper()
+	var all strings.Builder
+	for _, root := range []string{".", "../../internal", "../../fdpass", "../../mptcp"} {
+		err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+			switch {
+			case err != nil:
+				return err
+			case d.IsDir() && slices.Contains([]string{"lab", "tools", "golden", "testdata"}, d.Name()):
+				return fs.SkipDir
+			case strings.HasSuffix(path, ".go") && !strings.HasSuffix(path, "_test.go"):
+				all.WriteString(text(t, path))
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	return all.String()
+}
+
+// TestReadmeLength keeps the README short: the rest belongs into the manuals.
+func TestReadmeLength(t *testing.T) {
+	if n := strings.Count(text(t, "../../README.md"), "\n"); n > 250 {
+		t.Errorf("README.md has %d lines; 250 are enough", n)
+	}
 }

@@ -69,28 +69,48 @@ func (l *login) checkHostKeys(targets []engine.Target, rules *engine.Dialer) []F
 		f.Status = Warn // if the right one answers first, ssh logs in
 		f.Found += "; " + names(same) + " matches"
 		return []Finding{l.useHostKey(f, different)}
-	} else {
-		f.Remedy = fmt.Sprintf("if you know why the key has changed, run %q; otherwise another machine answers", "ssh-keygen -R "+quote(l.hostKeyName()))
 	}
+	f.Remedy = fmt.Sprintf("if you know why the key has changed, run %q; otherwise another machine answers", "ssh-keygen -R "+quote(l.hostKeyName()))
 	return []Finding{f}
 }
 
-// useHostKey has l pass over the addresses of other machines.
+// checkHostKeyName looks for a --host-key with another name than the one that ssh looks
+// up: it checks nothing, or against the wrong key.
+func (l *login) checkHostKeyName() []Finding {
+	name, token := l.config["hostname"], "%h"
+	if !l.config.unset("hostkeyalias") {
+		name, token = l.config["hostkeyalias"], "%k"
+	}
+	if l.options.HostKey == nil || strings.EqualFold(*l.options.HostKey, name) {
+		return nil
+	}
+	return []Finding{{
+		Check: "--host-key", Status: Warn,
+		Found:  fmt.Sprintf("checks the host key of %s, but ssh looks for that of %s", *l.options.HostKey, name),
+		Remedy: "write --host-key " + token, Where: ByHand,
+	}}
+}
+
+// useHostKey adds --host-key to the ProxyCommand, so that the other machines cannot win.
 func (l *login) useHostKey(f Finding, different []engine.Addr) Finding {
-	if l.options.HostKey != nil {
+	flags := ""
+	if slices.ContainsFunc(different, func(a engine.Addr) bool { return !helper.IsAmbiguous(a.Addr()) }) && !l.options.HostKeyAlways {
+		flags = " --host-key-always"
+	}
+	switch {
+	case l.options.HostKey != nil && flags == "":
 		f.Status, f.Remedy, f.Where = OK, "", ""
 		f.Found += ": --host-key passes over what is different"
 		return f
-	}
-	flags := " --host-key %h"
-	if !l.config.unset("hostkeyalias") {
-		flags = " --host-key %k"
-	}
-	if files := strings.Fields(l.config["userknownhostsfile"]); len(files) > 0 && !slices.Contains(hostkey.Files(), files[0]) {
-		flags += " --known-hosts " + quote(files[0])
-	}
-	if slices.ContainsFunc(different, func(a engine.Addr) bool { return !helper.IsAmbiguous(a.Addr()) }) {
-		flags += " --host-key-always"
+	case l.options.HostKey == nil:
+		if files := strings.Fields(l.config["userknownhostsfile"]); len(files) > 0 && !slices.Contains(hostkey.Files(), files[0]) {
+			flags = " --known-hosts " + quote(files[0]) + flags
+		}
+		if l.config.unset("hostkeyalias") {
+			flags = " --host-key %h" + flags
+		} else {
+			flags = " --host-key %k" + flags
+		}
 	}
 	at := l.words[l.program].end
 	return l.fixCommand(f, l.command[:at]+flags+l.command[at:])

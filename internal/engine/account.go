@@ -5,8 +5,8 @@ import (
 	"slices"
 )
 
-// What a race tells of itself: its winner, its events, and what became of every
-// candidate where nobody won.
+// This file has what a race reports: its winner, its events, and the failures of a race that
+// nobody won.
 
 func (r *race) winner(a *attempt) *Winner {
 	w := &Winner{
@@ -39,7 +39,7 @@ func (r *race) winner(a *attempt) *Winner {
 	return w
 }
 
-// candidate is what a connects to, and how.
+// candidate returns what a connects to, and how.
 func (r *race) candidate(a *attempt) Candidate {
 	return Candidate{Target: a.lanes[0].target, Addr: a.addr, Interface: r.via(a), Transport: r.name(a)}
 }
@@ -51,12 +51,12 @@ func (r *race) report(e Event) {
 	}
 }
 
-// event is one of a.
+// event returns an event of a.
 func (r *race) event(k EventKind, a *attempt, err error) Event {
 	return Event{Kind: k, Candidate: r.candidate(a), Attempt: a.tries, Err: err}
 }
 
-// reportConnected reports, once, that a has connected.
+// reportConnected reports that a has connected, once.
 func (r *race) reportConnected(a *attempt) {
 	if !a.connected {
 		a.connected = true
@@ -64,14 +64,14 @@ func (r *race) reportConnected(a *attempt) {
 	}
 }
 
-// failure is a Failure, and the attempt that it is of, if it is of one: later
-// targets may still lead to its address.
+// failure is a Failure and its attempt, or nil. Other targets may lead to the attempt's
+// address later.
 type failure struct {
 	Failure
 	attempt *attempt
 }
 
-// recordFailure notes, and reports, the failure of what is no attempt.
+// recordFailure records and reports the failure of an address or target without an attempt.
 func (r *race) recordFailure(f Failure) {
 	f.At = r.sys.Now()
 	r.failures = append(r.failures, failure{f, nil})
@@ -87,7 +87,7 @@ func (r *race) recordAttempt(a *attempt, err error) {
 	r.failures = append(r.failures, failure{f, a})
 }
 
-// allFailures returns the failures at the end of the race.
+// allFailures returns Error.Failures.
 func (r *race) allFailures() (list []Failure) {
 	for _, f := range r.failures {
 		if f.attempt != nil {
@@ -102,8 +102,8 @@ func (r *race) allFailures() (list []Failure) {
 	return list
 }
 
-// clear closes what is still under way, commands only if they are to be. After a
-// race without a winner it notes what became of everything that had not failed yet.
+// clear closes everything that is pending, commands only if commands is set. If nobody has
+// won, it records a failure for everything that has not failed yet.
 func (r *race) clear(cause error, commands bool) {
 	for _, a := range r.attempts {
 		if a.ended || a.tries == 0 || a.addr.Command != nil && !commands {

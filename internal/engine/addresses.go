@@ -9,8 +9,8 @@ import (
 	"fdrace/internal/stub"
 )
 
-// enqueue queues those of addrs that this race can use, and says why not of the
-// others. Where together, they start in one moment.
+// enqueue queues those of addrs that this race can use, and rejects the others. If together,
+// they start at the same time.
 func (r *race) enqueue(l *lane, addrs []netip.Addr, together bool) {
 	var g group
 	for _, a := range addrs {
@@ -49,7 +49,7 @@ func (r *race) enqueue(l *lane, addrs []netip.Addr, together bool) {
 	}
 }
 
-// isStarted reports whether a connection to a was begun before the race.
+// isStarted reports whether there is a socket for a in Started.
 func (r *race) isStarted(l *lane, a netip.Addr) bool {
 	_, ok := r.started.Sockets[netip.AddrPortFrom(a, l.target.Port)]
 	return ok
@@ -76,7 +76,7 @@ func (r *race) zoneMismatch(a netip.Addr) bool {
 	return r.Interface != "" && a.Zone() != "" && a.Zone() != r.Interface
 }
 
-// reject notes, once, an address that this race cannot use.
+// reject records an address that this race cannot use, once.
 func (r *race) reject(l *lane, addr Addr, why error) {
 	if r.rejected[addr] {
 		return
@@ -88,33 +88,24 @@ func (r *race) reject(l *lane, addr Addr, why error) {
 	r.recordFailure(Failure{Candidate: Candidate{Target: l.target, Addr: addr}, Err: why})
 }
 
-// hostAddrs returns those of addrs that can be a host's. Block lists answer with
-// 0.0.0.0 or ::, which would lead to this machine.
+// hostAddrs returns those of addrs that can be a host's, and rejects the others.
 func (r *race) hostAddrs(l *lane, addrs []netip.Addr) []netip.Addr {
-	if !slices.ContainsFunc(addrs, isNoHost) {
-		return addrs
-	}
-	var hosts []netip.Addr
+	hosts := addrs[:0:0]
 	for _, addr := range addrs {
-		if isNoHost(addr) {
-			r.reject(l, l.addr(addr), errNoHost)
-		} else {
+		if canBeHost(addr) {
 			hosts = append(hosts, addr)
+		} else {
+			r.reject(l, l.addr(addr), errNoHost)
 		}
 	}
 	return hosts
 }
 
-// errNoHost is why an address that a name has is not tried.
+// errNoHost is the error of an address that hostAddrs has rejected.
 var errNoHost = errors.New("no host has this address: a block list, or a wrong record")
 
-// isNoHost reports whether a cannot be the address of a host.
-func isNoHost(a netip.Addr) bool {
-	return a.IsUnspecified() || a.IsMulticast() || a == netip.AddrFrom4([4]byte{255, 255, 255, 255})
-}
-
-// sort puts the addresses of l that have not started into the order of RFC 6724.
-// Families take turns, that of the first address first (RFC 8305 section 4).
+// sort puts the addresses of l that have not started into the order of RFC 6724. The family
+// of the first one has the first turn (RFC 8305 section 4).
 func (r *race) sort(l *lane) {
 	if len(l.queue[0])+len(l.queue[1]) < 2 {
 		return
@@ -144,14 +135,15 @@ func (r *race) sort(l *lane) {
 	}
 }
 
-// Addresses of the root name server A, far from everybody. Nothing is sent.
+// farIPv4 and farIPv6 return addresses of the root name server A, to look up a route to the
+// internet. Nothing is sent to them.
 func farIPv4() netip.Addr { return netip.AddrFrom4([4]byte{198, 41, 0, 4}) }
 func farIPv6() netip.Addr {
 	return netip.AddrFrom16([16]byte{0x20, 0x01, 0x05, 0x03, 0xba, 0x3e, 13: 0x02, 15: 0x30})
 }
 
-// prefersIPv4 reports whether an IPv4 address that may still come would go before
-// the first of addrs, as it does before a unique local address (ULA).
+// prefersIPv4 reports whether RFC 6724 puts a global IPv4 address before all of addrs, as it
+// does if those are unique local addresses (ULA).
 func (r *race) prefersIPv4(addrs []netip.Addr) bool {
 	list := append(slices.Clip(addrs), farIPv4())
 	r.sys.Sort(list)

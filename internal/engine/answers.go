@@ -8,15 +8,11 @@ import (
 	"fdrace/internal/resolve"
 )
 
-// What targets mean: the questions a race asks of the resolver, and what it
-// makes of the answers.
-
-// answered takes an answer: addresses join their lane at their place, and what
-// has started stays. Only when no answer has given an address is it the name
-// that has failed.
+// answered handles an answer. Its addresses join the queue of their lane in order; attempts
+// that have started go on. A lookup has failed only if no answer has an address.
 func (r *race) answered(a answer) {
 	if !r.lookups.take(a) {
-		return // too late, or abandoned
+		return // abandoned
 	}
 	if a.kind == askNAT64 {
 		r.answeredNAT64(a)
@@ -48,7 +44,7 @@ func (r *race) answered(a answer) {
 	r.reportLookupError(l)
 }
 
-// reportLookupError notes, once there is no question left, what l has not been told.
+// reportLookupError reports l's lookup error once no lookup is pending.
 func (r *race) reportLookupError(l *lane) {
 	if l.pendingLookups > 0 || l.err == nil {
 		return
@@ -60,9 +56,9 @@ func (r *race) reportLookupError(l *lane) {
 	l.err = nil
 }
 
-// expandSRV makes l stand for services, which come in the order of RFC 2782:
-// each has a lane inside l, one delay behind the one before. They take the place
-// of those of an earlier answer that have not started.
+// expandSRV gives l a lane for each of services, which are in the order of RFC 2782: each
+// starts one delay after the one before. They replace those of an earlier answer that have
+// not started.
 func (r *race) expandSRV(l *lane, services []resolve.Service) {
 	if len(services) == 0 {
 		return
@@ -90,9 +86,9 @@ func (r *race) expandSRV(l *lane, services []resolve.Service) {
 		in := r.schedule.newLane(t)
 		l.srvLanes.lanes = append(l.srvLanes.lanes, []*lane{in})
 		if _, ok := t.literal(); !ok {
-			// A name, whatever it looks like: services could lead to each other
-			// for ever, and what is a MAC or a socket is not for DNS to say. It is
-			// absolute (RFC 2782): the search list is not for it.
+			// This is a host name, whatever it looks like: services could refer to
+			// each other without end, and DNS must not choose a MAC address or a
+			// socket. It is absolute (RFC 2782): the search list does not apply.
 			r.askName(in, s.Host+".")
 			continue
 		}
@@ -103,13 +99,13 @@ func (r *race) expandSRV(l *lane, services []resolve.Service) {
 	}
 }
 
-// discard forgets l, which no longer has a place in the race, and its lookups.
+// discard removes l from the race, and abandons its lookups.
 func (r *race) discard(l *lane) {
 	l.queue, l.group, l.err, l.pendingLookups = [2][]group{}, nil, nil, 0
 	r.lookups.abandon(l.index)
 }
 
-// notFound reports whether err says no more than that there is no address.
+// notFound reports whether err is nil or says that the name has no address.
 func notFound(err error) bool {
 	var dns *net.DNSError
 	return err == nil || errors.As(err, &dns) && dns.IsNotFound

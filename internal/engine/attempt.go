@@ -2,41 +2,40 @@ package engine
 
 import "time"
 
-// maxOpen bounds the connections to one address that are under way at a time.
+// maxOpen bounds the connections to one address that are open at a time, by all transports.
 const maxOpen = 4
 
-// An attempt is a candidate by one transport: one connection, or where nobody
-// answers several, of which the first to be answered counts. Reports, events
-// and errors speak of it as one.
+// An attempt is a candidate by one transport. It has one connection, or several tries if
+// nobody answers; the first answer counts. Events and errors report it as one.
 type attempt struct {
 	*candidate
 	transport int
-	before    *attempt      // the candidate's by the transport before
-	began     time.Duration // its first try
-	lastBegan time.Duration // its last
-	tries     int           // begun so far
-	discarded int           // of them, by the race, to begin anew later: not for their silence
+	before    *attempt      // by the transport before, or nil
+	began     time.Duration // when its first try started
+	lastBegan time.Duration // when its last try started
+	tries     int           // started so far
+	discarded int           // tries that the race closed to start again later, not for their silence
 	open      [maxOpen]try
-	n         int // open[:n] are under way, the oldest first
+	n         int // open[:n] are open, the oldest first
 
-	// Of the try that has connected: fd is -1 before, and again when it was
-	// closed to be begun anew.
+	// These describe the try that has connected. fd is -1 before that, and again
+	// after the race has closed it to start again later.
 	fd        int
 	number    int
 	answered  time.Duration
 	handshake time.Duration
 
-	talk  *handshake // with a proxy that was asked for the target
+	talk  *handshake // with a proxy or multiplexer, once it is asked for the target
 	check hostCheck
 
-	peekAt time.Duration // when to look for the rest of its banner, if in running.peeks
+	peekAt time.Duration // when to look for the rest of its banner, if in race.peeks
 
 	listed    bool  // in race.attempts
-	connected bool  // this was reported
+	connected bool  // Connected was reported
 	shown     bool  // its handshake is complete: the server sees it
-	ended     bool  // it has failed, or won, or was cancelled
-	err       error // why it has failed, or why it has to wait
-	was       error // why it had failed when it was tried before: see Dialer.Wait
+	ended     bool  // it has failed or won, or was cancelled
+	err       error // why it has failed, or why it is waiting
+	was       error // why it failed in an earlier round: see Dialer.Wait
 }
 
 // A try is one connection of an attempt.
@@ -46,7 +45,7 @@ type try struct {
 	began  time.Duration
 }
 
-// pending reports whether a has begun, and nobody has answered.
+// pending reports whether a has started and has no answer.
 func (a *attempt) pending() bool { return !a.ended && a.fd < 0 && a.n > 0 }
 
 // pendingBefore reports whether a was pending before now.
@@ -59,7 +58,7 @@ func (a *attempt) add(t try) {
 	a.n++
 }
 
-// remove takes the try of fd out of those under way.
+// remove takes the try of fd out of open.
 func (a *attempt) remove(fd int) {
 	for i, t := range a.open[:a.n] {
 		if t.fd == fd {
@@ -70,7 +69,7 @@ func (a *attempt) remove(fd int) {
 	}
 }
 
-// answer notes that the try of fd has connected.
+// answer records that the try of fd has connected.
 func (a *attempt) answer(fd int, now time.Duration) {
 	for _, t := range a.open[:a.n] {
 		if t.fd == fd {

@@ -9,11 +9,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// maxBanner bounds what a server may say before its banner. sshd's own Banner
-// comes later; what comes this early is a line or two of a TCP wrapper.
+// maxBanner bounds the text that a server may send before its banner, in bytes. What comes
+// this early is a line or two of a TCP wrapper; sshd's own Banner comes later.
 const maxBanner = 16 << 10
 
-// banner looks for dialer.Banner in what fd has received, and leaves it there.
+// banner looks for dialer.Banner in what fd has received, without reading it.
 // It returns errNotYet while it may still come, and errHalf if poll(2) cannot tell when.
 func (k *kernel) banner(fd int) error {
 	buf := make([]byte, maxBanner)
@@ -38,7 +38,7 @@ func (k *kernel) banner(fd int) error {
 		return errHalf
 	}
 	if n > 0 {
-		// What is there would make poll return at once: ask for more.
+		// poll would return at once for what is there: wait for more.
 		if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVLOWAT, n+1); err != nil {
 			return fmt.Errorf("%w: it came in pieces: SO_RCVLOWAT: %w", ErrNoBanner, err)
 		}
@@ -65,8 +65,7 @@ func (k *kernel) refusalOf(fd int, err error) error {
 	return err
 }
 
-// hasLine reports whether a line of b, which may still be incomplete, begins
-// with prefix.
+// hasLine reports whether a line of b begins with prefix. The line may be incomplete.
 func hasLine(b []byte, prefix string) bool {
 	return bytes.HasPrefix(b, []byte(prefix)) || bytes.Contains(b, []byte("\n"+prefix))
 }

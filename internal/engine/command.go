@@ -7,40 +7,38 @@ import (
 	"time"
 )
 
-// Commands are lanes that another program makes the connection of: ssh -W through a
-// jump host, or another ProxyCommand. It has one end of a socket pair for stdin and
-// stdout, and wins when what a server says first can be read from the other, which
-// is then the winner's. They log in somewhere, and may ask a person for a
-// passphrase: so they start late, and one after the other.
+// A command is a program that connects to a target: ssh -W through a jump host, or another
+// ProxyCommand. Its stdin and stdout are one end of a socket pair. It wins when an SSH banner
+// can be read from the other end, which is then Winner.FD. Commands log in somewhere, and may
+// ask for a passphrase: so they start late, and one after the other.
 
-// A Command is a program that connects to Target, and relays.
+// A Command is a program that connects to Target and relays.
 type Command struct {
-	// Name is how events and errors call it.
+	// Name is what events and errors call it.
 	Name   string
 	Target Target
 
 	// Start starts it, with stdio as its stdin and stdout, and returns its process
-	// ID. The race ends the process, unless the command wins: then it runs for as
-	// long as the connection is used. A race that is won sends the others SIGTERM
-	// and does not wait for them: that is for its caller, or for whoever is left
-	// when that has exited. A race that is not kills and waits for all.
+	// ID. The process of a winner runs for as long as the connection is used; the
+	// caller of Dial has to wait for it, or leave that to init. A race that is won
+	// sends SIGTERM to the other processes and does not wait for them. A race
+	// without a winner ends all processes and waits for them.
 	Start func(stdio int) (pid int, err error)
 }
 
-// DefaultFallback is how long after the last target commands start.
+// DefaultFallback is the time from the start of the last target to the first command.
 const DefaultFallback = time.Second
 
 const (
-	// commandTimeout is how long a command may take, whatever the Timeout: long
-	// enough to type a passphrase, or a second factor.
+	// commandTimeout bounds a command, whatever the Timeout. It is long enough to
+	// type a passphrase or a second factor.
 	commandTimeout = 2 * time.Minute
 )
 
-// ErrCommandTimeout is why a command failed that ran, and had no banner for two
-// minutes.
+// ErrCommandTimeout marks a command that sent no banner for two minutes.
 var ErrCommandTimeout = errors.New("no SSH banner within 2 minutes")
 
-// An exitError is how a command ended that did not win.
+// An exitError says how a command ended that did not win.
 type exitError struct{ status, signal int }
 
 func (e exitError) Error() string {
@@ -50,7 +48,7 @@ func (e exitError) Error() string {
 	return fmt.Sprintf("exited with status %d without a connection", e.status)
 }
 
-// spoke takes that a, a command, has said something, or has ended.
+// spoke handles output of a, a command, or its end.
 func (r *race) spoke(a *attempt) (over bool) {
 	fd := a.open[0].fd
 	switch err := r.sys.Heard(fd); err {
@@ -69,7 +67,7 @@ func (r *race) spoke(a *attempt) (over bool) {
 	}
 }
 
-// commandsDue is when the next command has had its time.
+// commandsDue returns when the next command times out.
 func (r *race) commandsDue() time.Duration {
 	due := never
 	for _, a := range r.commands {
@@ -80,7 +78,7 @@ func (r *race) commandsDue() time.Duration {
 	return due
 }
 
-// expireCommands ends the commands that have had their time.
+// expireCommands ends the commands that have timed out.
 func (r *race) expireCommands(now time.Duration) {
 	for _, a := range r.commands {
 		if a.pending() && now >= a.began+commandTimeout {
@@ -89,8 +87,8 @@ func (r *race) expireCommands(now time.Duration) {
 	}
 }
 
-// onlyCommands reports whether the race goes on, now that its time is out, with
-// commands alone. They log in somewhere, and may wait for a person.
+// onlyCommands ends everything but commands, now that the time is out, and reports whether
+// there are any. They may be waiting for a person.
 func (r *race) onlyCommands(cause error) bool {
 	if r.won != nil || r.schedule.commands.over() {
 		return false
@@ -103,7 +101,7 @@ func (r *race) onlyCommands(cause error) bool {
 	return true
 }
 
-// addCommand adds a lane that c makes.
+// addCommand adds a lane for c.
 func (s *schedule) addCommand(c *Command) *lane {
 	l := s.newLane(c.Target)
 	l.command = c
@@ -111,7 +109,7 @@ func (s *schedule) addCommand(c *Command) *lane {
 	return l
 }
 
-// commandDue is when the next command may start.
+// commandDue returns when the next command may start.
 func (s *schedule) commandDue() time.Duration {
 	switch {
 	case s.commands.started > 0 || len(s.commands.lanes) == 0:
@@ -124,13 +122,13 @@ func (s *schedule) commandDue() time.Duration {
 	return s.root.last + s.commands.gap
 }
 
-// commandOpen reports whether a command's turn has come, but it has not started: the
-// gate is closed.
+// commandOpen reports whether a command has its turn but has not started, because the gate is
+// closed.
 func (s *schedule) commandOpen() bool {
 	return slices.ContainsFunc(s.open, func(l *lane) bool { return l.command != nil && !l.started })
 }
 
-// onlyCommands forgets all lanes but those of commands.
+// onlyCommands forgets all lanes except those of commands.
 func (s *schedule) onlyCommands() {
 	s.root, s.proxies = tiers{}, tiers{}
 	s.pending, s.later = nil, nil

@@ -14,11 +14,11 @@ import (
 
 // children are the processes of commands.
 type children struct {
-	running map[int]int // their process IDs by our end of the pair; 0 if it has ended
-	left    []int       // those that were told to end
+	running map[int]int // process IDs by our end of the socket pair; 0 if the process has ended
+	left    []int       // processes that were sent SIGTERM
 }
 
-// run starts c.
+// run starts c and returns our end of the socket pair.
 func (k *kernel) run(c *Command) (fd int, err error) {
 	pair, err := socketPair()
 	if err != nil {
@@ -27,7 +27,7 @@ func (k *kernel) run(c *Command) (fd int, err error) {
 	pid, err := c.Start(pair[1])
 	unix.Close(pair[1])
 	if err == nil {
-		err = unix.SetNonblock(pair[0], true) // for Release to undo, as with every other
+		err = unix.SetNonblock(pair[0], true) // Finish undoes it, as for all others
 	}
 	if err != nil {
 		unix.Close(pair[0])
@@ -115,7 +115,7 @@ func (k *kernel) dismiss(fd int) {
 // a passphrase has turned the terminal's echo off, and turns it on again.
 const endTime = 200 * time.Millisecond
 
-// reap waits for those that were told to end, and kills them if need be.
+// reap waits for the processes that were sent SIGTERM, and kills them after endTime.
 func (k *kernel) reap() {
 	for began := time.Now(); time.Since(began) < endTime; time.Sleep(time.Millisecond) {
 		k.children.left = slices.DeleteFunc(k.children.left, func(pid int) bool {

@@ -29,7 +29,7 @@ func (k *kernel) Connect(t *Transport, to Addr, via string) (fd int, done bool, 
 		holdAck(fd)
 		err = underWay(fd)
 		if _, e := unix.Getpeername(fd); e == nil {
-			err = unix.EINPROGRESS // it has connected: an error is a hint, as in Wait
+			err = unix.EINPROGRESS // it has connected: an ICMP error is only a hint, as in Wait
 		}
 	} else if fd, err = k.open(t, to); err != nil {
 		return -1, false, errSocket{err}
@@ -48,7 +48,7 @@ func (k *kernel) Connect(t *Transport, to Addr, via string) (fd int, done bool, 
 	return fd, err == nil, nil
 }
 
-// open makes the socket that t and the kind of the address ask for.
+// open makes a socket of t, or of the kind that the address needs.
 func (k *kernel) open(t *Transport, to Addr) (fd int, err error) {
 	open, domain := t.Socket, unix.AF_INET6
 	switch {
@@ -72,8 +72,8 @@ func (k *kernel) connect(t *Transport, fd int, to Addr, via string) error {
 		}
 	}
 	if k.dialer.Banner != "" && !t.EagerACK {
-		// A connection may now last without being handed over: should this
-		// process die meanwhile, the peer hears of a reset.
+		// The connection may exist for a while before it is handed over: if this
+		// process dies in that time, the peer should receive a RST.
 		resetOnClose(fd)
 	}
 	if local := k.dialer.Bind; local.IsValid() && !to.isSocket() {
@@ -100,10 +100,9 @@ func (k *kernel) connect(t *Transport, fd int, to Addr, via string) error {
 	return err
 }
 
-// underWay returns EINPROGRESS, or what has become of a connection already. An
-// ICMP error that a local firewall sends arrives inside connect, where the
-// kernel keeps it until the first retransmission, 1 s later, unless it is asked
-// for.
+// underWay returns EINPROGRESS, or the error of a connection that has failed already. The
+// ICMP error of a local firewall arrives inside connect(2): the kernel reports it at the
+// first retransmission, 1 s later, unless it is asked for SO_ERROR.
 func underWay(fd int) error {
 	if errno, _ := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_ERROR); errno != 0 {
 		return unix.Errno(errno)
@@ -111,7 +110,7 @@ func underWay(fd int) error {
 	return unix.EINPROGRESS
 }
 
-// localErrno is an errno of connect(2) itself, which is ErrLocal.
+// localErrno is an errno that connect(2) itself returned. It matches ErrLocal.
 type localErrno struct{ unix.Errno }
 
 func (e localErrno) Unwrap() error        { return e.Errno }
@@ -132,8 +131,8 @@ func sockaddr(to Addr) (unix.Sockaddr, error) {
 	return &unix.SockaddrInet6{Port: int(to.Port()), ZoneId: zone, Addr: a.As16()}, err
 }
 
-// zoneID is the index of the interface that zone names, by name or number. Of a
-// number that is no interface's the kernel would say that there is no route.
+// zoneID returns the index of the interface that zone is the name or the index of. For an
+// index without an interface the kernel would report that there is no route.
 func zoneID(zone string) (uint32, error) {
 	if zone == "" {
 		return 0, nil

@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// BenchmarkWait: what one piece of news costs among n connections under way.
+// BenchmarkWait measures one event among n open connections.
 func BenchmarkWait(b *testing.B) {
 	for _, n := range []int{1, 10, 100, 1000} {
 		b.Run(strconv.Itoa(n), func(b *testing.B) {

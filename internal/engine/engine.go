@@ -1,25 +1,26 @@
-// Package engine runs the race: it connects to whichever address of several targets answers
-// first, and gives its caller that one socket.
+// Package engine races connections: it connects to whichever address of several targets
+// answers first, and returns that one socket.
 //
-//	targets ──> lanes ──> candidates ──> attempts ──> winner
-//	            one a     its addresses  one socket   one fd, the
-//	            target    as they come   and SYN each others reset
+//	targets ──> lanes ──────> candidates ─────> attempts ───> winner
+//	            one for each  addresses of the  sockets that  one socket,
+//	            target        lane, in order    are           the others
+//	                                            connecting    are reset
 //
-// Every target is a lane, and lanes run side by side. Inside a lane the
-// addresses of one name follow RFC 8305 (Happy Eyeballs): A and AAAA are asked
-// together, families alternate, an attempt starts 250 ms after the one before
-// or at once when one fails, and every attempt stays open until somebody wins.
-// When there is no new address, one that has not answered is tried again.
+// Each target is a lane, and lanes run side by side. Within a lane the addresses of one
+// name follow RFC 8305 (Happy Eyeballs): A and AAAA are looked up together, families
+// alternate, an attempt starts 250 ms after the one before it or at once when one fails,
+// and all attempts stay open until one wins. When a lane has no new address, an address
+// that has not answered is tried again.
 //
-// Beside the targets there may be proxies, which are asked for a target, and commands,
-// which make a connection themselves.
+// Besides the targets there may be proxies, which are asked for a target, and commands,
+// which are programs that connect by themselves.
 //
-// A server sees the winner: the ACK that completes a handshake is held back until
-// all other attempts are closed, where the system can do that.
+// A server sees only the winner, where the system can do that: the ACK that completes a
+// handshake is held back until all other attempts are closed.
 //
-// One goroutine runs the race, over raw non-blocking sockets and one poll.
-// Lookups of names are the only others: a race of literal addresses starts
-// none.
+// One goroutine runs the race, with raw non-blocking sockets and one poll(2). Some kinds
+// of lookup have goroutines of their own; a race of IP addresses, or on Linux of names
+// that DNS or /etc/hosts has, starts none.
 package engine
 
 import (
@@ -33,20 +34,20 @@ import (
 )
 
 const (
-	// DefaultTimeout is the time a whole race may take, lookups included.
+	// DefaultTimeout bounds a whole race, lookups included.
 	DefaultTimeout = 10 * time.Second
 
 	// DefaultDelay is the Connection Attempt Delay of RFC 8305 section 5.
 	DefaultDelay = 250 * time.Millisecond
 
-	// MinDelay and MaxDelay bound it: RFC 8305 section 8 says not under
-	// 10 ms, and recommends at most 2 s.
+	// MinDelay and MaxDelay bound Dialer.Delay: RFC 8305 section 8 requires at
+	// least 10 ms and recommends at most 2 s.
 	MinDelay = 10 * time.Millisecond
 	MaxDelay = 2 * time.Second
 )
 
-// A Dialer holds the rules of a race. The zero value is ready to use, and a
-// Dialer may run several races at once.
+// A Dialer holds the rules of a race. The zero value is ready to use, and a Dialer may
+// run several races at once. Dial returns an error for a field that is not valid.
 type Dialer struct {
 	// Family restricts the addresses. Default: both, IPv6 first.
 	Family Family
@@ -63,63 +64,65 @@ type Dialer struct {
 	// Failure. RunAll ignores Wait. Default: 0, one round.
 	Wait time.Duration
 
-	// Delay is the time between two attempts of a lane, and between an
-	// address's attempt by one transport and by the next. Default:
-	// DefaultDelay.
+	// Delay is the time between two attempts of a lane, and between the attempts
+	// at an address by one transport and by the next: MinDelay to MaxDelay.
+	// Default: DefaultDelay.
 	Delay time.Duration
 
-	// HeadStart is how far each target is ahead of the next one listed; a
-	// target also starts when all before it have failed. Default 0: they
-	// start together.
+	// HeadStart is how much later each target starts than the one before it. It
+	// starts at once when all targets before it have failed. Default: all start at
+	// the same time.
 	HeadStart time.Duration
 
-	// Transports are tried in this order for every address, one Delay
-	// apart, or at once when the one before fails. Default: plain TCP.
+	// Transports are tried in this order for each address, one Delay apart, or at
+	// once when the one before has failed; at most four. Default: plain TCP.
 	Transports []Transport
 
-	// Proxies are tried beside the targets. Each has its own Target, and is asked
-	// for it when all targets have failed, or been silent for one Delay. Of several
-	// Transports the last connects to them. Default: none.
+	// Proxies are connected to at once, by the last of Transports. Each is asked
+	// for its own Target when all targets have failed, or have been silent for one
+	// Delay. Default: none.
 	Proxies []Proxy
 
-	// Commands start Fallback after the last target's lane, or when all targets and
-	// Proxies have failed; of several each Fallback after the one before, or when
-	// that has failed. Timeout is not for those: each has two minutes. Default:
-	// none.
+	// Commands start Fallback after the last target, or when all targets and
+	// Proxies have failed; each Fallback after the one before, or when that has
+	// failed. Each may take two minutes, whatever the Timeout. Default: none.
 	Commands []Command
 
-	// Fallback is when Commands start. Default: DefaultFallback.
+	// Fallback is the delay of Commands. Default: DefaultFallback.
 	Fallback time.Duration
 
-	// NoRetry has the race open one connection for each address and transport, for
-	// firewalls that count connections. Default: where a target has no new address
-	// to try, the race opens another connection to one that has not answered: one
-	// Delay after the last attempt, then two, four and so on, with at most four
-	// open at a time. The first that is answered wins. With several Transports, one
-	// that is silent for a Delay is also tried again when the next one starts; if
-	// the next one connects first, it waits a moment (10 to 50 ms) for the other.
-	// Without retries, one that waits for another's Banner for more than 200 ms is
-	// seen by its server. Transport.MaxAge counts all the same.
+	// NoRetry limits the race to one connection for each address and transport, for
+	// firewalls that count connections. Transport.MaxAge still applies; and a server
+	// sees a connection that waits for more than 200 ms for the Banner of another.
+	//
+	// Default: when a target has no new address to try, the race opens another
+	// connection to one that has not answered: one Delay after the last attempt,
+	// then two, four and so on, with at most four open at a time. The first answer
+	// wins. With several Transports, an attempt that is silent for one Delay is
+	// repeated when the next transport starts (with Banner, when that has
+	// connected); if the next transport connects first, it waits 10 to 50 ms for
+	// the other.
 	NoRetry bool
 
-	// Bind is the local address of every socket; it restricts Family to its
-	// own. Default: the kernel's choice.
+	// Bind is the local address of every socket. It restricts Family to its own.
+	// Default: the kernel's choice.
 	Bind netip.Addr
 
-	// Interface is the network interface every socket is bound to
-	// (SO_BINDTODEVICE; without privilege since Linux 5.7). Default: the
-	// kernel's choice.
+	// Interface is the network interface that every socket is bound to
+	// (SO_BINDTODEVICE, Linux; unprivileged since 5.7). Default: the kernel's
+	// choice.
 	Interface string
 
-	// Interfaces are those from which each address is tried as well as by
-	// the kernel's own route, one Delay after it, or at once when that has
-	// failed. An address with a zone, or of loopback, is not. Default: none.
+	// Interfaces are those from which each address is tried in addition, one Delay
+	// after the kernel's own route, or at once when that has failed; but not an
+	// address of loopback or with a zone. It has no effect if Interface is set.
+	// Default: none.
 	Interfaces []resolve.Interface
 
-	// Banner is what a line of the winner's first words must begin with, as
-	// "SSH-" (RFC 4253 section 4.2; other lines may go before it). They are
-	// only looked at, and stay in the socket. A server that does not speak
-	// first cannot win; Timeout bounds the wait. Default: none.
+	// Banner is what a line that the winner sends must start with, such as "SSH-"
+	// (RFC 4253 section 4.2; other lines may come before it). The race peeks at it:
+	// it stays in the socket. A server that waits for the client to send first
+	// cannot win. Default: a connection is enough.
 	Banner string
 
 	// HostKey, if set, decides whether the server of a candidate is the expected
@@ -127,35 +130,34 @@ type Dialer struct {
 	// connection for the check and the one that wins. Default: no check.
 	HostKey *HostKeyCheck
 
-	// RunAll has the race go on when it is won, until every candidate has
-	// ended or the time is out, to see what would have become of each. It
-	// keeps no connection: each is reset as soon as it is ready, the winner's
-	// too, and no server sees more connections than in a race that ends.
-	// Attempts that a server would see are given up when the race is won (ErrSeen).
-	// The winner is the same as without. Default: a race ends when it is won.
+	// RunAll continues the race after it is won, until every candidate has ended or
+	// the time is out, to show what becomes of each. It keeps no connection: each is
+	// reset as soon as it is ready, the winner too, and servers see no more
+	// connections than without RunAll. After the win, attempts that a server would
+	// see are given up (ErrSeen). The winner is the same as without RunAll. Default:
+	// the race ends when it is won.
 	RunAll bool
 
-	// Probe leaves the winner's handshake incomplete, where that can be: for a
-	// caller that resets the connection (SO_LINGER) within 100 ms, so that no
-	// server sees it. Default: the winner is for use.
+	// Probe leaves the winner's handshake incomplete where the system can do that,
+	// for a caller that resets the connection (SO_LINGER) within 100 ms: no server
+	// sees it then. Default: the winner is ready for use.
 	Probe bool
 
 	// Hangup lists descriptors whose POLLHUP or POLLERR ends the race with
-	// ErrHangup. They stay the caller's.
+	// ErrHangup. The caller owns them.
 	Hangup []int
 
-	// Report, if set, is called with every event, from the goroutine that
-	// called Dial. The race waits for it.
+	// Report, if set, is called with every event by the goroutine that called Dial.
+	// The race waits for it.
 	Report func(Event)
 
-	// OnProgress, if set, is called when the race has lasted 500 ms, and every
-	// 100 ms from then on, from the goroutine that called Dial. It returns
-	// whether it wants to be called again.
+	// OnProgress, if set, is called 500 ms after the race began and every 100 ms from
+	// then on, by the goroutine that called Dial, until it returns false.
 	OnProgress func(Progress) bool
 }
 
-// Started is what was done of a race before Continue. Its times are since the race
-// began, Age ago.
+// Started describes the part of a race that was run before Continue. All its times are
+// since the race began.
 type Started struct {
 	// Age is how long ago the race began. It counts towards Dialer.Timeout.
 	Age time.Duration
@@ -165,8 +167,8 @@ type Started struct {
 	// close-on-exec, and made by the first of Dialer.Transports.
 	Sockets map[netip.AddrPort]StartedSocket
 
-	// Lookups maps names, as they are in a Target, to lookups that wait for an
-	// answer. All have the same Config and Health.
+	// Lookups maps names, as in Target.Host, to lookups that wait for an answer. All
+	// have the same Config and Health.
 	Lookups map[string]*stub.Exchange
 }
 
@@ -176,23 +178,22 @@ type StartedSocket struct {
 	At time.Duration // when connect(2) was called
 }
 
-// Dial races targets and returns the first connection to be ready. Every other
-// socket of the race is closed when it returns: those still connecting without
-// a word, those that have connected by a reset. Lookups still under way are
-// cancelled.
+// Dial races targets and returns the first connection that is ready. When it returns, all
+// other sockets are closed: those that have connected by a reset, the others without a
+// packet. Pending lookups are cancelled.
 //
-// When nobody answers the error is an *Error with a Failure for every
-// candidate. It matches (errors.Is) context.DeadlineExceeded when the time ran
-// out first, ErrHangup, or ctx's error when one of those ended the race, and
-// the errno of every failed attempt.
+// If no attempt succeeds, the error is an *Error with a Failure for each candidate. It
+// matches (errors.Is) context.DeadlineExceeded if Timeout ended the race, ErrHangup or
+// the error of ctx if that did, and the errno of every failed attempt. For a field or a
+// target that is not valid the error is of another type, and names it.
 //
-// Without targets it is a race of d's Proxies and Commands alone.
+// Without targets, only Proxies and Commands race.
 func (d *Dialer) Dial(ctx context.Context, targets ...Target) (*Winner, error) {
 	return d.Continue(ctx, &Started{}, targets...)
 }
 
-// Continue is Dial for a race of which a part is done. It takes ownership of the
-// descriptors in started, whatever it returns, and empties its maps.
+// Continue is Dial for a race that has started already. It takes ownership of the
+// descriptors in started, even if it returns an error, and empties its maps.
 func (d *Dialer) Continue(ctx context.Context, started *Started, targets ...Target) (*Winner, error) {
 	sys, err := newKernel(ctx, d, started)
 	if err != nil {

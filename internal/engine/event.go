@@ -13,61 +13,60 @@ type Candidate struct {
 	Transport string // the Name of the Transport, or the kind of another way; empty if nothing was tried
 }
 
-// An EventKind says what happened.
+// An EventKind says what an Event reports.
 type EventKind int
 
 const (
-	Resolve   EventKind = iota // a name is being looked up
-	Resolved                   // one family's answer is there: Addrs or Err
-	Start                      // a connection attempt starts
-	Connected                  // it has connected
-	Failed                     // it has failed: Err
-	Won                        // it is the winner
-	Cancelled                  // it was under way when the race ended: Err says why it did, nil that there is a winner
+	Resolve   EventKind = iota // a lookup has started
+	Resolved                   // a lookup has an answer: Addrs or Err
+	Start                      // an attempt has started
+	Connected                  // an attempt has connected
+	Failed                     // an attempt, an address or a target has failed: Err
+	Won                        // an attempt is the winner
+	Cancelled                  // an attempt or a lookup was pending when the race ended; Err is nil if it was won
 )
 
 func (k EventKind) String() string {
 	return [...]string{"resolve", "resolved", "start", "connected", "failed", "won", "cancelled"}[k]
 }
 
-// An Event is one step of a race. Failed without a Transport is of an address
-// that was not tried, and without an Addr of a target that has none; Cancelled
-// with a Family is of a lookup. Attempts at one address by one transport are told
-// of as one: each has a Start, and all together one of Failed, Won and Cancelled.
+// An Event is one step of a race. Attempts at one address by one transport are reported as
+// one: each has a Start, and together they have one of Failed, Won and Cancelled. A Failed
+// without a Transport is about an address that was not tried; without an Addr it is about
+// a target that has no address. A Cancelled with a Family is about a lookup.
 type Event struct {
 	At   time.Duration // since the race began
 	Kind EventKind
 	Candidate
 	Family   Family       // of a lookup: IPv4 or IPv6
 	Addrs    []netip.Addr // Resolved: the answer
-	Replaces bool         // Resolved: it takes the place of those before, which a less preferred name server gave
-	Attempt  int          // Start: which one it is at Addr by Transport, from 1; else how many there were
+	Replaces bool         // Resolved: a more preferred name server's answer, in place of the one before
+	Attempt  int          // Start: the attempt's number, from 1; else the number of attempts
 	Err      error        // Resolved, Failed and Cancelled
 }
 
-// A Winner is the connection a race has given.
+// A Winner is the connection that a race returns.
 type Winner struct {
-	// FD is the connected socket: blocking, close-on-exec, SO_KEEPALIVE on
-	// with the kernel's own intervals, TCP_NODELAY on, no error pending. The
-	// caller owns and closes it. Of a Command it is one end of a socket pair. It is
-	// -1 if Dialer.RunAll is set.
+	// FD is the connected socket, which the caller owns and closes. It is blocking and
+	// close-on-exec, with SO_KEEPALIVE (and the kernel's intervals) and TCP_NODELAY
+	// set, and has no pending error. For a Command it is one end of a socket pair. It
+	// is -1 if Dialer.RunAll is set.
 	FD int
 
-	Candidate                  // whose Target is the first of those that led to Addr
+	Candidate                  // Target is the first of those that led to Addr
 	Elapsed      time.Duration // from the beginning of the race to the win
-	Tried, Known int           // candidates tried, candidates known, at the win
+	Tried, Known int           // addresses tried by then, and addresses known
 
-	// Attempts is how many connections to Addr by Transport were begun, and
-	// Attempt is the number of the winner among them, from 1.
+	// Attempts is the number of connections to Addr by Transport that were started,
+	// and Attempt the number of the winner among them, from 1.
 	Attempt, Attempts int
 
-	// Lost reports whether a connection begun before the winner, to Addr by
-	// Transport, was not answered: a packet was lost, or is late. The others
-	// before it were closed by the race, to wait for another's banner.
+	// Lost reports whether a connection started before the winner, to Addr by
+	// Transport, was not answered: a packet was lost or is late. If it is false and
+	// Attempt is not 1, the race closed the others to wait for another's banner.
 	Lost bool
 
-	// Before says, in their order, what had become of the attempts at Addr by
-	// the Transports before Transport: Err is ErrNoAnswer or ErrNoBanner where
-	// one was still under way.
+	// Before has the attempts at Addr by the Transports before the winner's. Err is
+	// ErrNoAnswer or ErrNoBanner for one that was still pending.
 	Before []Failure
 }

@@ -6,35 +6,33 @@ import (
 	"time"
 )
 
-// ErrHangup ends a race when the other end of a Hangup descriptor is gone.
+// ErrHangup ends a race when the peer of one of Dialer.Hangup has closed it.
 var ErrHangup = errors.New("the reader of the result is gone")
 
-// ErrNoBanner is why a candidate failed that connected, and said nothing that
-// Dialer.Banner asks for.
+// ErrNoBanner marks an attempt that connected but did not receive Dialer.Banner.
 var ErrNoBanner = errors.New("connected, but no banner came")
 
-// ErrNotAsked is why a candidate failed that connected, and whose server did not
-// see it: with Dialer.Banner, one server is waited for at a time.
+// ErrNotAsked marks an attempt that connected, but whose server did not see it: with
+// Dialer.Banner, the race waits for one server at a time.
 var ErrNotAsked = errors.New("connected, but it was another server's turn to send a banner")
 
-// ErrNoAnswer is what is known of an attempt that had neither connected nor
-// failed when another won: with Delay between them, no more than a lost packet,
-// or that its packets are dropped.
+// ErrNoAnswer marks an attempt still pending when another won. A single lost SYN can
+// cause it.
 var ErrNoAnswer = errors.New("no answer")
 
-// ErrLocal is matched by the error of an attempt that this machine refused, by
-// its routes or rules: no packet has left it.
+// ErrLocal is matched by the error of an attempt that this machine refused, by its routes
+// or rules: no packet was sent.
 var ErrLocal = errors.New("refused by this machine")
 
-// ErrNotTried is the reason of a candidate whose turn had not come.
+// ErrNotTried marks an address whose turn had not come when the race ended.
 var ErrNotTried = errors.New("not tried: the race was over before its turn")
 
-// A Failure says why one candidate came to nothing.
+// A Failure says why a candidate did not win.
 type Failure struct {
-	Candidate               // whose Addr is not valid if the name has failed
-	Also      []Target      // others that led to Addr
-	Family    Family        // of the name's addresses; AnyFamily for both
-	Attempts  int           // connections begun to Addr by Transport
+	Candidate               // Addr is not valid if it is the name that has failed
+	Also      []Target      // other targets that led to Addr
+	Family    Family        // of a lookup; AnyFamily for both
+	Attempts  int           // connections started
 	Err       error         // the cause: an errno, a *net.DNSError, ...
 	At        time.Duration // since the race began
 }
@@ -57,18 +55,16 @@ func (f Failure) Error() string {
 
 func (f Failure) Unwrap() error { return f.Err }
 
-// An Error is a race that nobody won.
+// Error describes a race that produced no connection.
 type Error struct {
-	// Cause is what ended it early: context.DeadlineExceeded when Timeout
-	// was over, ErrHangup, or the context's error; nil when every candidate
-	// had failed.
+	// Cause is what ended the race early: context.DeadlineExceeded for Timeout,
+	// ErrHangup, or the context's error; nil if every candidate had failed.
 	Cause error
 
-	// Elapsed is how long it took.
-	Elapsed time.Duration
+	Elapsed time.Duration // since the race began
 
-	// Failures has every candidate, in the order in which they failed; those
-	// still under way at the end have Err Cause.
+	// Failures has every candidate, in the order in which they failed. Those still
+	// pending at the end have Cause as their Err.
 	Failures []Failure
 }
 

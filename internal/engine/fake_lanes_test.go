@@ -1,6 +1,6 @@
 package engine
 
-// The part of fake that is about proxies and commands.
+// This file has the methods of fake that are about proxies and commands.
 
 // startCommand starts a command.
 func (f *fake) startCommand(name string, p peer) int {

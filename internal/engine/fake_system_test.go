@@ -11,7 +11,7 @@ import (
 	"fdrace/internal/resolve"
 )
 
-// What fake does as a system.
+// This file has the methods of fake that make it a system.
 
 func (f *fake) Now() time.Duration { return f.now }
 
@@ -77,7 +77,7 @@ func (f *fake) Route(family Family) bool {
 	return !(family == IPv6 && f.noRoute6)
 }
 
-// InterfaceName has eth0 be number 2, and eth1 be wired, too.
+// InterfaceName knows that eth0 has index 2, and eth1 the alternative name wired.
 func (f *fake) InterfaceName(zone string) string {
 	switch zone {
 	case "2":
@@ -88,7 +88,7 @@ func (f *fake) InterfaceName(zone string) string {
 	return zone
 }
 
-// Sort has IPv6 first, but for the addresses in worse.
+// Sort puts IPv6 first, and the addresses in worse last.
 func (f *fake) Sort(addrs []netip.Addr) {
 	slices.SortStableFunc(addrs, func(a, b netip.Addr) int {
 		rank := func(a netip.Addr) int {
@@ -155,7 +155,7 @@ func (f *fake) Connect(t *Transport, to Addr, via string) (int, bool, error) {
 	return f.nextFD, p.inside, nil
 }
 
-// peer returns what name is at present.
+// peer returns what name is at this time.
 func (f *fake) peer(name string) (p peer, known bool) {
 	p, known = f.hosts[name]
 	if known && f.now < p.up {
@@ -174,7 +174,7 @@ func (f *fake) connected(c *conn) {
 	}
 }
 
-// checkOpen: no more are open to one address than may be, and none is too old.
+// checkOpen fails the test if more than maxOpen are open to one address, or one is too old.
 func (f *fake) checkOpen() {
 	open := map[string]int{}
 	for _, c := range f.open {
@@ -269,9 +269,9 @@ func (f *fake) Look(t *Transport, fd int) error {
 	return nil
 }
 
-// show has the server see c. It sees one connection at a time, but for those
-// that had a whole delay to speak, and those whose ACK cannot be held back, and but for one whose host key was checked,
-// which may take longer than its turn.
+// show makes the server see c. It fails the test if the server sees another connection, unless
+// that had a delay to send a banner, its ACK cannot be held back, or the host key of c was
+// checked, which may take longer than a turn.
 func (f *fake) show(c *conn) {
 	if c.shown {
 		return
@@ -287,8 +287,8 @@ func (f *fake) show(c *conn) {
 	}
 }
 
-// leak shows what was held for longer than a kernel holds it, as it is where
-// nothing can be begun anew.
+// leak shows connections whose ACK the kernel does not delay any longer. That is allowed only
+// where the race cannot start them again.
 func (f *fake) leak() {
 	if f.noRetry || f.limit > 0 {
 		return

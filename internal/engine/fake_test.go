@@ -9,98 +9,102 @@ import (
 	"time"
 )
 
-// fake is a system whose clock moves in Wait alone, and there at once: a queue
-// of what the network will do. What it was told to do, and when, is its log.
+// fake is a system with a clock that only Wait advances, to the next event of the queue. It
+// logs what the race does, and when, in milliseconds. It fails the test if a server sees two
+// connections at a time, if a winner is acknowledged before the losers are closed, or if a
+// descriptor is left open.
 type fake struct {
 	t       *testing.T
 	now     time.Duration
 	started Started
-	end     error // what ends the race ...
-	ends    time.Duration
+	end     error         // Wait returns this ...
+	ends    time.Duration // ... at this time
 
-	// dns has answers by "name A" and "name AAAA", hosts has peers by "addr"
-	// or "addr transport". What is in neither is silent.
+	// dns has answers by "name A", "name AAAA" and the like (see questions). hosts has
+	// peers by "addr", "addr transport" or "addr transport via interface". Anything
+	// else is silent.
 	dns   map[string]reply
 	hosts map[string]peer
-	limit int // descriptors there are, 0 for no limit
-	asks  int // lookups under way, each of which holds one
-	idle  int // calls of Wait in which no time passed
+	limit int // of descriptors; 0: none
+	asks  int // pending lookups, each of which has a descriptor
+	idle  int // calls of Wait since time has passed
 
 	queue            queue
 	seq              int
 	nextFD           int
 	open             map[int]*conn
-	given            map[int]*conn // released
+	given            map[int]*conn // finished
 	syns             map[string]int
-	delay            time.Duration // the race's
+	delay            time.Duration // of the race
 	noRetry          bool
-	asked            *conn // the last proxy that was
+	asked            *conn // the connection to the proxy that was asked last
 	askedAt          time.Duration
 	log              []string
-	checked          map[string]bool  // whose host key was
-	release          map[string]error // by peer
-	worse            string           // addresses that RFC 6724 has last
-	noRoute6, route4 bool             // there is no IPv6; there is IPv4 beside NAT64
+	checked          map[string]bool  // peers whose host key was
+	release          map[string]error // what Verify returns, by peer
+	worse            string           // addresses that Sort puts last
+	noRoute6, route4 bool             // there is no IPv6; there is IPv4 in addition to NAT64
 }
 
-// maxIdle is how often a race may call Wait in one moment.
+// maxIdle bounds the calls of Wait without time passing: more are an endless loop.
 const maxIdle = 1000
 
+// A reply answers a question, after a while.
 type reply struct {
 	after time.Duration
 	addrs string
 	err   error
-	more  bool // it is answered again, by "host MAC again" and so on
+	more  bool // there is another answer, in dns as "host MAC again" and so on
 
-	replaces string // of the answer before
+	replaces string // addresses of the answer before
 
-	from time.Duration // before this there is no such name
+	from time.Duration // before this the name does not exist
 }
 
-// A peer answers a SYN: with err, and after a round trip. inside says that the
-// answer comes from within connect. Its banner comes banner after that, if it
-// is not mute. Some of the first SYNs may be lost.
+// A peer answers a SYN after rtt, with success or err; if inside, connect(2) itself returns
+// that. It sends its banner after the ACK and a delay, unless it is mute.
 type peer struct {
 	rtt    time.Duration
 	err    error
 	inside bool
-	banner time.Duration
+	banner time.Duration // the delay
 	mute   bool
-	said   string        // in place of the banner, and closes
-	lost   int           // so many of the first SYNs
-	drops  int           // this SYN alone, from 1
+	said   string        // it sends this in place of the banner, and closes
+	lost   int           // the number of first SYNs that are lost
+	drops  int           // the number of the one SYN that is lost, from 1
 	busy   time.Duration // until then its backlog is full
 	gone   time.Duration // from then on there is no route
-	reply  time.Duration // a proxy's, after it was asked
-	refuse error         // in its reply
-	deaf   bool          // it has none, nor has a command a banner
+	reply  time.Duration // a proxy's delay
+	refuse error         // a proxy's reply
+	deaf   bool          // a proxy does not reply, a command sends no banner
 	half   bool          // its banner comes in two parts
 
-	key     string        // what a check of its host key says, see fake.hostKeys
-	verdict time.Duration // how long that takes
+	key     string        // the result of a check of its host key, see fake.hostKeys
+	verdict time.Duration // the time that the check takes
 
-	up     time.Duration // before this it is another peer
+	up     time.Duration // until then it is before
 	before *peer         // nil: silent
 }
 
-// A conn is up at some time, and from some time on its server sees it: when it
-// is acknowledged, or if it is eager at once.
+// A conn is a connection or an attempt at one. Its server sees it once the ACK is sent: at
+// once if it is eager.
 type conn struct {
 	name   string
 	began  time.Duration
-	age    time.Duration // that it may reach unanswered, 0 for any
+	age    time.Duration // Transport.MaxAge; 0: none
 	eager  bool
-	up     bool
-	at     time.Duration
-	shown  bool
-	since  time.Duration
-	looked bool
+	up     bool          // it has connected ...
+	at     time.Duration // ... at this time
+	shown  bool          // its server sees it ...
+	since  time.Duration // ... since this time
+	looked bool          // Look was called
 	proxy  bool
-	asked  bool
-	checks bool // it is a program's, which checks the host key
-	half   bool
+	asked  bool // Converse or Heard was called
+	checks bool // it is the stderr of a program that checks a host key
+	half   bool // Look has returned errHalf
 }
 
+// An event is an answer or a completion at some time.
 type event struct {
 	at     time.Duration
 	seq    int
@@ -108,6 +112,7 @@ type event struct {
 	ended  *completion
 }
 
+// A queue is a heap of events, by time and then by seq.
 type queue []event
 
 func (q queue) Len() int { return len(q) }
@@ -123,10 +128,12 @@ func (q *queue) Pop() any {
 	return e
 }
 
+// say adds a line to the log.
 func (f *fake) say(format string, args ...any) {
 	f.log = append(f.log, fmt.Sprintf("%d ", f.now.Milliseconds())+fmt.Sprintf(format, args...))
 }
 
+// after makes e happen after d.
 func (f *fake) after(d time.Duration, e event) {
 	f.seq++
 	e.at, e.seq = f.now+d, f.seq
@@ -142,8 +149,7 @@ func (f *fake) start(t *testing.T, d *Dialer) {
 	}
 }
 
-// run runs d, and fails the test if a descriptor is left that is not the
-// winner's.
+// run runs d, and fails the test if a descriptor is left open that is not the winner's.
 func (f *fake) run(t *testing.T, d *Dialer, targets []Target) (*Winner, error) {
 	f.start(t, d)
 	w, err := d.run(f, &f.started, targets)
@@ -159,7 +165,8 @@ func (f *fake) run(t *testing.T, d *Dialer, targets []Target) (*Winner, error) {
 	return w, err
 }
 
-// race runs d and returns what f saw of it, a line each, the failures last.
+// race runs d for the targets in words. It returns the log, and then the winner or the
+// failures, a line each.
 func (f *fake) race(t *testing.T, d Dialer, words string) string {
 	var targets []Target
 	for w := range strings.FieldsSeq(words) {

@@ -37,8 +37,8 @@ func (k *kernel) name(network, host string) ([]netip.Addr, error) {
 	return resolve.Addrs(k.ctx, network, host)
 }
 
-// findMAC tells at once what there is to know without a packet. Where the
-// neighbour table has not seen the host, it goes on to make it show itself.
+// findMAC posts at once what can be known without a packet. If the neighbor table has not seen
+// the host, it goes on and solicits it.
 func (k *kernel) findMAC(q question) answer {
 	network := [...]string{AnyFamily: "ip", IPv4: "ip4", IPv6: "ip6"}[k.dialer.family()]
 	mac, _, err := resolve.ParseMAC(q.host)

@@ -5,57 +5,56 @@ import (
 	"time"
 )
 
-// From OpenSSH 9.8 on sshd counts each connection that does not log in, and
-// refuses an address that has made too many (PerSourcePenalties). So a server is
-// to see one connection of a race, and all addresses of a race may be of one
-// server. What it sees is a handshake that is complete, which it is with the
-// client's ACK. Where that can be held back, a connection is reset before, and
-// the server's accept(2) never returns it.
+// Since OpenSSH 9.8, sshd penalizes each connection that does not log in, and refuses an
+// address with too many penalties (PerSourcePenalties in sshd_config(5)). So a server should
+// see one connection of a race; and all addresses of a race may belong to one server. A
+// server sees a connection when the client's ACK completes the handshake. Where the race can
+// hold the ACK back, it resets a loser before that, and the server's accept(2) never returns
+// it.
 //
-// Without a banner that is all: the first to connect wins, and its ACK is sent
-// when the others are closed. With one, the connection that has its turn is
-// acknowledged and has one Delay to speak. The others wait for that: those that
-// have connected unacknowledged, those that have not begun at all.
+// Without Dialer.Banner that is all: the first attempt to connect wins, and its ACK is sent
+// after the others are closed. With it, one connection at a time has its turn: its ACK is
+// sent, and its server has one Delay to send a banner. Meanwhile other connections wait
+// without an ACK, and no attempt starts.
 
-// A gate lets the connections of a race through to their servers, one by one.
+// A gate decides which connections their servers may see.
 type gate struct {
-	turn    *attempt      // the last that was shown to its server, and has not spoken
-	until   time.Duration // when the next has its turn, if turn has not ended before
-	quiet   time.Duration // until then nothing is begun, if turn has not ended before
+	turn    *attempt      // the last one that its server has seen, and that has no banner yet
+	until   time.Duration // when the next one has its turn, unless turn ends before
+	quiet   time.Duration // no attempt starts before this, unless turn ends before
 	awaited []*attempt    // other processes check their servers
-	held    []*attempt    // connected and unacknowledged, in the order of their answers
+	held    []*attempt    // connected without an ACK, in the order in which they connected
 }
 
 const (
-	// ackDelay is how long the kernel holds an ACK back (TCP_DELACK_MAX), and
-	// ackRenew when an attempt that has to wait longer is reset and begun anew: the
-	// rest is for a busy machine.
+	// ackDelay is how long the kernel delays an ACK (TCP_DELACK_MAX). An attempt that
+	// has to wait longer is reset after ackRenew; the difference is for a busy
+	// machine.
 	ackDelay = 200 * time.Millisecond
 	ackRenew = 150 * time.Millisecond
 
-	// These bound grace.
+	// minGrace and maxGrace bound grace.
 	minGrace = 10 * time.Millisecond
 	maxGrace = 50 * time.Millisecond
 
-	// maxHandshake bounds what a slow handshake adds to its attempt's turn.
+	// maxHandshake bounds the time that a slow handshake adds to a turn.
 	maxHandshake = time.Second
 )
 
-// holds reports whether the server does not see a connection of a before the
-// race has it do so.
+// holds reports whether the race decides when the server sees a connection of a.
 func (r *race) holds(a *attempt) bool {
 	if a.addr.hasHandshake() {
-		return true // it is not asked for it
+		return true // a proxy has not been asked for the server yet
 	}
 	return holdsAck && !a.addr.isSocket() && !r.transports[a.transport].EagerACK
 }
 
-// closed reports whether nothing may be begun at now.
+// closed reports whether no attempt may start at now.
 func (g *gate) closed(now time.Duration) bool { return g.turn != nil && now < g.quiet }
 
-// waitUntil is when a, which has connected, may be shown to its server.
+// waitUntil returns when the server of a, which has connected, may see it.
 func (r *race) waitUntil(a *attempt) (until time.Duration) {
-	if r.gate.turn != nil && r.gate.turn != a && r.holds(a) { // or else it has been seen
+	if r.gate.turn != nil && r.gate.turn != a && r.holds(a) { // else the server has seen it already
 		until = r.gate.until
 	}
 	if grace := r.grace(a); grace > 0 {
@@ -64,10 +63,10 @@ func (r *race) waitUntil(a *attempt) (until time.Duration) {
 	return until
 }
 
-// grace is how long a waits for an attempt at its address by a transport before its
-// own, which has been repeated together with a's beginning: as long as a's
-// handshake took, within bounds. An answer means that a packet was lost, silence
-// that something on the way drops that transport.
+// grace returns how long a, which has connected, waits for a pending attempt at its address
+// by a transport before its own, which is preferred and was repeated: as long as the
+// handshake of a took, within bounds. If that attempt is answered, a packet was lost; if it
+// is not, the network drops that transport.
 func (r *race) grace(a *attempt) time.Duration {
 	if r.NoRetry {
 		return 0
@@ -80,10 +79,10 @@ func (r *race) grace(a *attempt) time.Duration {
 	return 0
 }
 
-// repeatBefore repeats the attempts at a's address by eager transports before a's, now
-// that a has connected and they have not. With a banner to wait for they were not
-// repeated when a began: where not a packet was lost but the server is slow, it would
-// answer both tries, and see two connections.
+// repeatBefore repeats the pending attempts at the address of a by eager transports before
+// its own, now that a has connected. With Dialer.Banner they were not repeated when a
+// started: if the server was slow and no packet was lost, it would answer both tries, and
+// see two connections.
 func (r *race) repeatBefore(a *attempt) {
 	if r.NoRetry || r.Banner == "" {
 		return
@@ -95,14 +94,15 @@ func (r *race) repeatBefore(a *attempt) {
 	}
 }
 
-// hold has a wait with its ACK unsent.
+// hold makes a wait without an ACK.
 func (r *race) hold(a *attempt) {
 	r.sys.Hold(a.fd)
 	r.gate.held = append(r.gate.held, a)
 	r.reportConnected(a)
 }
 
-// admit shows a to its server, if that must be for it to win.
+// admit makes a the winner if it has passed all checks. With Dialer.Banner its server sees it
+// first.
 func (r *race) admit(a *attempt) (over bool) {
 	t := &r.transports[a.transport]
 	var err error
@@ -137,8 +137,8 @@ func (r *race) admit(a *attempt) (over bool) {
 	return false
 }
 
-// win takes a as the winner. The others are closed before anything else: those
-// that have connected meanwhile are not to be acknowledged.
+// win makes a the winner. It closes the others before anything else, so that the kernel does
+// not acknowledge those that have connected in the meantime.
 func (r *race) win(a *attempt) {
 	if r.RunAll {
 		r.winRunAll(a)
@@ -159,8 +159,8 @@ func (r *race) win(a *attempt) {
 	r.report(r.event(Won, a, nil))
 }
 
-// show notes that the server of a sees it, and is silent. It has one Delay, and
-// as long as an answer takes to come.
+// show records that the server of a has seen it, and has sent no banner. Its turn lasts for
+// one Delay and one round trip.
 func (r *race) show(a *attempt) {
 	r.reportConnected(a)
 	if a.shown {
@@ -173,7 +173,7 @@ func (r *race) show(a *attempt) {
 	r.gate.until = r.gate.quiet + min(a.handshake, maxHandshake)
 	r.schedule.pause(r.gate.quiet)
 	for _, b := range r.attempts {
-		if b.pending() && !r.holds(b) && b.addr.Command == nil { // it would be seen as soon as it is answered
+		if b.pending() && !r.holds(b) && b.addr.Command == nil { // its server would see it as soon as it answers
 			r.closeTries(b)
 			b.discarded = b.tries
 			r.schedule.again(b, 0)
@@ -182,8 +182,8 @@ func (r *race) show(a *attempt) {
 	}
 }
 
-// pause notes that nothing is begun before until. It does not count as a part of
-// the delay that c waits at most for its gap.
+// pause records that no attempt starts before until: that time does not count towards the
+// delay for which tooSoon puts a candidate off at most.
 func (s *schedule) pause(until time.Duration) {
 	for _, c := range s.pending {
 		if c.latest > 0 {
@@ -195,7 +195,7 @@ func (s *schedule) pause(until time.Duration) {
 	}
 }
 
-// leave takes a out of the gate.
+// leave removes a from the gate, and from the proxies that are ready.
 func (r *race) leave(a *attempt) {
 	if r.gate.turn == a {
 		r.gate.turn = nil
@@ -211,7 +211,7 @@ func (r *race) leave(a *attempt) {
 	}
 }
 
-// admitHeld admits those whose wait is over at now, in their order.
+// admitHeld admits those of held whose wait is over, in order.
 func (r *race) admitHeld(now time.Duration) (over bool) {
 	for i := 0; i < len(r.gate.held); {
 		a := r.gate.held[i]
@@ -228,9 +228,8 @@ func (r *race) admitHeld(now time.Duration) (over bool) {
 	return false
 }
 
-// renew resets those that are held for longer than the kernel holds an ACK. They begin
-// anew when the turn of the one that they wait for is almost over: as much before its
-// end as a handshake takes.
+// renew resets those of held that would have to wait for longer than the kernel delays an
+// ACK. They start again when the gate opens, one round trip before their turn.
 func (r *race) renew(now time.Duration) {
 	for i := 0; i < len(r.gate.held); {
 		a := r.gate.held[i]
@@ -242,21 +241,19 @@ func (r *race) renew(now time.Duration) {
 		r.close(a, a.fd)
 		a.fd, a.discarded = -1, a.tries
 		a.lanes[0].last = max(now, r.gate.quiet)
-		r.schedule.again(a, 0) // not while the gate is closed
+		r.schedule.again(a, 0) // when the gate opens
 	}
 }
 
+// renewAt returns when renew resets a.
 func (r *race) renewAt(a *attempt) time.Duration {
-	switch {
-	case r.NoRetry || r.schedule.blocked != nil:
-		return never
-	case r.waitUntil(a) <= a.answered+ackDelay:
+	if r.NoRetry || r.schedule.blocked != nil || r.waitUntil(a) <= a.answered+ackDelay {
 		return never
 	}
 	return a.answered + ackRenew
 }
 
-// gateDue is when the gate has something to do, unless news comes first.
+// gateDue returns when the gate has something to do, unless an event comes first.
 func (r *race) gateDue() time.Duration {
 	due := never
 	for _, a := range r.gate.held {

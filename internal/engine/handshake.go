@@ -7,9 +7,8 @@ import (
 	"strings"
 )
 
-// A handshake is what is said to a proxy and what it replies until it has
-// connected to the target. It takes the proxy's bytes and no other: those that
-// follow are the server's, and stay in the socket.
+// A handshake is the exchange with a proxy until that has connected to the target. It reads
+// exactly the proxy's bytes: those that follow are from the server, and stay in the socket.
 type handshake struct {
 	out  []byte // to be sent before anything is read
 	done bool
@@ -19,30 +18,30 @@ type handshake struct {
 	next func([]byte) error // sends more, expects more, or sets done
 }
 
-// Sizes of replies that end by themselves.
+// These sizes are for replies that end with a delimiter.
 const (
 	untilNewline   = -1
 	untilEmptyLine = -2
 )
 
-// maxReply bounds a reply that ends by itself.
+// maxReply bounds such a reply, in bytes.
 const maxReply = 16 << 10
 
 // A ProxyError is a proxy's refusal, in its own terms.
 type ProxyError struct {
-	// Said is an HTTP status line and what a 407 asks for, or what a reply code
-	// of SOCKS means. It has no control characters, and at most 200 bytes of the
+	// Said is an HTTP status line (with the schemes of a 407), or the meaning of a
+	// SOCKS reply code. It has no control characters, and at most 200 bytes of the
 	// proxy's own text.
 	Said string
 
-	// Login says that it wants a login that it was not given.
+	// Login is set if the proxy requires a login that it was not given.
 	Login bool
 }
 
 func (e *ProxyError) Error() string { return "the proxy said: " + e.Said }
 
-// errProxyClosed is why a proxy failed that closed the connection before its reply
-// was complete.
+// errProxyClosed is the error of a proxy that closed the connection before its reply was
+// complete.
 var errProxyClosed = errors.New("closed by the proxy without a reply")
 
 func refusedBy(format string, args ...any) error {
@@ -53,7 +52,7 @@ func wantsLogin(format string, args ...any) error {
 	return &ProxyError{Said: fmt.Sprintf(format, args...), Login: true}
 }
 
-// send has h say out, and next take a reply of size bytes.
+// send makes h send out, and then pass a reply of size bytes to next.
 func (h *handshake) send(out []byte, size int, next func([]byte) error) {
 	h.out = out
 	h.expect(size, next)
@@ -61,7 +60,7 @@ func (h *handshake) send(out []byte, size int, next func([]byte) error) {
 
 func (h *handshake) expect(size int, next func([]byte) error) { h.size, h.next = size, next }
 
-// take is told what is there to read. It returns how much of that is the proxy's.
+// take handles b, which has been received, and returns how much of it is the proxy's.
 func (h *handshake) take(b []byte) (n int, err error) {
 	for n < len(b) && !h.done && len(h.out) == 0 {
 		if h.size == untilNewline && len(h.in) == 0 && b[n] != 'O' {
@@ -99,7 +98,7 @@ func (h *handshake) isComplete() bool {
 	return len(in) == h.size
 }
 
-// closed is why h failed when the proxy has closed the connection.
+// closed returns the error of h when the proxy has closed the connection.
 func (h *handshake) closed() error {
 	in := string(h.in)
 	switch status := httpStatus(in); {
@@ -113,7 +112,7 @@ func (h *handshake) closed() error {
 	return notHTTP(in)
 }
 
-// newHandshake asks the proxy of a for its target.
+// newHandshake returns the handshake with the proxy or multiplexer of a.
 func newHandshake(a *attempt) *handshake {
 	h := &handshake{}
 	p := a.addr.Proxy
@@ -130,7 +129,7 @@ func newHandshake(a *attempt) *handshake {
 	return h
 }
 
-// socks5 is RFC 1928, with the login of RFC 1929 if there is one.
+// socks5 starts a handshake of RFC 1928, with the login of RFC 1929 if there is one.
 func (h *handshake) socks5(p *Proxy) {
 	methods := []byte{5, 1, 0}
 	if p.User != "" {
@@ -161,7 +160,7 @@ func (h *handshake) socks5(p *Proxy) {
 	})
 }
 
-// socks5Reply is of RFC 1928 section 6.
+// socks5Reply returns the meaning of a reply code (RFC 1928 section 6).
 func socks5Reply(code int) string {
 	replies := [...]string{
 		1: "general SOCKS server failure",
@@ -220,7 +219,7 @@ func (h *handshake) finish([]byte) error {
 	return nil
 }
 
-// socks4a is SOCKS 4 with a host name in place of an address.
+// socks4a starts a handshake of SOCKS 4, with a host name in place of the address.
 func (h *handshake) socks4a(p *Proxy) {
 	request := []byte{4, 1, byte(p.Target.Port >> 8), byte(p.Target.Port)}
 	if a, ok := p.Target.literal(); ok && a.Is4() {
@@ -246,7 +245,7 @@ func (h *handshake) socks4a(p *Proxy) {
 	})
 }
 
-// http is CONNECT of RFC 9110 section 9.3.6.
+// http starts a handshake with CONNECT (RFC 9110 section 9.3.6).
 func (h *handshake) http(p *Proxy) {
 	to := p.Target.String()
 	request := "CONNECT " + to + " HTTP/1.1\r\nHost: " + to + "\r\n"
@@ -285,8 +284,7 @@ func httpStatus(reply string) string {
 	return code
 }
 
-// httpRefusal puts a reply other than success into words. It returns nil for what
-// is no reply of HTTP.
+// httpRefusal returns the error for a reply other than success, or nil if it is not HTTP.
 func httpRefusal(reply string) error {
 	status := httpStatus(reply)
 	if status == "" {
@@ -310,8 +308,8 @@ func httpRefusal(reply string) error {
 	return wantsLogin("%s", said)
 }
 
-// mux is how Firecracker and Cloud Hypervisor take connections to a vsock port of
-// a virtual machine over one Unix socket.
+// mux starts the handshake by which Firecracker and Cloud Hypervisor connect to a vsock port
+// of a virtual machine over a Unix-domain socket.
 func (h *handshake) mux(port uint32) {
 	h.send(fmt.Appendf(nil, "CONNECT %d\n", port), untilNewline, func(in []byte) error {
 		if !strings.HasPrefix(string(in), "OK ") {

@@ -7,51 +7,51 @@ import (
 	"time"
 )
 
-// A lane is one target on its way through the race: a queue of its addresses,
-// and when the next of them may start. All times are since the race began.
+// A lane is the part of a race for one target: a queue of its addresses, and the time at
+// which the next one may start. All times are since the race began.
 type lane struct {
 	target  Target
-	proxy   *Proxy   // whose server target is, if not nil
-	command *Command // that leads to target, if not nil
+	proxy   *Proxy   // if not nil, target is its server
+	command *Command // if not nil, it connects to target
 	index   int      // in schedule.lanes
-	listed  bool     // it is not inside another
+	listed  bool     // it is not one of another lane's srvLanes
 
-	lastAsked time.Duration // when its first question was asked last
+	lastAsked time.Duration // when its last lookup started
 
-	// pendingLookups counts the questions whose answer is still to come. The lane holds
-	// its first attempt back for IPv6's until patience has run out.
-	pendingLookups     int
+	// The first attempt waits for the answers that are awaited, until
+	// resolutionDeadline (RFC 8305 section 3).
+	pendingLookups     int // questions without a final answer
 	awaitingAAAA       bool
-	pendingA           bool // and there is no answer yet
-	awaitingA          bool // by RFC 6724 it would go before what IPv6's answer has
+	pendingA           bool // the A lookup has no answer yet
+	awaitingA          bool // an IPv4 address would precede those of the AAAA answer (RFC 6724)
 	resolutionDeadline time.Duration
-	hasAddrs           bool  // there was one that gave addresses
-	err                error // why there was none, or not all
+	hasAddrs           bool  // an answer had addresses
+	err                error // of a lookup that has failed
 
-	queue          [2][]group // what has not started, by family: IPv6, IPv4
-	group          group      // the rest of one of which a part has started
+	queue          [2][]group // addresses that have not started, by family: IPv6, IPv4
+	group          group      // the rest of a group that has started in part
 	turn           int        // the family whose turn it is
 	started        bool
 	next           time.Duration // when the next group may start
-	noAttemptDelay bool          // none waits for another: all are on links of this machine
-	live           int           // candidates under way
+	noAttemptDelay bool          // addresses do not wait for each other: all are on links of this machine
+	live           int           // candidates that may still win
 
-	own, ownEnd *candidate    // those that it has started, in their order
-	last        time.Duration // its last attempt
+	own, ownEnd *candidate    // a list of the candidates that this lane has started
+	last        time.Duration // when its last attempt started
 
-	srvLanes *tiers // what the target stands for, where that is targets again
+	srvLanes *tiers // the targets of an SRV record, or nil
 }
 
-// A group is addresses that start together: mostly one alone, but a link-local
-// address goes to every link at once.
+// A group is a list of addresses that start together: a link-local address is tried on
+// every link at once. Most groups have one address.
 type group []Addr
 
-// addr is the candidate that a is on l.
+// addr returns a as an address of l.
 func (l *lane) addr(a netip.Addr) Addr {
 	return Addr{AddrPort: netip.AddrPortFrom(a, l.target.Port), Proxy: l.proxy}
 }
 
-// add queues addrs as a group each.
+// add queues each of addrs as a group.
 func (l *lane) add(addrs ...Addr) {
 	for _, a := range addrs {
 		l.addGroup(group{a})
@@ -66,7 +66,7 @@ func (l *lane) addGroup(g group) {
 	l.queue[f] = append(l.queue[f], g)
 }
 
-// remove takes those of addrs out of the queue.
+// remove takes addrs out of the queue.
 func (l *lane) remove(addrs []netip.Addr) {
 	if len(addrs) == 0 {
 		return
@@ -76,20 +76,20 @@ func (l *lane) remove(addrs []netip.Addr) {
 	}
 }
 
-// answered notes what a means for what l waits for.
+// answered updates what l is waiting for.
 func (l *lane) answered(a answer) {
 	if !a.more {
 		l.pendingLookups--
 	}
 	switch a.kind {
-	case askAAAA: // what may come in the place of its addresses is not waited for
+	case askAAAA: // l does not wait for another answer in place of its addresses
 		l.awaitingAAAA = l.awaitingAAAA && a.more && len(a.addrs) == 0
 	case askA:
 		l.pendingA, l.awaitingA = a.more && len(a.addrs) == 0, false
 	}
 }
 
-// adopt makes c one of those that l has started.
+// adopt adds c to the candidates that l has started.
 func (l *lane) adopt(c *candidate) {
 	if l.own == nil {
 		l.own = c
@@ -99,7 +99,7 @@ func (l *lane) adopt(c *candidate) {
 	l.ownEnd = c
 }
 
-// due is when the next group of l may start.
+// due returns when the next address of l may start.
 func (l *lane) due() time.Duration {
 	switch {
 	case len(l.group) > 0:
@@ -115,13 +115,13 @@ func (l *lane) due() time.Duration {
 // isEmpty reports whether l has no address that has not started.
 func (l *lane) isEmpty() bool { return len(l.queue[0])+len(l.queue[1])+len(l.group) == 0 }
 
-// over reports whether nothing more can come of l.
+// over reports whether l cannot win any more.
 func (l *lane) over() bool {
 	return l.pendingLookups == 0 && l.live == 0 && l.isEmpty() && (l.srvLanes == nil || l.srvLanes.over())
 }
 
-// take removes the address of l whose turn it is: the rest of the last group, and then
-// the families alternate, IPv6 first, while both have addresses (RFC 8305 section 4).
+// take removes the address of l whose turn it is. Families alternate while both have
+// addresses (RFC 8305 section 4); a group is not interrupted.
 func (l *lane) take() Addr {
 	if len(l.group) == 0 {
 		f := l.turn
@@ -152,18 +152,18 @@ func (l *lane) queued() iter.Seq[Addr] {
 	}
 }
 
-// An tiers is lanes that start tier by tier: each gap after the one before it,
-// or at once when all before it are over.
+// tiers are lanes that start tier by tier: each tier gap after the one before it, or at once
+// when all lanes before it are over.
 type tiers struct {
 	gap      time.Duration
 	lanes    [][]*lane
-	finished int           // tiers[:gone] are over, and stay so
-	started  int           // tiers[:open] have started
-	last     time.Duration // when the last of those did
-	next     time.Duration // when the next one may
+	finished int           // lanes[:finished] were over when last seen
+	started  int           // lanes[:started] have started
+	last     time.Duration // when the last of those started
+	next     time.Duration // when the next one may start
 }
 
-// start opens the tiers whose time has come, and returns their lanes.
+// start starts the tiers whose time has come, and returns their lanes.
 func (o *tiers) start(now time.Duration) (opened []*lane) {
 	for o.started < len(o.lanes) && (o.next <= now || o.overTo(o.started)) {
 		for _, l := range o.lanes[o.started] {
@@ -177,7 +177,7 @@ func (o *tiers) start(now time.Duration) (opened []*lane) {
 	return opened
 }
 
-// drop takes out the lanes that have not started, and returns them.
+// drop removes the lanes that have not started, and returns them.
 func (o *tiers) drop() (lanes []*lane) {
 	for _, tier := range o.lanes[o.started:] {
 		lanes = append(lanes, tier...)
@@ -192,15 +192,15 @@ func (o *tiers) due() time.Duration {
 	case o.started == len(o.lanes):
 		return never
 	case o.overTo(o.started):
-		return 0 // they had nothing of their own to try
+		return 0
 	}
 	return o.next
 }
 
 func (o *tiers) over() bool { return o.overTo(len(o.lanes)) }
 
-// overTo reports whether all lanes of tiers[:n] are over. What it has seen to be
-// over it does not look at again.
+// overTo reports whether all of lanes[:n] are over. It does not look again at those that it
+// has seen to be over.
 func (o *tiers) overTo(n int) bool {
 	for ; o.finished < n; o.finished++ {
 		for _, l := range o.lanes[o.finished] {

@@ -6,21 +6,21 @@ import (
 	"time"
 )
 
-// lookups owns the questions of a race: it asks the system, and says which are pending.
-// What an answer means for its lane is for race.answered.
+// lookups owns the questions of a race: it asks the system, and knows which are pending. What
+// an answer means for its lane is up to race.answered.
 type lookups struct {
 	sys     system
-	asked   []question                 // for lanes, in order
-	pending map[question]time.Duration // since when
+	asked   []question                 // for lanes, in the order in which they were asked
+	pending map[question]time.Duration // when each was asked, or provisional
 	repeats bool                       // a question may be asked again when it has an answer
 	stopped bool
 }
 
-// provisional is in place of the time since when a lookup is pending, once it has an
-// answer that may still be replaced.
+// provisional is the value in pending of a lookup that has an answer which may still be
+// replaced.
 const provisional time.Duration = -1
 
-// ask asks q for its lane. It reports false if that was done before.
+// ask records that q is asked for its lane. It returns false if q is pending already.
 func (s *lookups) ask(q question) bool {
 	if s.isPending(q) {
 		return false
@@ -45,7 +45,7 @@ func (s *lookups) isPending(q question) bool {
 	return ok
 }
 
-// take notes an answer. It reports false if nobody waits for it any more.
+// take records an answer. It returns false if nothing waits for it any more.
 func (s *lookups) take(a answer) bool {
 	if s.stopped || !s.isPending(a.question) {
 		return false
@@ -59,8 +59,7 @@ func (s *lookups) take(a answer) bool {
 	return true
 }
 
-// unanswered yields the questions of lanes that have no answer, and since when each is
-// pending.
+// unanswered yields the questions for lanes that have no answer, and when each was asked.
 func (s *lookups) unanswered() iter.Seq2[question, time.Duration] {
 	return func(yield func(question, time.Duration) bool) {
 		for _, q := range s.asked {
@@ -89,5 +88,5 @@ func (s *lookups) reset() {
 	s.asked, s.pending = nil, nil
 }
 
-// stop forgets all lookups, and has take refuse what is still to come.
+// stop forgets all lookups: take returns false from now on.
 func (s *lookups) stop() { s.asked, s.pending, s.stopped = nil, nil, true }

@@ -250,18 +250,6 @@ func isHostName(name []byte) bool {
 	return true
 }
 
-// toNetip returns a with its zone.
-func toNetip(a *stub.Addr) netip.Addr {
-	if a.Is4 {
-		return netip.AddrFrom4([4]byte(a.IP[:4]))
-	}
-	addr := netip.AddrFrom16(a.IP)
-	if a.Zone[0] != 0 {
-		addr = addr.WithZone(a.ZoneString())
-	}
-	return addr
-}
-
 // refresh has the configuration read again for what is looked up from now on.
 func (s *names) refresh() { s.conf, s.health = nil, nil }
 

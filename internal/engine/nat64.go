@@ -10,28 +10,28 @@ import (
 	"fdrace/internal/resolve"
 )
 
-// nat64 is what a race knows of an IPv6-only network's way to IPv4 (RFC 6052),
-// and which IPv4 addresses may need it.
+// nat64 has the NAT64 prefixes of an IPv6-only network (RFC 6052), and the IPv4 addresses
+// that may need them.
 type nat64 struct {
 	asked, answered bool
 	prefixes        []netip.Prefix
-	later           []awaitingNAT64 // those that have one delay more, in the order of due
+	later           []awaitingNAT64 // those that need NAT64 if they are silent until due, by due
 	waiting         []awaitingNAT64 // those that wait for the answer
-	until           time.Duration   // when their lanes wait no longer
+	until           time.Duration   // when their lanes stop waiting
 }
 
-// A awaitingNAT64 candidate has an IPv4 address that does not answer, or cannot.
+// awaitingNAT64 is a candidate whose IPv4 address does not answer, or has no route.
 type awaitingNAT64 struct {
 	*candidate
 	due   time.Duration
-	lanes []*lane // those that are not over before it has been tried by IPv6
+	lanes []*lane // they are not over before it has been tried by IPv6
 }
 
-// nat64Patience is how long lanes that have nothing else wait for the prefix: no
-// longer than for a name server that may know a name.
+// nat64Patience is how long lanes with no other address wait for the prefix: as long as for a
+// negative answer of a silent name server.
 const nat64Patience = time.Second
 
-// due is when n has something to do.
+// due returns when n has something to do.
 func (n *nat64) due() time.Duration {
 	due := never
 	if len(n.later) > 0 {
@@ -52,27 +52,27 @@ func (r *race) askNAT64() {
 	r.lookups.start(question{kind: askNAT64})
 }
 
-// mayNeedNAT64 reports whether a's address could be reached through IPv6.
+// mayNeedNAT64 reports whether the address of a could be reached through NAT64.
 func (r *race) mayNeedNAT64(a *attempt) bool {
 	return !a.addr.isSocket() && a.addr.Addr().Is4() && !a.addr.Addr().IsLoopback() && a.iface == "" &&
 		r.family == AnyFamily && len(a.lanes) > 0
 }
 
-// watchIPv4 has a's address tried by IPv6 if it is silent for one delay.
+// watchIPv4 makes the race try the address of a through NAT64 if it is silent for one delay.
 func (r *race) watchIPv4(a *attempt) {
 	if a.transport == 0 && a.tries <= 1 && r.mayNeedNAT64(a) {
 		s := awaitingNAT64{a.candidate, a.began + r.schedule.delay, nil}
 		i := len(r.nat64.later)
-		for i > 0 && r.nat64.later[i-1].due > s.due { // which was begun before the race
+		for i > 0 && r.nat64.later[i-1].due > s.due { // a socket of Started is older
 			i--
 		}
 		r.nat64.later = slices.Insert(r.nat64.later, i, s)
 	}
 }
 
-// failedIPv4 takes the end of a. Where there is no route to an IPv4 address it
-// is tried by IPv6 at once; where a router, or the lack of a neighbor, says that
-// there is no such host, one delay later. Until then its lanes are not over.
+// failedIPv4 handles the failure of a. If there is no route to its IPv4 address, the race
+// tries NAT64 at once; if a router, or the lack of a neighbor, says that the host cannot be
+// reached, one delay later. Until then its lanes are not over.
 func (r *race) failedIPv4(a *attempt, err error) {
 	now := errors.Is(err, syscall.ENETUNREACH)
 	if !now && !errors.Is(err, syscall.EHOSTUNREACH) || !r.mayNeedNAT64(a) || !a.finished || !r.sys.Route(IPv6) {
@@ -89,7 +89,7 @@ func (r *race) failedIPv4(a *attempt, err error) {
 	}
 }
 
-// startNAT64 takes those whose time has come.
+// startNAT64 handles the candidates whose time has come.
 func (r *race) startNAT64(now time.Duration) {
 	if r.nat64.asked && r.nat64.until <= now {
 		for i := range r.nat64.waiting {
@@ -101,7 +101,7 @@ func (r *race) startNAT64(now time.Duration) {
 		s := r.nat64.later[0]
 		r.nat64.later = r.nat64.later[1:]
 		if s.lanes == nil && (s.finished || r.isConnected(s.candidate) || !r.sys.Route(IPv6)) {
-			continue // it has answered after all
+			continue // it has answered or failed, or there is no IPv6
 		}
 		r.awaitNAT64(s)
 	}
@@ -116,7 +116,7 @@ func (r *race) isConnected(c *candidate) bool {
 	return false
 }
 
-// awaitNAT64 tries s by IPv6 as soon as it is known how.
+// awaitNAT64 tries s through NAT64 as soon as the prefix is known.
 func (r *race) awaitNAT64(s awaitingNAT64) {
 	r.askNAT64()
 	if r.nat64.answered {
@@ -131,7 +131,7 @@ func (r *race) awaitNAT64(s awaitingNAT64) {
 
 func (r *race) answeredNAT64(a answer) {
 	if r.nat64.answered && len(a.prefixes) == 0 {
-		return // there is nothing better than the answer before
+		return // the earlier answer was better
 	}
 	r.nat64.answered = true
 	r.nat64.prefixes = a.prefixes
@@ -141,10 +141,10 @@ func (r *race) answeredNAT64(a answer) {
 	r.nat64.waiting = nil
 }
 
-// synthesize queues the address of s below each prefix, once.
+// synthesize queues the address of s with each prefix, once.
 func (r *race) synthesize(s awaitingNAT64) {
 	if s.lanes == nil && s.finished {
-		return // it has failed meanwhile, and its lanes may be over
+		return // it has failed in the meantime, and its lanes may be over
 	}
 	for _, p := range r.nat64.prefixes {
 		a, ok := resolve.NAT64Addr(p, s.addr.Addr())
@@ -159,7 +159,7 @@ func (r *race) synthesize(s awaitingNAT64) {
 	r.letGo(&s)
 }
 
-// letGo has the lanes of s wait for it no longer.
+// letGo makes the lanes of s stop waiting for it.
 func (r *race) letGo(s *awaitingNAT64) {
 	for _, l := range s.lanes {
 		l.pendingLookups--

@@ -5,22 +5,23 @@ import (
 	"time"
 )
 
-// later is an attempt whose next try starts at a time of its own.
+// later is an attempt whose next try was put off until at.
 type later struct {
 	*attempt
 	at time.Duration
 }
 
-// A round is one pass over all that may be due: tries that were put off, transports and
-// interfaces of addresses that have started, new addresses, and silent ones.
+// A round is one pass over all attempts that may be due, in four stages: tries that were put
+// off; other transports and interfaces of addresses that have started; new addresses; and
+// addresses that are silent.
 type round struct {
 	stage   int
-	pos     int        // in the list of the stage
-	left    int        // entries of it, from pos, that were there when the stage began
-	repeats []*attempt // what to try again before going on
+	pos     int        // index in the list of the stage
+	left    int        // entries from pos on that were there when the stage began
+	repeats []*attempt // attempts to repeat before the next entry
 }
 
-// rewind has next begin another round.
+// rewind starts a new round.
 func (s *schedule) rewind() { s.round = round{left: len(s.later)} }
 
 // next returns an attempt that is due at now, or nil if there is none left in this
@@ -44,14 +45,14 @@ func (s *schedule) next(now time.Duration) *attempt {
 	return nil
 }
 
-// putBack takes a, which next has returned last, for the next call of next.
+// putBack makes the next call of next return a again.
 func (s *schedule) putBack(a *attempt) { s.blocked = a }
 
-// nextLater returns what again has put off until now.
+// nextLater returns an attempt that again has put off until now.
 func (s *schedule) nextLater(now time.Duration) *attempt {
 	for r := &s.round; r.left > 0 && r.pos < len(s.later); r.left-- {
 		a := s.later[r.pos]
-		over := a.ended || a.fd >= 0 // it has ended, or been answered, meanwhile
+		over := a.ended || a.fd >= 0 // it has ended or connected in the meantime
 		if !over && a.at > now {
 			r.pos++
 			continue
@@ -73,8 +74,8 @@ func (s *schedule) nextLater(now time.Duration) *attempt {
 	return nil
 }
 
-// nextPending returns an attempt by the next transport of an address, or from another
-// interface. Where the transport before is silent it is tried again first.
+// nextPending returns an attempt at an address by its next transport, or from another
+// interface. If the transport before is silent, its attempts are repeated first.
 func (s *schedule) nextPending(now time.Duration) *attempt {
 	for r := &s.round; ; {
 		if a := s.nextRepeat(now); a != nil {
@@ -90,7 +91,7 @@ func (s *schedule) nextPending(now time.Duration) *attempt {
 			continue
 		}
 		if c.last != nil && c.rounds == 0 && !s.noRetry && !(s.banner && s.isEager(c, c.last.transport)) && s.repeat(c, now) {
-			continue // and then the same again
+			continue // c has its turn after the repeats
 		}
 		s.pending = slices.Delete(s.pending, r.pos, r.pos+1)
 		r.left--

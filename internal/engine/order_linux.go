@@ -37,15 +37,3 @@ func (d *Dialer) source(a netip.Addr) netip.Addr {
 	}
 	return toNetip(&source)
 }
-
-func fromNetip(a netip.Addr) (to stub.Addr) {
-	to.Is4 = a.Is4()
-	if to.Is4 {
-		four := a.As4()
-		copy(to.IP[:], four[:])
-	} else if a.IsValid() {
-		to.IP = a.As16()
-	}
-	copy(to.Zone[:], a.Zone()) // IFNAMSIZ is as large
-	return to
-}

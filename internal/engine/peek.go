@@ -5,12 +5,10 @@ import (
 	"time"
 )
 
-// Where a part of a banner has come, poll(2) returns at once, for what is there already.
-// TCP can wait for more (SO_RCVLOWAT); a Unix-domain socket cannot, and neither can
-// MPTCP before Linux 6.7. The race then looks again by the clock.
+// When a part of a banner has come, poll(2) returns at once, again and again. TCP can wait for
+// more (SO_RCVLOWAT), but a Unix-domain socket cannot. The race then looks again by a timer.
 
-// peekInterval is between two looks. A banner that comes in parts is rare, and its parts
-// come one after the other.
+// peekInterval is the time between two looks.
 const peekInterval = 10 * time.Millisecond
 
 // errHalf is what Look and Heard return where a part of the banner has come.
@@ -24,7 +22,7 @@ func (r *race) peekLater(a *attempt) {
 	a.peekAt = r.sys.Now() + peekInterval
 }
 
-// peekDue is when the next of peeks is to be looked at.
+// peekDue returns when to look at the next of peeks.
 func (r *race) peekDue() time.Duration {
 	due := never
 	for _, a := range r.peeks {
@@ -33,7 +31,7 @@ func (r *race) peekDue() time.Duration {
 	return due
 }
 
-// peek looks at those whose time has come.
+// peek looks at those of peeks whose time has come.
 func (r *race) peek(now time.Duration) (over bool) {
 	for i := 0; i < len(r.peeks); {
 		a := r.peeks[i]

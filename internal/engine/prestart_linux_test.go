@@ -112,7 +112,7 @@ func areLocal(t *testing.T, hosts, name string) bool {
 }
 
 func isLocal(a netip.Addr) bool {
-	return a.IsLoopback() || isNoHost(a)
+	return a.IsLoopback() || !canBeHost(a)
 }
 
 // areAnswers reports whether words can be records of that type.

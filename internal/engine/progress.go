@@ -2,19 +2,19 @@ package engine
 
 import "time"
 
-// When Dialer.OnProgress is called.
+// Dialer.OnProgress is called after tickAfter, and then every tickEvery.
 const (
 	tickAfter = 500 * time.Millisecond
 	tickEvery = 100 * time.Millisecond
 )
 
-// A Progress is a race under way.
+// A Progress describes a race that goes on.
 type Progress struct {
 	At   time.Duration // since Dial was called
 	Left time.Duration // until the time is out; 0 if it is, and only commands go on
 
-	// Trying has the lookups, then the attempts under way, each as the
-	// Resolve or the Start that it began with.
+	// Trying has the pending lookups and then the pending attempts, each as its
+	// Resolve or first Start event.
 	Trying []Event
 
 	// Waiting has the candidates and names that will be tried again, each as its last

@@ -6,50 +6,48 @@ import (
 	"time"
 )
 
-// Proxies are lanes beside those of the targets. Each connects at once, by all
-// addresses of its proxy, and then waits: the proxy is asked for the target when
-// the targets' own lanes have failed, or been silent for one Delay. sshd counts
-// connections that do not log in towards whoever made them, which would be the
-// proxy. For the same reason one proxy at a time is asked.
+// Each proxy has a lane. It connects at once, to any address of its proxy, and then waits: the
+// proxy is asked for the target when the lanes of targets have failed, or have been silent
+// for one Delay. sshd would penalize the proxy for connections that do not log in. For the
+// same reason one proxy is asked at a time.
 
 // A Proxy is a server that connects to Target for the race.
 type Proxy struct {
 	Kind   ProxyKind
 	Server Target // a host name or an address, and a port
-	Target Target // what it is asked for, by name if that is a name
+	Target Target // what it is asked for; a host name is passed on as it is
 
-	// User and Password are for the proxy, if User is not empty; each has at
+	// User and Password are the login at the proxy, unless User is empty; each has at
 	// most 255 bytes. SOCKS4a has no passwords.
 	User, Password string
 }
 
-// A ProxyKind is a protocol that proxies speak.
+// A ProxyKind is a proxy protocol.
 type ProxyKind int
 
 const (
 	SOCKS5  ProxyKind = iota // RFC 1928
-	SOCKS4a                  // for a Target that is not an IPv6 address
+	SOCKS4a                  // cannot have an IPv6 address as Target
 	HTTP                     // CONNECT
 )
 
 func (k ProxyKind) String() string { return [...]string{"socks5", "socks4a", "http"}[k] }
 
-// ErrNoReply is why a candidate failed whose proxy was asked for the target, and
-// has not answered.
+// ErrNoReply marks an attempt whose proxy was asked for the target and has not replied.
 var ErrNoReply = errors.New("the proxy has not answered")
 
-// proxies is what a race knows of its proxies.
+// proxies has the attempts that are connections to proxies.
 type proxies struct {
-	ready   []*attempt    // connected, and not asked yet
-	asked   *attempt      // the last that was asked
-	patient time.Duration // until then no other is, if asked has not ended before
+	ready   []*attempt    // connected, not asked yet
+	asked   *attempt      // the last one that was asked
+	patient time.Duration // no other is asked before this, unless asked ends before
 }
 
-// hasHandshake reports whether a connection to a is not one to the target before
-// something was said.
+// hasHandshake reports whether a connection to a leads to the target only after a handshake
+// with something else.
 func (a Addr) hasHandshake() bool { return a.Proxy != nil || a.Socket.Mux }
 
-// reached takes a connection of a to a proxy.
+// reached handles a connection of a to a proxy or a multiplexer.
 func (r *race) reached(a *attempt) (over bool) {
 	err := r.sys.Verify(&r.transports[a.transport], a.fd)
 	r.reportConnected(a)
@@ -60,7 +58,7 @@ func (r *race) reached(a *attempt) (over bool) {
 	case r.won != nil:
 		r.cancel(a, nil)
 		return false
-	case a.addr.Proxy == nil: // it is a target's own
+	case a.addr.Proxy == nil: // a multiplexer, which is asked at once
 		a.talk = newHandshake(a)
 		return r.converse(a)
 	}
@@ -69,7 +67,7 @@ func (r *race) reached(a *attempt) (over bool) {
 	return false
 }
 
-// askDue is when the next proxy is to be asked for the target.
+// askDue returns when the next proxy is asked for the target.
 func (r *race) askDue() time.Duration {
 	p := &r.proxies
 	if len(p.ready) == 0 || r.won != nil {
@@ -85,7 +83,7 @@ func (r *race) askDue() time.Duration {
 	return due
 }
 
-// askProxies asks those whose turn it is.
+// askProxies asks the proxies whose time has come.
 func (r *race) askProxies(now time.Duration) (over bool) {
 	for r.askDue() <= now {
 		p := &r.proxies
@@ -100,7 +98,7 @@ func (r *race) askProxies(now time.Duration) (over bool) {
 	return false
 }
 
-// converse goes on with a's handshake.
+// converse continues the handshake of a.
 func (r *race) converse(a *attempt) (over bool) {
 	switch err := r.sys.Converse(a.fd, a.talk); err {
 	case nil:
@@ -113,15 +111,15 @@ func (r *race) converse(a *attempt) (over bool) {
 	}
 }
 
-// addProxy adds a lane to p's server.
+// addProxy adds a lane for p.
 func (s *schedule) addProxy(p *Proxy) {
 	l := s.newLane(p.Server)
 	l.proxy = p
 	s.proxies.lanes = append(s.proxies.lanes, []*lane{l})
 }
 
-// directSilent is when the targets have been silent for so long, or now if they
-// have failed.
+// directSilent returns when the targets will have been silent for long, or 0 if they have
+// failed.
 func (s *schedule) directSilent(long time.Duration) time.Duration {
 	switch {
 	case s.root.over():

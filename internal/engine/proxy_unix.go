@@ -4,8 +4,7 @@ package engine
 
 import "golang.org/x/sys/unix"
 
-// Converse looks at what has come before it reads, so as to leave what is the
-// server's.
+// Converse peeks before it reads, so as not to read what the server has sent.
 func (k *kernel) Converse(fd int, h *handshake) error {
 	poll := &k.polls[k.index[fd]]
 	var buf [512]byte

@@ -5,10 +5,9 @@ import "golang.org/x/sys/unix"
 // holdsAck reports whether holdAck has an effect.
 const holdsAck = true
 
-// holdAck keeps the kernel from completing fd's handshake by itself: the ACK
-// that the server waits for is then up to 200 ms late, unless sendAck is called.
-// A loser that is reset before has never been accepted, and is no line in the
-// server's log. It works from before connect(2) until the SYN is answered.
+// holdAck keeps the kernel from completing the handshake of fd by itself: it delays the ACK
+// by up to 200 ms, unless sendAck is called. If a loser is reset before, the server's
+// accept(2) does not return it. It has an effect if it is called before the SYN is answered.
 func holdAck(fd int) { _ = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_QUICKACK, 0) }
 
 // sendAck sends the ACK that holdAck has held back.

@@ -99,18 +99,18 @@ func (r *race) begin() {
 		r.resolveTarget(l)
 	}
 	if len(r.lookups.asked) > 0 && r.family == AnyFamily && !r.sys.Route(IPv4) {
-		r.askNAT64() // beside the names, so that it costs no time of its own
+		r.askNAT64() // together with the names, so that it costs no extra time
 	}
 }
 
-// loop runs until an attempt has won, or none can win any more, or cause ends
-// it early. News goes before the clock: what is ready at the deadline has won.
+// loop runs until an attempt has won or none can win any more, or until cause ends the race
+// early. It handles events before timers: an attempt that is ready at the deadline wins.
 func (r *race) loop() (cause error) {
 	tick := never
 	if r.OnProgress != nil {
 		tick = tickAfter
 	}
-	for now := time.Duration(0); ; now = r.sys.Now() { // the first attempts are of the beginning
+	for now := time.Duration(0); ; now = r.sys.Now() { // the first attempts start at 0
 		if now >= r.timeout {
 			if r.Banner == "" && r.HostKey == nil && r.admitHeld(never) {
 				return nil
@@ -132,29 +132,28 @@ func (r *race) loop() (cause error) {
 			}
 		}
 		until := min(r.timeout, tick, r.gateDue(), r.expireDue(now), r.nat64.due(), r.askDue(), r.commandsDue(), r.peekDue(), r.checksDue(), r.waitDue())
-		switch {
-		case r.gate.closed(now):
+		if r.gate.closed(now) {
 			until = min(until, r.gate.quiet)
-		default:
+		} else {
 			until = min(until, r.schedule.due())
 		}
-		news, err := r.sys.Wait(until)
+		events, err := r.sys.Wait(until)
 		if err != nil {
 			return err
 		}
-		for _, a := range news.answers {
+		for _, a := range events.answers {
 			r.answered(a)
 		}
-		for _, e := range news.completions {
-			if over := r.completed(e.fd, e.err); over {
+		for _, c := range events.completions {
+			if over := r.completed(c.fd, c.err); over {
 				return nil
 			}
 		}
 	}
 }
 
-// start begins every attempt that is due. It returns true if one of them has
-// ended the race, as connect and ended do.
+// start starts every attempt that is due. It reports whether one of them has ended the race,
+// as connect and completed do.
 func (r *race) start(now time.Duration) (over bool) {
 	r.renew(now)
 	r.expire(now)

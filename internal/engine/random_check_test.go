@@ -9,11 +9,10 @@ import (
 	"time"
 )
 
-// What holds for every race.
+// This file has what is true of every race.
 
-// checkRunAll holds the race that goes on to what the same race was that
-// did not: it is the same until the win, and after it gives an account of
-// everything.
+// checkRunAll compares the race with the same race with RunAll: they are the same until the
+// win, and with RunAll everything has an end.
 func (w *world) checkRunAll(t *testing.T, events []Event, winner *Winner, err error) {
 	w.dialer.RunAll = true
 	w.dialer.OnProgress = w.checkProgress(t)
@@ -54,8 +53,8 @@ func (w *world) checkRunAll(t *testing.T, events []Event, winner *Winner, err er
 	}
 }
 
-// checkProgress: a race that lasts tells of it in time, and of nothing that is
-// over.
+// checkProgress fails the test if OnProgress is called too early or too late, or reports what
+// has ended.
 func (w *world) checkProgress(t *testing.T) func(Progress) bool {
 	next := tickAfter
 	return func(p Progress) bool {
@@ -88,8 +87,8 @@ type socket struct {
 	via       string
 }
 
-// checkEvents: no SYN twice, none too late, none a delay too early, and each
-// attempt has one end.
+// checkEvents fails the test if a SYN is sent twice, after the deadline or too early, or if an
+// attempt does not have exactly one end.
 func (w *world) checkEvents(t *testing.T, events []Event, winner *Winner) {
 	started := map[socket]time.Duration{}
 	ends, tries := map[socket]int{}, map[socket]int{}
@@ -134,8 +133,8 @@ func (w *world) checkEvents(t *testing.T, events []Event, winner *Winner) {
 	w.checkPace(t, events)
 }
 
-// checkPace: an attempt by the first transport needs a reason to start. Until
-// something fails, one lane starts one address a delay, but for those of links.
+// checkPace fails the test if an attempt by the first transport starts without a reason: unless
+// something has failed, a lane starts one address each delay, except for those of links.
 func (w *world) checkPace(t *testing.T, events []Event) {
 	if w.limit > 0 {
 		return // who waited for a descriptor starts when there is one
@@ -161,11 +160,11 @@ func (w *world) checkPace(t *testing.T, events []Event) {
 			clear(lastStart) // a failure lets the next of any lane that shares it go
 			freed = e.At
 		case e.Interface != "":
-			// a clone has its address's time
+			// it follows the attempt by the kernel's own route
 		case e.Addr.Addr().Zone() != "" || strings.Contains(e.Target.Host, "00:00:00"):
-			// all links at once
+			// all links start at once
 		case e.Attempt > 1:
-			// has waited for its turn
+			// a retry has times of its own
 		case e.Kind == Start && e.Transport != "tcp" || e.Kind == Start && w.dialer.Transports == nil:
 			held := DefaultDelay // which the next two had to wait for
 			if w.dialer.Banner != "" {
@@ -181,8 +180,8 @@ func (w *world) checkPace(t *testing.T, events []Event) {
 	}
 }
 
-// checkFailures: everything that was asked for or started is accounted for,
-// once.
+// checkFailures fails the test if something that was looked up or started has no Failure, or
+// more than one.
 func (w *world) checkFailures(t *testing.T, events []Event, lost *Error) {
 	seen := map[string]int{}
 	for _, f := range lost.Failures {
@@ -217,7 +216,7 @@ func (w *world) checkFailures(t *testing.T, events []Event, lost *Error) {
 	}
 }
 
-// addrOf is the candidate that a is, of the answer e.
+// addrOf returns the address of the candidate for a, which is in e.Addrs.
 func addrOf(e Event, a netip.Addr) string {
 	addr := netip.AddrPortFrom(a, 22).String()
 	if e.Target.Host == "proxy" {

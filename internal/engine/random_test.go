@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// world is a network drawn at random, and a race through it.
+// A world is a random network and a race in it.
 type world struct {
 	fake
 	dialer  Dialer
@@ -54,7 +54,7 @@ func drawWorld(r *rand.Rand) *world {
 	if r.IntN(4) == 0 {
 		w.end, w.ends = ErrHangup, time.Duration(r.IntN(1500))*ms
 	}
-	// Few addresses, so that many ways lead to one.
+	// There are few addresses, so that several targets lead to the same one.
 	addrs := []string{"10.0.0.1", "10.0.0.2", "10.0.0.3", "fd99::1", "fd99::2", "fd99::3"}
 	links := []string{"fe80::1%eth0", "fe80::1%lte0"}
 	mapped := []string{"64:ff9b::a00:1", "64:ff9b::a00:2", "64:ff9b::a00:3"}
@@ -147,8 +147,7 @@ func drawReply(r *rand.Rand, addrs []string) reply {
 	return reply{after: d, addrs: strings.Join(some, " ")}
 }
 
-// check runs the race, holds it to what every race must keep to, and returns
-// what it came to.
+// check runs the race, checks what is true of every race, and returns its events and result.
 func (w *world) check(t *testing.T) (events []Event, winner *Winner, err error) {
 	w.begun = map[socket]bool{}
 	w.dialer.Report = func(e Event) {

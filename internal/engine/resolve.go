@@ -6,8 +6,7 @@ import (
 	"fdrace/internal/resolve"
 )
 
-// resolveTarget queues the addresses of l that are there to read, and asks for the
-// others.
+// resolveTarget queues the address of l's target, or starts the lookups for it.
 func (r *race) resolveTarget(l *lane) {
 	host := l.target.Host
 	if l.command != nil {
@@ -15,11 +14,11 @@ func (r *race) resolveTarget(l *lane) {
 		return
 	}
 	if _, literal := l.target.literal(); l.proxy != nil && !literal {
-		r.askName(l, host) // whatever it looks like
+		r.askName(l, host) // a proxy is never another kind of target
 		return
 	}
 	if a, ok := l.target.literal(); ok {
-		r.enqueue(l, r.hostAddrs(l, []netip.Addr{a}), false) // of a service it may be any
+		r.enqueue(l, r.hostAddrs(l, []netip.Addr{a}), false) // an SRV record may have any address
 		return
 	}
 	if s, ok, _ := resolve.ParseSocket(host); ok {
@@ -42,7 +41,7 @@ func (r *race) resolveTarget(l *lane) {
 	r.askName(l, host)
 }
 
-// addSocket queues s, at l's port if it has none of its own.
+// addSocket queues s, with l's port if it has none of its own.
 func (r *race) addSocket(l *lane, s resolve.Socket) {
 	if (s.Path == "" || s.Mux) && s.Port == 0 {
 		s.Port = uint32(l.target.Port)
@@ -50,6 +49,7 @@ func (r *race) addSocket(l *lane, s resolve.Socket) {
 	l.add(Addr{Socket: s})
 }
 
+// askName starts the lookups of the addresses of a name, of one lane.
 func (r *race) askName(l *lane, host string) {
 	for _, k := range []kind{askAAAA, askA} {
 		if r.family == AnyFamily || r.family == k.family() {
@@ -58,6 +58,7 @@ func (r *race) askName(l *lane, host string) {
 	}
 }
 
+// ask starts a lookup for l.
 func (r *race) ask(l *lane, k kind, host string) {
 	q := question{l.index, k, host}
 	if !r.lookups.ask(q) {

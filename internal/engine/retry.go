@@ -5,17 +5,16 @@ import (
 	"time"
 )
 
-// A lost SYN is sent again by the kernel after 1 s. A race begins another
-// connection sooner: when a lane has no new address to try, to one that has not
-// answered, one Delay after the lane's last attempt, and then, as often as each of
-// its addresses has had one, after twice as long. The kernel goes on with those
-// before it; whichever is answered first counts.
+// The kernel sends a lost SYN again after 1 s. A race starts another connection sooner: when
+// a lane has no new address to try, it tries an address again that has not answered, one
+// Delay after the lane's last attempt, and after twice as long each time that all of its
+// addresses have been tried again. The earlier tries stay open; the first answer counts.
 
-// backlogWait is how long a Unix socket is left alone that has no room for another
-// connection: poll(2) does not tell when it has.
+// backlogWait is the time between tries at a Unix-domain socket whose backlog is full:
+// poll(2) does not tell when there is room.
 const backlogWait = 50 * time.Millisecond
 
-// retryDue is when l begins another connection to an address that is silent.
+// retryDue returns when l tries an address again that is silent.
 func (s *schedule) retryDue(l *lane) time.Duration {
 	if s.noRetry || !l.isEmpty() {
 		return never
@@ -24,12 +23,12 @@ func (s *schedule) retryDue(l *lane) time.Duration {
 	if c == nil {
 		return never
 	}
-	const most = 16 // doublings, which is beyond every deadline
+	const most = 16 // doublings, so that the shift does not overflow
 	return l.last + s.delay<<min(c.rounds, most)
 }
 
-// silent returns the address of l that has had the fewest attempts of those that
-// have not answered by any transport, or nil.
+// silent returns the candidate of l that has been repeated least, of those that have not
+// answered by any transport; or nil.
 func (l *lane) silent(transports int) (found *candidate) {
 	for c := l.own; c != nil; c = c.next {
 		if c.silent(transports) && (found == nil || c.rounds < found.rounds) {
@@ -52,13 +51,13 @@ func (c *candidate) silent(transports int) (pending bool) {
 	return pending
 }
 
-// repeat has nextRepeat return every attempt of c that is pending, in the order of the
-// transports. It reports whether there is any.
+// repeat makes nextRepeat return every pending attempt at c, in the order of the transports.
+// It reports whether there are any.
 func (s *schedule) repeat(c *candidate, now time.Duration) bool {
 	c.lanes[0].last = now
 	repeats := s.round.repeats[:0]
 	for a := c.last; a != nil; a = a.before {
-		if a.pendingBefore(now) { // or it has just begun, as its turn had come anyway
+		if a.pendingBefore(now) { // not one that has just started
 			repeats = append(repeats, a)
 		}
 	}
@@ -70,7 +69,7 @@ func (s *schedule) repeat(c *candidate, now time.Duration) bool {
 	return len(repeats) > 0
 }
 
-// nextRepeat returns the next of those that repeat has found, if it is still pending.
+// nextRepeat returns the next attempt that repeat has found and that is still pending.
 func (s *schedule) nextRepeat(now time.Duration) *attempt {
 	for r := &s.round; len(r.repeats) > 0; {
 		a := r.repeats[0]
@@ -86,7 +85,7 @@ func (s *schedule) nextRepeat(now time.Duration) *attempt {
 	return nil
 }
 
-// again has a's next try begin at a time of its own.
+// again puts off the next try of a until at.
 func (s *schedule) again(a *attempt, at time.Duration) {
 	for i := range s.later {
 		if s.later[i].attempt == a {
@@ -97,10 +96,9 @@ func (s *schedule) again(a *attempt, at time.Duration) {
 	s.later = append(s.later, later{a, at})
 }
 
-// addTry adds a connection of a that has begun. At most maxOpen are open to one
-// address, by all transports: the oldest makes stackgrow. By then the kernel repeats its
-// SYN more and more rarely, and the new one has another port, by which a network
-// that has several paths may choose one that works.
+// addTry adds a try of a. If there are more than maxOpen, it closes the oldest: the kernel
+// repeats that one's SYN more and more rarely, and the new one has another port, for which a
+// network with several paths may choose one that works.
 func (r *race) addTry(a *attempt, fd int) {
 	if a.n >= max(1, maxOpen/len(r.transports)) {
 		r.close(a, a.open[0].fd)
@@ -113,8 +111,8 @@ func (r *race) addTry(a *attempt, fd int) {
 	r.byFD[fd] = a
 }
 
-// closeRetry closes a connection whose address has another one under way, if there
-// is such a one: a new address needs its descriptor more.
+// closeRetry closes a try of an attempt that has another one, to free a descriptor for a new
+// address. It reports whether there was such a try.
 func (r *race) closeRetry() bool {
 	for _, a := range r.attempts {
 		if a.pending() && a.n > 1 {
@@ -125,8 +123,8 @@ func (r *race) closeRetry() bool {
 	return false
 }
 
-// maxAge is Transport.MaxAge for a, or never. It is not asked for before the first
-// connection has lasted for a while: a race that is over by then has no need of it.
+// maxAge returns Transport.MaxAge for a, or never. It does not call that before the first
+// attempt has waited for a while: most races are over by then.
 func (r *race) maxAge(a *attempt, now time.Duration) time.Duration {
 	t := &r.transports[a.transport]
 	if t.MaxAge == nil || a.addr.isSocket() {
@@ -148,8 +146,7 @@ func (r *race) maxAge(a *attempt, now time.Duration) time.Duration {
 	return *age
 }
 
-// expire closes the connections that are too old, and has another one begin where
-// that was the last.
+// expire closes the tries that are too old, and starts another one if that was the last.
 func (r *race) expire(now time.Duration) {
 	if !r.hasMaxAge {
 		return
@@ -164,7 +161,7 @@ func (r *race) expire(now time.Duration) {
 	}
 }
 
-// expireDue is when the next connection will be too old.
+// expireDue returns when the next try will be too old.
 func (r *race) expireDue(now time.Duration) time.Duration {
 	due := never
 	if !r.hasMaxAge {

@@ -2,15 +2,15 @@ package engine
 
 import "errors"
 
-// A race that goes on when it is won, to show what would have become of the
-// rest. No server is to see more of it than of the same race that ends.
+// This file has a race that continues after it is won, to show what becomes of the other
+// candidates (Dialer.RunAll). No server may see more connections than without that.
 
-// ErrSeen is why a race that RunAll has go on gives an attempt up: it cannot
-// connect, as others can, without the server seeing it.
+// ErrSeen marks an attempt that a race with Dialer.RunAll has given up, as its server would
+// see it.
 var ErrSeen = errors.New("given up: the server would see a second connection")
 
-// winRunAll takes a as the winner, and resets it. Without a banner its server
-// has not seen it.
+// winRunAll makes a the winner and resets it. Without Dialer.Banner its server has not seen
+// it.
 func (r *race) winRunAll(a *attempt) {
 	r.reportConnected(a)
 	r.won = r.winner(a)
@@ -34,7 +34,7 @@ func (r *race) winRunAll(a *attempt) {
 	}
 }
 
-// cancel ends b, as the race is won: it has connected if why is nil.
+// cancel ends b because the race is won. If why is nil, b has connected.
 func (r *race) cancel(b *attempt, why error) {
 	if why == nil {
 		r.reportConnected(b)
@@ -43,14 +43,14 @@ func (r *race) cancel(b *attempt, why error) {
 	r.end(b, Cancelled, why)
 }
 
+// end ends a in a race that continues.
 func (r *race) end(a *attempt, how EventKind, why error) {
 	a.ended = true
 	r.schedule.ready(a)
 	r.report(r.event(how, a, why))
 }
 
-// skip has a's next transport take its place, as the race is won and a server
-// would see a.
+// skip replaces a by the next transport, because the race is won and a server would see a.
 func (r *race) skip(a *attempt) {
 	a.ended = true
 	r.schedule.failed(a, r.sys.Now(), true)

@@ -6,69 +6,65 @@ import (
 	"time"
 )
 
-// never is the time of what waits for news, not for the clock.
+// never is the time of what waits for an event, not for a timer.
 const never = time.Duration(1<<63 - 1)
 
-// A schedule says which attempt is next, and when. It is pure: the loop tells
-// it the time and the news, and it tells the loop what to start. All times are
-// since the race began.
+// A schedule decides which attempt is next, and when. It has no side effects: the race tells
+// it the time and what has happened. All times are since the race began.
 type schedule struct {
 	delay      time.Duration
 	transports int
-	noRetry    bool // see Dialer.NoRetry
-	banner     bool // see repeatBefore
+	noRetry    bool // Dialer.NoRetry
+	banner     bool // Dialer.Banner is set; see repeatBefore
 
 	startedSockets map[netip.AddrPort]StartedSocket
 
-	root     tiers   // the targets' lanes
+	root     tiers   // of targets
 	proxies  tiers   // start at once
 	commands tiers   // start late
-	lanes    []*lane // all there are, those inside others included
-	open     []*lane // those that have started
+	lanes    []*lane // all, those of SRV records included
+	open     []*lane // lanes that have started
 
-	candidates map[Addr]*candidate // one address is one candidate, by however many lanes
-	pending    []*candidate        // on the list, with transports left to try
+	candidates map[Addr]*candidate // an address that several lanes have is one candidate
+	pending    []*candidate        // those with transports left to try
 
-	// interfaces returns those from which an address is tried as well as by
-	// the kernel's own route.
+	// interfaces returns those from which an address is tried in addition.
 	interfaces func(Addr) []string
 
-	// Attempts at addresses by transports that are eager (Transport.EagerACK)
-	// begin eagerGap apart.
-	eager     []bool
-	nextEager time.Duration
-	later     []later
+	eager     []bool        // by transport: Transport.EagerACK
+	nextEager time.Duration // when the next attempt by one of those may start
+	later     []later       // tries that were put off
 
 	round   round
-	blocked *attempt // next has returned it, and there was no descriptor for it
+	blocked *attempt // see putBack
 }
 
-// eagerGap is between attempts whose ACK cannot be held back. A server nearer than
-// it answers the first before the second has begun; one farther away answers the
-// first while the second is in SYN_SENT, if the gap is longer than the race takes to
-// wake up and close it. Measured with MPTCP, three addresses of one server and 40
-// races each at round trips of 0, 2 and 20 ms: of the 80 losers 39, 75 and 79
-// connected without a gap, 0, 0 and 1 with 2 or 5 ms, none with 10 ms. Addresses whose
-// round trips differ by just the gap may still connect at the same time.
+// eagerGap is the time between attempts whose ACK cannot be held back. A server whose round
+// trip is shorter answers the first attempt before the second starts. A server farther away
+// answers the first while the second is in SYN_SENT, and the race closes that one, if the
+// gap is longer than the race needs to wake up. Measured with MPTCP, three addresses of one
+// server, and 40 races each at round trips of 0, 2 and 20 ms: 39, 75 and 79 of the 80
+// losers connected without a gap; 0, 0 and 1 with 2 or 5 ms; none with 10 ms. Addresses
+// whose round trips differ by exactly the gap may still connect at the same time.
 const eagerGap = 10 * time.Millisecond
 
-// A candidate is one address of the race, by one way out of this machine.
+// A candidate is an address of the race, from one interface or by the kernel's own route.
 type candidate struct {
 	addr         Addr
-	iface        string       // the interface; "" for the kernel's choice
-	perInterface []*candidate // the same address by each other interface
-	lanes        []*lane      // every lane it came from; the first has started it
-	next         *candidate   // of that lane
+	iface        string       // "" for the kernel's own route
+	perInterface []*candidate // the same address from each of Dialer.Interfaces
+	lanes        []*lane      // all lanes that have it; the first has started it
+	next         *candidate   // in the list of that lane
 	rounds       int          // how often its attempts were repeated
 
 	nextTransport int
-	last          *attempt      // by the transport before that
-	due           time.Duration // when that one may start
-	latest        time.Duration // and when it does, be it too soon or not; 0: it is not
-	started       time.Duration // its first attempt
-	live          int           // attempts under way
-	finished      bool
-	synthesized   bool // it is tried by IPv6 as well (NAT64)
+	last          *attempt      // by the transport before nextTransport
+	due           time.Duration // when nextTransport may start
+	latest        time.Duration // when it starts regardless of eagerGap; 0: not put off
+	started       time.Duration // when its first attempt started
+	live          int           // attempts that may still win
+	finished      bool          // it cannot win any more
+	synthesized   bool          // it is also tried through NAT64
 }
 
 func newSchedule(delay time.Duration, transports int) *schedule {
@@ -77,7 +73,7 @@ func newSchedule(delay time.Duration, transports int) *schedule {
 
 // addTargets adds a lane for each of targets.
 func (s *schedule) addTargets(headStart time.Duration, targets []Target) {
-	s.root.gap = min(headStart, never/2) // no sum of it overflows
+	s.root.gap = min(headStart, never/2) // so that no sum overflows
 	seen := map[Target]bool{}
 	for _, t := range targets {
 		if !seen[t] {
@@ -87,15 +83,15 @@ func (s *schedule) addTargets(headStart time.Duration, targets []Target) {
 	}
 }
 
-// newLane makes a lane of t. It is for the caller to put it into an order.
+// newLane makes a lane for t, which the caller adds to tiers.
 func (s *schedule) newLane(t Target) *lane {
 	l := &lane{target: t, index: len(s.lanes), resolutionDeadline: never}
 	s.lanes = append(s.lanes, l)
 	return l
 }
 
-// due is when something is next to be started, unless news comes first. A blocked
-// attempt waits for news alone, and everything else for the blocked attempt.
+// due returns when the next attempt may start, unless an event comes first. A blocked attempt
+// waits for an event, and all others wait for it.
 func (s *schedule) due() time.Duration {
 	if s.blocked != nil {
 		return never
@@ -118,7 +114,7 @@ func (s *schedule) due() time.Duration {
 	return d
 }
 
-// over reports whether nothing is under way and nothing can be started.
+// over reports whether no lane can win any more.
 func (s *schedule) over() bool { return s.root.over() && s.proxies.over() && s.commands.over() }
 
 func (s *schedule) setEager(transport int) {
@@ -132,8 +128,8 @@ func (s *schedule) isEager(c *candidate, transport int) bool {
 	return transport < len(s.eager) && s.eager[transport] && !c.addr.isSocket()
 }
 
-// tooSoon reports whether c, whose turn it is, would start less than eagerGap
-// after another one. It waits for no longer than one delay: there may be many.
+// tooSoon reports whether c would start less than eagerGap after another attempt. It puts c
+// off, but for no longer than one delay, as there may be many.
 func (s *schedule) tooSoon(c *candidate, now time.Duration) bool {
 	if now >= s.nextEager || c.latest > 0 && now >= c.latest || !s.isEager(c, c.nextTransport) {
 		return false
@@ -145,22 +141,22 @@ func (s *schedule) tooSoon(c *candidate, now time.Duration) bool {
 	return true
 }
 
-// openLanes opens every lane whose time has come.
+// openLanes starts every lane whose time has come.
 func (s *schedule) openLanes(now time.Duration) {
 	s.open = append(s.open, s.root.start(now)...)
 	s.open = append(s.open, s.proxies.start(now)...)
 	if s.commandDue() <= now && !s.commandOpen() {
 		s.open = append(s.open, s.commands.start(now)...)
 	}
-	for i := 0; i < len(s.open); i++ { // which grows meanwhile
+	for i := 0; i < len(s.open); i++ { // the loop appends to it
 		if inner := s.open[i].srvLanes; inner != nil {
 			s.open = append(s.open, inner.start(now)...)
 		}
 	}
 }
 
-// addCandidate makes a the address that l is trying. It returns nil if another lane
-// came to a first: l then shares its fate, and waits for it as for its own.
+// addCandidate makes a candidate of a, an address of l. It returns nil if another lane has
+// started it before: l then waits for that candidate as for its own.
 func (s *schedule) addCandidate(l *lane, a Addr, now time.Duration) *candidate {
 	l.started = true
 	if l.command != nil {
@@ -170,7 +166,7 @@ func (s *schedule) addCandidate(l *lane, a Addr, now time.Duration) *candidate {
 	if !known {
 		c = &candidate{addr: a, started: now}
 		if a.isSocket() || a.Proxy != nil {
-			c.nextTransport = s.transports - 1 // one attempt: transports are for IP, and for targets
+			c.nextTransport = s.transports - 1 // only one: transports are for IP addresses of targets
 		}
 		s.candidates[a] = c
 	}
@@ -195,7 +191,7 @@ func (s *schedule) addCandidate(l *lane, a Addr, now time.Duration) *candidate {
 	return c
 }
 
-// attach makes c one of l's, with its clones that are not dead.
+// attach adds l to the lanes of c and of its perInterface candidates.
 func (c *candidate) attach(l *lane) {
 	c.lanes = append(c.lanes, l)
 	if !c.finished {
@@ -206,7 +202,7 @@ func (c *candidate) attach(l *lane) {
 	}
 }
 
-// attempt takes c's next transport.
+// attempt makes the attempt at c by its next transport.
 func (s *schedule) attempt(c *candidate, now time.Duration) *attempt {
 	a := &attempt{candidate: c, transport: c.nextTransport, before: c.last, began: now, fd: -1}
 	if s.isEager(c, a.transport) {
@@ -228,7 +224,7 @@ func (s *schedule) attempt(c *candidate, now time.Duration) *attempt {
 	return a
 }
 
-// delayNext has no address of c's lanes follow c before until.
+// delayNext keeps the next address of c's lanes from starting before until.
 func (c *candidate) delayNext(until time.Duration) {
 	for _, l := range c.lanes {
 		if c.iface == "" && !l.noAttemptDelay {
@@ -237,10 +233,10 @@ func (c *candidate) delayNext(until time.Duration) {
 	}
 }
 
-// failed notes the end of a: its address's next transport starts at once, and
-// so do its clones and the next address of its lanes. Where unusable says that the transport
-// cannot be had on this machine, the next transport takes a's place instead:
-// nothing is known against the address.
+// failed records that a has failed. The next transport of its address may start at once, and
+// so may its perInterface candidates and the next address of its lanes. If unusable, this
+// machine does not have the transport, and only the next transport starts at once: nothing
+// is known about the address.
 func (s *schedule) failed(a *attempt, now time.Duration, unusable bool) {
 	c := a.candidate
 	c.live--
@@ -262,14 +258,14 @@ func (s *schedule) failed(a *attempt, now time.Duration, unusable bool) {
 	s.retire(c)
 }
 
-// ready notes the end of a that succeeded, for a race that goes on all the
-// same. What is still to start keeps its time.
+// ready records that a has succeeded in a race that continues (Dialer.RunAll). Attempts that
+// are still to start keep their time.
 func (s *schedule) ready(a *attempt) {
 	a.candidate.live--
 	s.retire(a.candidate)
 }
 
-// retire takes c out of its lanes if nothing more can come of it.
+// retire removes c from its lanes if it cannot win any more.
 func (s *schedule) retire(c *candidate) {
 	c.finished = c.nextTransport >= s.transports && c.live == 0
 	for _, l := range c.lanes {
@@ -279,7 +275,7 @@ func (s *schedule) retire(c *candidate) {
 	}
 }
 
-// size counts the candidates, those that have not had their turn included.
+// size counts the addresses, started or not.
 func (s *schedule) size() int {
 	n := len(s.candidates)
 	var queued map[Addr]bool
@@ -297,7 +293,7 @@ func (s *schedule) size() int {
 	return n
 }
 
-// isStarted reports whether a connection to c has been tried, or is about to be.
+// isStarted reports whether an attempt at c has started, or is about to.
 func (c *candidate) isStarted() bool {
 	for a := c.last; a != nil; a = a.before {
 		if a.tries > 0 || !a.ended {
@@ -307,7 +303,7 @@ func (c *candidate) isStarted() bool {
 	return false
 }
 
-// tried counts the candidates that have had their turn.
+// tried counts the addresses that have had their turn.
 func (s *schedule) tried() (n int) {
 	for _, c := range s.candidates {
 		if c.last != nil {
@@ -317,11 +313,11 @@ func (s *schedule) tried() (n int) {
 	return n
 }
 
-// left ends the schedule, or all of it but commands: it yields every address that
-// never had its turn, with its first lane.
+// left ends the schedule, except for commands unless commands is set. It yields every address
+// that has not had its turn, with its first lane.
 func (s *schedule) left(commands bool) iter.Seq2[*lane, Addr] {
 	return func(yield func(*lane, Addr) bool) {
-		for _, c := range s.pending { // those that were too soon, or skipped
+		for _, c := range s.pending { // those that were put off or skipped
 			if c.addr.Command != nil && !commands {
 				continue
 			}

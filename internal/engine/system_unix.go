@@ -15,46 +15,45 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// kernel is the system that is really there.
+// kernel is the real system.
 type kernel struct {
 	dialer  *Dialer
 	started *Started
 	began   time.Time
 
-	// polls has the descriptors to hear of: the waker, dialer.Hangup, and
-	// from base on the attempts in the order in which they began. A closed
-	// one stays as -1 until Wait sweeps. Poll looks at all of them each time,
-	// which among 1000 takes as long as an attempt does; an epoll would have
-	// every race of one attempt make two more calls.
+	// polls has the waker, then dialer.Hangup, and from base on the attempts and
+	// lookups in the order in which they started. A closed descriptor stays as -1
+	// until compact. poll(2) looks at all of them each time, which for 1000 takes as
+	// long as one attempt; epoll would cost each race two more system calls.
 	polls        []unix.PollFd
 	base         int
-	index        map[int]int // fd to its place in polls
+	index        map[int]int // from a descriptor to its index in polls
 	needsCompact bool
-	peeked       map[int]int // fd to the bytes of its banner that were there
+	peeked       map[int]int // from a descriptor to the bytes that banner has seen
 
 	names    names
 	children children
 	checks   map[int]*checkProgram // by their stderr
 	routes   [3]route              // by Family
 
-	// What other goroutines have to say: they add to answers and write a byte
-	// to wake[1]. There is no pipe before somebody could have anything to say.
-	caller  context.Context // Dial's, which ends the race
+	// Other goroutines add to answers and write a byte to wake[1]. There is no pipe
+	// before the first of them could start.
+	caller  context.Context // of Dial; it ends the race
 	ctx     context.Context
 	cancel  context.CancelFunc // ends the lookups
-	unhook  func() bool        // takes the waker out of the caller's context
+	unhook  func() bool        // removes the waker from the caller's context
 	mu      sync.Mutex
 	wake    [2]int
 	answers []answer
-	asking  int        // lookups under way
+	asking  int        // lookups that run
 	queued  []question // those that wait for one of them to end
 }
 
-// maxLookups is how many lookups are under way at a time: each has a socket or
-// two. It is enough for 100 names of both families side by side.
+// maxLookups bounds the lookups that run at a time: each has a socket or two. It is enough
+// for both families of 100 names.
 const maxLookups = 256
 
-// newKernel is ready for a race. shut must follow.
+// newKernel returns a kernel for one race. The caller calls shut.
 func newKernel(ctx context.Context, d *Dialer, started *Started) (*kernel, error) {
 	k := &kernel{dialer: d, started: started, began: time.Now().Add(-started.Age), caller: ctx, ctx: ctx, wake: [2]int{-1, -1}, index: map[int]int{}}
 	k.polls = make([]unix.PollFd, 1, 8)
@@ -73,7 +72,7 @@ func newKernel(ctx context.Context, d *Dialer, started *Started) (*kernel, error
 	return k, nil
 }
 
-// openWaker makes it possible for others to be heard, once.
+// openWaker makes post and the caller's context end a Wait.
 func (k *kernel) openWaker() error {
 	if k.cancel != nil {
 		return nil
@@ -93,7 +92,7 @@ func (k *kernel) openWaker() error {
 	return nil
 }
 
-// post adds answers to what the next Wait returns, and ends the present one.
+// post adds answers to what the next Wait returns, and ends the current one.
 func (k *kernel) post(answers ...answer) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -103,8 +102,8 @@ func (k *kernel) post(answers ...answer) {
 	}
 }
 
-// shut ends the lookups, without waiting for them, and closes the waker and what
-// has not had its turn.
+// shut ends the lookups without waiting for them, and closes the waker and what the race has
+// not used of started.
 func (k *kernel) shut() {
 	for to, begun := range k.started.Sockets {
 		first := &Transport{}
@@ -164,7 +163,7 @@ func (k *kernel) Lookup(q question) {
 	go k.worker(q)
 }
 
-// worker answers q, and then what else is queued.
+// worker answers q, and then the questions that are queued.
 func (k *kernel) worker(q question) {
 	for ok := true; ok; q, ok = k.nextQuestion() {
 		k.resolve(q)
@@ -218,14 +217,14 @@ func (k *kernel) Wait(until time.Duration) (n events, err error) {
 		switch {
 		case err == nil && errno != 0:
 			err = unix.Errno(errno)
-			// SO_ERROR also tells, once, of an ICMP error that came when the
-			// connection was there: no more than a hint.
+			// SO_ERROR also returns an ICMP error for an established
+			// connection, once. That is only a hint (RFC 1122).
 			if _, e := unix.Getpeername(int(p.Fd)); e == nil {
 				err = nil
 			}
 		case err == nil && p.Revents&p.Events == 0 && k.children.running[int(p.Fd)] == 0:
-			// POLLERR or POLLHUP alone is no success, and would come again at
-			// once: an error that only the error queue has.
+			// POLLERR or POLLHUP alone is not success, and poll would return it
+			// again at once: only the error queue has an error.
 			err = unix.ECONNABORTED
 		}
 		if err == unix.ECONNRESET && k.dialer.Banner != "" {
@@ -259,7 +258,7 @@ func (k *kernel) Verify(t *Transport, fd int) error {
 	if err != nil {
 		return os.NewSyscallError("getpeername", err)
 	}
-	// A connect to one's own ephemeral port can meet itself: RFC 9293
+	// A connect to one's own ephemeral port can succeed against itself: RFC 9293
 	// section 3.5, simultaneous open.
 	if self, err := unix.Getsockname(fd); err == nil && same(peer, self) {
 		return fmt.Errorf("connected to itself: %w", unix.ECONNREFUSED)
@@ -277,22 +276,20 @@ func (k *kernel) Look(t *Transport, fd int) error {
 	if err := k.banner(fd); err != nil {
 		return err
 	}
-	// MPTCP falls back as late as with the first data: RFC 8684 section 3.7.
+	// MPTCP may fall back as late as with the first data: RFC 8684 section 3.7.
 	return check(t, fd)
 }
 
-// Finish has no errors to tell of: what it sets is there on every stream socket,
-// or else does not matter.
+// Finish ignores errors: a stream socket has these options, or does not need them.
 func (k *kernel) Finish(fd int) {
 	if !k.dialer.Probe {
 		sendAck(fd)
 	}
-	// Keepalive with the kernel's intervals: ssh sets it on sockets of its
-	// own, but not on one that was passed to it.
+	// ssh sets SO_KEEPALIVE on its own sockets, but not on one that was passed to it.
 	_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_KEEPALIVE, 1)
-	// ssh sets it, too, but only when there is a session with a terminal. Until
-	// then a login's small packets wait for each other's acknowledgement (RFC
-	// 896), which the peer delays by 40 ms. Refused by what is not TCP.
+	// ssh sets TCP_NODELAY only for a session with a terminal. Until then the small
+	// packets of a login wait for each other's acknowledgements (RFC 896), which the
+	// peer delays by 40 ms. Sockets that are not TCP refuse it.
 	_ = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)
 	_ = unix.SetNonblock(fd, false)
 	if k.dialer.Banner != "" {
@@ -322,10 +319,9 @@ func same(a, b unix.Sockaddr) bool {
 	return false
 }
 
-// Close resets fd if it has connected; one that is still in SYN_SENT goes
-// without a packet. A FIN instead would make sshd log the connection, and from
-// OpenSSH 9.8 count it towards PerSourcePenalties. An MPTCP socket in SYN_SENT
-// sends a RST if it is to linger: it must not.
+// Close resets fd if it has connected; in SYN_SENT it closes without a packet. After a FIN,
+// sshd would log the connection and, since OpenSSH 9.8, penalize it (PerSourcePenalties). An
+// MPTCP socket in SYN_SENT sends a RST if SO_LINGER is set, so it is not set then.
 func (k *kernel) Close(t *Transport, fd int) {
 	if _, ok := k.children.running[fd]; ok {
 		k.dismiss(fd)
@@ -347,13 +343,12 @@ func (k *kernel) Close(t *Transport, fd int) {
 	k.forget(fd)
 }
 
-// resetOnClose has the end of fd be a reset, be it by close(2) or by the end of
-// this process.
+// resetOnClose makes close(2), or the end of this process, send a RST.
 func resetOnClose(fd int) {
 	_ = unix.SetsockoptLinger(fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
 }
 
-// forget takes fd out of polls, which keep their order, if it is there still.
+// forget removes fd from polls, which keep their order, if it is there.
 func (k *kernel) forget(fd int) {
 	i, ok := k.index[fd]
 	if !ok {
@@ -365,8 +360,8 @@ func (k *kernel) forget(fd int) {
 	delete(k.peeked, fd)
 }
 
-// compact takes out what was forgotten: poll refuses a list that is longer than
-// RLIMIT_NOFILE, whatever is in it.
+// compact removes closed descriptors from polls: poll(2) refuses a list that is longer than
+// RLIMIT_NOFILE, even if it has -1.
 func (k *kernel) compact() {
 	k.needsCompact = false
 	live := k.polls[:k.base]

@@ -71,8 +71,8 @@ func ParseTarget(word string, port uint16) (Target, error) {
 		}
 		if a := a.Unmap(); a.IsUnspecified() {
 			return Target{}, fmt.Errorf("%q: not the address of a host; for this machine write localhost", word)
-		} else if isNoHost(a) {
-			return Target{}, fmt.Errorf("%q: the address of a group is no host's", word)
+		} else if !canBeHost(a) {
+			return Target{}, fmt.Errorf("%q: no host has this address: it is multicast, broadcast or in 0.0.0.0/8", word)
 		}
 		if a.Zone() == "0" {
 			return Target{}, fmt.Errorf("%q: zone 0 is no interface; write its name, as in fe80::1%%eth0", word)

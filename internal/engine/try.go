@@ -5,7 +5,7 @@ import (
 	"syscall"
 )
 
-// connect begins a try of a.
+// connect starts a try of a.
 func (r *race) connect(a *attempt) (over bool) {
 	if r.won != nil && !r.holds(a) {
 		r.skip(a)
@@ -16,7 +16,7 @@ func (r *race) connect(a *attempt) (over bool) {
 		return false // the tries before it are still there
 	}
 	if err != nil {
-		// Out of descriptors: a waits for one that this race will give back.
+		// Out of descriptors: a waits until this race has closed one.
 		full := errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE)
 		if full && r.closeRetry() {
 			return r.connect(a)
@@ -28,7 +28,7 @@ func (r *race) connect(a *attempt) (over bool) {
 		}
 	}
 	busy := a.addr.Socket.Path != "" && errors.Is(err, syscall.EAGAIN)
-	if a.err == nil { // or it waits since its first try for room
+	if a.err == nil { // else this try was reported before, and its backlog was full
 		a.tries++
 		a.lastBegan = r.sys.Now()
 		r.report(r.event(Start, a, nil))
@@ -51,15 +51,15 @@ func (r *race) connect(a *attempt) (over bool) {
 	return done && r.completed(fd, nil)
 }
 
-// completed takes the end of a try's connecting, or that a connection has more to
-// say.
+// completed handles a completion: a try has connected or failed, or a connection has
+// something to read.
 func (r *race) completed(fd int, err error) (over bool) {
 	a := r.byFD[fd]
 	switch {
 	case a == nil:
-		return false // closed by what came before it in the same batch
+		return false // closed because of an earlier completion of the same Wait
 	case err == syscall.ETIMEDOUT && a.pending() && a.n > 1:
-		r.close(a, fd) // the kernel gives this one up, and goes on with the others
+		r.close(a, fd) // the kernel has given this try up; others are open
 		return false
 	case err != nil:
 		r.failed(a, err)
@@ -71,10 +71,10 @@ func (r *race) completed(fd int, err error) (over bool) {
 	case a.talk != nil && !a.talk.done:
 		return r.converse(a)
 	case a.fd >= 0 && !a.shown:
-		return false // an ICMP error came for one that is held: no more than a hint
+		return false // an ICMP error for a held connection is only a hint (RFC 1122)
 	case a.fd < 0:
 		a.answer(fd, r.sys.Now())
-		for a.n > 1 { // the other tries are of no use
+		for a.n > 1 { // the other tries are not needed any more
 			i := 0
 			if a.open[0].fd == fd {
 				i = 1
@@ -93,6 +93,7 @@ func (r *race) completed(fd int, err error) (over bool) {
 	return r.admit(a)
 }
 
+// failed ends a with err.
 func (r *race) failed(a *attempt, err error) {
 	accepted := a.shown || a.fd >= 0 && !r.holds(a)
 	r.closeTries(a)
@@ -107,7 +108,7 @@ func (r *race) failed(a *attempt, err error) {
 	}
 }
 
-// via is the interface that a is bound to.
+// via returns the interface that a is bound to, or "".
 func (r *race) via(a *attempt) string {
 	if a.iface != "" {
 		return a.iface
@@ -115,7 +116,7 @@ func (r *race) via(a *attempt) string {
 	return r.Interface
 }
 
-// name is what a connects by.
+// name returns Candidate.Transport for a.
 func (r *race) name(a *attempt) string {
 	switch {
 	case a.addr.Proxy != nil:
@@ -132,7 +133,7 @@ func (r *race) name(a *attempt) string {
 	return r.transports[a.transport].name()
 }
 
-// otherWays returns the interfaces from which a is tried as well.
+// otherWays returns the interfaces from which the race also tries to.
 func (r *race) otherWays(to Addr) (names []string) {
 	a := to.Addr()
 	if to.isSocket() || a.Zone() != "" || a.IsLoopback() || r.Interface != "" {

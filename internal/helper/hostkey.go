@@ -5,9 +5,11 @@ package helper
 import (
 	"errors"
 	"fmt"
+	"hash/fnv"
 	"net/netip"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -163,7 +165,8 @@ func isShared(a netip.Addr) bool {
 }
 
 // recordKey returns the key of p's record: the network that fd is connected through, the
-// address, and the name of the host key. It is "" if the network is not known.
+// address, the name of the host key and the files that have it. It is "" if the network
+// is not known.
 func (c *checker) recordKey(p engine.Peer, fd int) string {
 	sa, err := unix.Getsockname(fd)
 	if err != nil {
@@ -180,7 +183,18 @@ func (c *checker) recordKey(p engine.Peer, fd int) string {
 	if c.state == nil {
 		c.state, _ = state.Open(state.Paths()...) // without one nothing is remembered
 	}
-	return network + "," + p.Addr.String() + "," + strings.ToLower(c.name)
+	return network + "," + p.Addr.String() + "," + strings.ToLower(c.name) + "," + c.filesHash()
+}
+
+// filesHash tells sets of known_hosts files apart.
+func (c *checker) filesHash() string {
+	h := fnv.New32a()
+	for _, file := range c.files {
+		if _, err := os.Stat(file); err == nil {
+			fmt.Fprintf(h, "%s\n", file)
+		}
+	}
+	return strconv.FormatUint(uint64(h.Sum32()), 16)
 }
 
 // remembered reports whether there is a valid result for peer, and returns it. A

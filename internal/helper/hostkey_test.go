@@ -14,7 +14,6 @@ import (
 
 	"fdrace/internal/engine"
 	"fdrace/internal/hostkey"
-	"fdrace/internal/resolve"
 	"fdrace/internal/state"
 
 	"golang.org/x/sys/unix"
@@ -110,7 +109,12 @@ func TestCheckerRemembers(t *testing.T) {
 	if err := c.again().known(p, nil, fd); err != hostkey.ErrMismatch {
 		t.Errorf("after a mismatch: %v", err)
 	}
-	// A mismatch is of no interest once known_hosts has changed.
+	// A mismatch is no longer valid with other files, or once known_hosts has changed.
+	other = c.again()
+	other.files = []string{filepath.Join(t.TempDir(), "none")}
+	if err := other.known(p, nil, fd); err != nil {
+		t.Errorf("without known_hosts: %v", err)
+	}
 	soon := time.Now().Add(time.Minute)
 	if err := os.Chtimes(c.files[0], soon, soon); err != nil {
 		t.Fatal(err)
@@ -151,13 +155,13 @@ func TestCheckerForgets(t *testing.T) {
 // TestCheckerWaits has another process hold the lock: a copy of this test, as the locks
 // of one process do not exclude each other.
 func TestCheckerWaits(t *testing.T) {
-	if os.Getenv("FDRACE_TEST_LOCK") != "" {
-		holdLock(t)
+	if key := os.Getenv("FDRACE_TEST_LOCK"); key != "" {
+		holdLock(t, key)
 		return
 	}
 	c, p, fd := checkerOf(t)
+	t.Setenv("FDRACE_TEST_LOCK", c.recordKey(p, fd))
 	other := exec.Command(os.Args[0], "-test.run=^TestCheckerWaits$")
-	other.Env = append(os.Environ(), "FDRACE_TEST_LOCK=1")
 	release, err := other.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -197,9 +201,9 @@ func TestCheckerWaits(t *testing.T) {
 }
 
 // holdLock is the other process: it locks as a checker does, until its stdin ends.
-func holdLock(t *testing.T) {
+func holdLock(t *testing.T, key string) {
 	memory, err := state.Open(state.Paths()...)
-	if err != nil || !memory.Lock(resolve.Network(netip.MustParseAddr("127.0.0.1"), 0)+",127.0.0.1:22,box") {
+	if err != nil || !memory.Lock(key) {
 		t.Fatal(err)
 	}
 	os.Stdout.Write([]byte("x"))

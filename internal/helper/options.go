@@ -60,6 +60,7 @@ type Options struct {
 	// What is no race for ssh, and package main's to do.
 	Explain   bool
 	Doctor    bool
+	Setup     bool
 	SSHConfig *string `short:"F" placeholder:"FILE"`
 	JSON      bool    `name:"json"`
 

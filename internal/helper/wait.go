@@ -14,18 +14,18 @@ import (
 )
 
 const (
-	// wakeWait is --wait where only --wake is given.
+	// wakeWait is the default of --wait with --wake.
 	wakeWait = time.Minute
 
-	// wakeInterval is between two magic packets.
+	// wakeInterval is the time between two magic packets.
 	wakeInterval = time.Second
 )
 
-// A WakeFlag is what --wake was given: a MAC address, or "" for those that are targets,
-// each time.
+// A WakeFlag has the values of --wake: a MAC address, or "" for all targets that are MAC
+// addresses.
 type WakeFlag []string
 
-// addWait has d's race wait, and wake the host, if the command line asks for it.
+// addWait sets up --wait and --wake.
 func (o *Options) addWait(d *engine.Dialer, targets []engine.Target) error {
 	d.Wait = o.Wait.or(0)
 	if o.Wait != nil && d.Wait == 0 {
@@ -65,16 +65,16 @@ func (o *Options) addWait(d *engine.Dialer, targets []engine.Target) error {
 	return nil
 }
 
-// A waker has magic packets sent while a race waits.
+// A waker sends magic packets during a race.
 type waker struct {
 	macs []net.HardwareAddr
 	send func(now time.Duration)
-	next time.Duration // when the next is due
-	done bool          // the host is awake
+	next time.Duration // when the next packet is due
+	done bool          // a connection has been made
 }
 
-// start sends the first packet, and has d's race send the others: one a second, until
-// a connection is there.
+// start sends the first packet. It makes d send the others, one per wakeInterval, until
+// there is a connection.
 func (w *waker) start(d *engine.Dialer) {
 	report, onProgress := d.Report, d.OnProgress
 	d.Report = func(e engine.Event) {
@@ -100,8 +100,8 @@ func (w *waker) sendNow(now time.Duration) {
 	w.send(now)
 }
 
-// sendMagic sends packets for macs. Where that fails only the log says so: some
-// interfaces have no use for them.
+// sendMagic sends packets for macs. Errors go to the log only: it is normal that some
+// interfaces cannot send them.
 func sendMagic(macs []net.HardwareAddr) {
 	if err := wake.Send(macs); err != nil {
 		logLine("fdrace: magic packet: " + err.Error())

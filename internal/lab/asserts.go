@@ -15,11 +15,10 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// tolerance is how far a time may be from what a script says. Two cores that
-// also carry the wire, under the race detector, wake the helper some
-// milliseconds late now and then; and no two behaviours that a story tells
-// apart are nearer to each other than a round trip of 20 ms. A machine that was
-// seen to stall longer during the race has been that much less exact.
+// tolerance is how far a time may be from the script's. Two processors that also carry
+// the wire, under the race detector, wake the helper some milliseconds late now and
+// then. Behaviors that a story distinguishes are a round trip of 20 ms apart or more.
+// Stalls and late packets that were seen during the race are added.
 const tolerance = 8 * time.Millisecond
 
 // judge compares a time since the helper's first sign of life.
@@ -34,7 +33,7 @@ func (s *scenario) judge(what string, got, want time.Duration) error {
 
 func ms(d time.Duration) string { return fmt.Sprintf("%.1fms", float64(d.Microseconds())/1000) }
 
-// packetsOf are those of the last race that match, timed from its zero.
+// packetsOf returns the packets of the last race that match, with times since its zero.
 func (s *scenario) packetsOf(m Match) []Packet {
 	zero := s.zero()
 	list := slices.DeleteFunc(s.wire.Packets(), func(p Packet) bool { return !m.matches(&p) })
@@ -68,7 +67,7 @@ func cutTimes(words []string) (rest []string, times []time.Duration, err error) 
 	return words[:n], times, nil
 }
 
-// sent matches what the near host sent of a kind.
+// sent parses the conditions for segments of a kind that the near host sent.
 func sent(which Segment, words []string) (Match, error) {
 	m, err := ParseMatch(words...)
 	m.Dir, m.Which = Out, which
@@ -96,8 +95,7 @@ func (s *scenario) syn(_ *testscript.TestScript, args []string) error {
 	return nil
 }
 
-// resyn asks for the kernel's own patience with an attempt: that it is still
-// under way shows by its SYN being sent again.
+// resyn checks when the kernel sent a SYN again: the attempt was still pending.
 func (s *scenario) resyn(_ *testscript.TestScript, args []string) error {
 	words, times, err := cutTimes(args)
 	if err != nil || len(times) != 1 {
@@ -161,7 +159,7 @@ func (s *scenario) wins(_ *testscript.TestScript, args []string) error {
 		return errors.New("nothing has won")
 	}
 	if peer := s.result.Facts.Peer.Addr().Unmap(); peer != want {
-		s.inexact = true // who wins is a question of time, too
+		s.inexact = true // the winner depends on times, too
 		return fmt.Errorf("won by %v\n%s", peer, s.listing(Match{}))
 	}
 	return s.judgeEnd("won", s.result.ToFD, args[1:])
@@ -174,7 +172,7 @@ func (s *scenario) fails(_ *testscript.TestScript, args []string) error {
 	return s.judgeEnd("lost", s.result.ToExit, args)
 }
 
-// judgeEnd compares when a helper came to an end, if args say when it should.
+// judgeEnd compares the time of a helper's end with the one in args, if any.
 func (s *scenario) judgeEnd(what string, after time.Duration, args []string) error {
 	if len(args) == 0 {
 		return nil
@@ -209,10 +207,10 @@ func (s *scenario) ended(_ *testscript.TestScript, args []string) error {
 	return s.await(args[0], args[2], func(c Conn) bool { return string(c.End) == args[1] })
 }
 
-// await waits until a server has seen a number of connections of a kind. More
-// of them are an error.
+// await waits until a server has accepted a number of connections of a kind. More of
+// them are an error.
 func (s *scenario) await(at, number string, of func(Conn) bool) error {
-	// What a client has done reaches the server within a round trip.
+	// A client's packets reach the server within a round trip.
 	const patience = 5 * time.Second
 	address, err := netip.ParseAddrPort(at)
 	if err != nil {

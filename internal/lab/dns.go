@@ -18,9 +18,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// DNS is a name server over UDP and TCP that answers each question when and
-// how it was told to, and as its DNSBehavior is. The wire's loop serves it, so that
-// its answers are as punctual as packets are.
+// DNS is a name server over UDP and TCP. Set and Add define its replies, and Behave how
+// it treats all questions. The wire's loop serves it, so that its answers are as
+// punctual as packets.
 type DNS struct {
 	Name string // in its queries
 
@@ -39,7 +39,7 @@ type DNS struct {
 	last     *answer // by UDP, of the pairs that DNSBehavior.Pair is about
 }
 
-// Query is a question the server was asked.
+// Query is a question that the server received.
 type Query struct {
 	At     time.Duration // of its arrival, since the wire's last Mark
 	Name   string        // without the last dot, in lower case
@@ -73,7 +73,7 @@ func (w *Wire) ServeDNS(h *Host, at netip.AddrPort) (*DNS, error) {
 	return d, nil
 }
 
-// Behave changes how the server treats the questions that come from now on.
+// Behave changes how the server treats questions from now on.
 func (d *DNS) Behave(b DNSBehavior) error {
 	d.wire.mu.Lock()
 	d.behavior, d.last = b, nil
@@ -157,7 +157,7 @@ func (d *DNS) closeTCP() (err error) {
 	return err
 }
 
-// Close ends the server; replies that are due later are never sent.
+// Close stops the server; replies that are not due yet are not sent.
 func (d *DNS) Close() error {
 	d.wire.mu.Lock()
 	err := errors.Join(d.closeUDP(), d.closeTCP())
@@ -166,14 +166,14 @@ func (d *DNS) Close() error {
 	return err
 }
 
-// Set makes r the reply to questions for name's records of a type.
+// Set makes r the only reply to questions for name's records of a type.
 func (d *DNS) Set(name string, kind dnsmessage.Type, r Reply) {
 	d.wire.mu.Lock()
 	defer d.wire.mu.Unlock()
 	d.zone[question{canonical(name), kind}] = []Reply{r}
 }
 
-// Add makes r a further reply to the same questions.
+// Add adds a reply to the same questions.
 func (d *DNS) Add(name string, kind dnsmessage.Type, r Reply) {
 	d.wire.mu.Lock()
 	defer d.wire.mu.Unlock()
@@ -181,7 +181,7 @@ func (d *DNS) Add(name string, kind dnsmessage.Type, r Reply) {
 	d.zone[q] = append(d.zone[q], r)
 }
 
-// Queries are the questions asked since the wire's last Mark, in their order.
+// Queries returns the questions received since the wire's last Mark, in their order.
 func (d *DNS) Queries() []Query {
 	w := d.wire
 	w.mu.Lock()
@@ -194,7 +194,7 @@ func (d *DNS) Queries() []Query {
 	return list
 }
 
-// serveUDP takes the datagrams there are.
+// serveUDP reads the pending datagrams.
 func (d *DNS) serveUDP() {
 	var buf [1 << 12]byte
 	for {
@@ -258,7 +258,7 @@ func (d *DNS) serveConn(c net.Conn) {
 	}
 }
 
-// answer is one on its way, and who is to get it.
+// answer is a reply that is not due yet, and its receiver.
 type answer struct {
 	message []byte
 	client  netip.Addr
@@ -266,7 +266,7 @@ type answer struct {
 	send    func([]byte)
 }
 
-// take has what send is given sent when the replies to message are due.
+// take calls send with each reply to message when it is due.
 func (d *DNS) take(message []byte, client netip.Addr, tcp bool, send func([]byte)) {
 	var m dnsmessage.Message
 	if m.Unpack(message) != nil || m.Response || len(m.Questions) == 0 {
@@ -303,8 +303,8 @@ func (d *DNS) take(message []byte, client netip.Addr, tcp bool, send func([]byte
 	}
 }
 
-// pair does to a and to the answer before it what the server does to two
-// questions that come together. It reports whether a is sent at all.
+// pair applies DNSBehavior.Pair to a and the answer before it. It reports whether a is
+// sent at all.
 func (d *DNS) pair(a *answer) bool {
 	first := d.last
 	d.last = a

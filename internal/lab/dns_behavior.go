@@ -10,19 +10,19 @@ import (
 	"golang.org/x/net/dns/dnsmessage"
 )
 
-// DNSBehavior is how a name server treats all questions; the zero value is a
-// server that is well.
+// DNSBehavior is how a name server treats all questions. The zero value works as it
+// should.
 type DNSBehavior struct {
-	Dead   bool // nothing is there: its ports are closed
+	Dead   bool // its ports are closed
 	Silent bool
-	Slow   time.Duration // each answer comes so late
-	Always *Reply        // in place of what it knows
+	Slow   time.Duration // added before each answer
+	Always *Reply        // the reply to every question
 	OPT    Habit         // with a question that has an OPT record: Well, Drops, Fails, Echoes
 	Pair   Habit         // with two questions of one client: Well, DropsSecond, MixesIDs, Swaps
 	TCP    Habit         // with questions by TCP: Well, Refuses, Drops
 }
 
-// Habit is what a server does in one respect.
+// Habit is a deviation in one respect.
 type Habit int
 
 const (
@@ -30,17 +30,17 @@ const (
 	Drops             // no answer
 	Refuses           // no connection
 	Fails             // FORMERR
-	Echoes            // the OPT record is in the answer, too
-	DropsSecond       // of two questions the second has no answer
-	MixesIDs          // of two answers the second has the ID of the first
-	Swaps             // of two answers each goes to where the other belongs
+	Echoes            // the answer has an OPT record, too
+	DropsSecond       // the second of two questions has no answer
+	MixesIDs          // the second of two answers has the ID of the first
+	Swaps             // each of two answers goes to the other's port
 )
 
-// pairGap is the longest time between two questions that meet in a server which
-// mixes them up. Such a server waits so long before it answers.
+// pairGap is the longest time between two questions that Pair applies to. A server with
+// such a habit waits for this long before it answers.
 const pairGap = 5 * time.Millisecond
 
-// reply is the one to every question of a kind, if that is all there is to it.
+// reply returns the reply to every such question, if there is one.
 func (b *DNSBehavior) reply(tcp, opt bool) (r Reply, ok bool) {
 	switch {
 	case b.Silent, tcp && b.TCP == Drops, opt && b.OPT == Drops:
@@ -53,20 +53,20 @@ func (b *DNSBehavior) reply(tcp, opt bool) (r Reply, ok bool) {
 	return Reply{}, false
 }
 
-// parseDNSBehavior reads how a name server behaves:
+// parseDNSBehavior parses these words:
 //
 //	dead                    its ports are closed
-//	silent
-//	slow D                  each answer comes D late
+//	silent                  no answer
+//	slow D                  each answer comes D later
 //	refused servfail formerr notimp nxdomain nodata lame
-//	                        all answers are so
+//	                        the answer to every question
 //	drops-opt               no answer to a question with an OPT record
 //	formerr-opt             FORMERR to such a question
 //	echoes-opt              the OPT record comes back
-//	drops-second            of two questions within 5 ms it loses the second
-//	mixes-ids               it answers the second with the ID of the first
-//	swaps                   it sends each of the two answers to where the other belongs
-//	tcp-refused tcp-silent  it speaks UDP only
+//	drops-second            no answer to the second of two questions within 5 ms
+//	mixes-ids               the answer to the second has the ID of the first
+//	swaps                   each of the two answers goes to the other's port
+//	tcp-refused tcp-silent  UDP only
 func parseDNSBehavior(words []string) (b DNSBehavior, err error) {
 	for ; len(words) > 0 && err == nil; words = words[1:] {
 		code, isCode := rcodes[words[0]]

@@ -13,8 +13,7 @@ import (
 	"golang.org/x/net/dns/dnsmessage"
 )
 
-// Reply is what a name server makes of a question; the zero value is NODATA at
-// once.
+// Reply is a reply to a question. The zero value is an immediate NODATA.
 type Reply struct {
 	After     time.Duration
 	Silent    bool
@@ -35,13 +34,12 @@ type question struct {
 	kind dnsmessage.Type
 }
 
-// A zone is what a name server knows. A name that it has some records of has
-// none of other types. Of any other name it knows what it knows of
-// "*.PARENT", for the nearest parent it has that of; then what it knows of "*";
-// or else there is no such name.
+// A zone is the data of a name server. A name with records of some types has none of
+// the others (NODATA). For any other name, the records of "*.PARENT" apply, of the
+// nearest parent that has them, then those of "*"; or else it is NXDOMAIN.
 type zone map[question][]Reply
 
-// maxAliases ends a chain of CNAME records that is a loop.
+// maxAliases bounds a chain of CNAME records, which may be a loop.
 const maxAliases = 20
 
 func canonical(name string) string { return strings.ToLower(strings.TrimSuffix(name, ".")) }
@@ -92,7 +90,7 @@ func (z zone) knows(name string) bool {
 	return false
 }
 
-// message is the reply as it goes to who has asked.
+// message returns the reply as a DNS message.
 func (r *Reply) message(id uint16, q dnsmessage.Question, aliases []string, tcp bool) dnsmessage.Message {
 	m := dnsmessage.Message{
 		Header: dnsmessage.Header{
@@ -131,7 +129,7 @@ func (r *Reply) message(id uint16, q dnsmessage.Question, aliases []string, tcp 
 	return m
 }
 
-// rcodes are the codes of an answer, as a script writes them.
+// rcodes are the words of scripts for response codes.
 var rcodes = map[string]dnsmessage.RCode{
 	"nodata":   dnsmessage.RCodeSuccess,
 	"nxdomain": dnsmessage.RCodeNameError,
@@ -141,17 +139,16 @@ var rcodes = map[string]dnsmessage.RCode{
 	"notimp":   dnsmessage.RCodeNotImplemented,
 }
 
-// parseReply reads a reply of the name server: TYPE=VALUE,...[+WORD...], where
-// for A and AAAA a value is an address, for SRV priority/weight/port/target, for
-// CNAME the one name to which it leads. In place of all of them there may be
-// silent, nodata, nxdomain, refused, servfail, formerr, notimp or lame. With
-// TYPE+= it comes in addition to those there are. A WORD is
+// parseReply parses a reply of the name server: TYPE=VALUE,...[+WORD...]. A value is an
+// address (A, AAAA), priority/weight/port/target (SRV), or a name (CNAME). All values
+// may be replaced by silent, nodata, nxdomain, refused, servfail, formerr, notimp or
+// lame. TYPE+= adds a reply to those that exist. A WORD is
 //
-//	DELAY       it comes so late
-//	tc, tc:N    by UDP it is truncated, to N records; all come by TCP
-//	owner:NAME  the records are somebody else's
-//	asked:NAME  it repeats another question
-//	id          it has another ID
+//	DELAY       the reply is sent so much later
+//	tc, tc:N    UDP: truncated to N records; TCP has all
+//	owner:NAME  the records are of another name
+//	asked:NAME  the question section has another name
+//	id          the ID is wrong
 func parseReply(word string) (kind dnsmessage.Type, r Reply, more bool, err error) {
 	fail := func(why error) (dnsmessage.Type, Reply, bool, error) {
 		return 0, Reply{}, false, fmt.Errorf("dns: %s: %w", word, why)

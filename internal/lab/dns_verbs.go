@@ -18,9 +18,8 @@ import (
 
 const dnsPort = 53
 
-// dns is the verb of what a name server knows. Without one of the script's own
-// that is on the near host, where a laptop has systemd-resolved: an answer takes
-// no time but what the script gives it.
+// dns defines replies. Unless the script has made a name server, it is one on the near
+// host, as systemd-resolved is: an answer takes only the time that the script gives.
 func (s *scenario) dns(_ *testscript.TestScript, args []string) error {
 	server := ""
 	if len(args) > 0 && strings.HasPrefix(args[0], "@") {
@@ -107,7 +106,7 @@ func (s *scenario) newNameserver(name, host, addr string) (*DNS, error) {
 	return d, nil
 }
 
-// resolvconf writes the file of that name.
+// resolvconf writes /etc/resolv.conf.
 func (s *scenario) resolvconf(_ *testscript.TestScript, args []string) error {
 	var b strings.Builder
 	servers := args
@@ -132,7 +131,7 @@ func (s *scenario) resolvconf(_ *testscript.TestScript, args []string) error {
 	return s.near.File("/etc/resolv.conf", b.String())
 }
 
-// queries are those of the last race.
+// queries returns the questions of the last race.
 func (s *scenario) queries() []Query {
 	var list []Query
 	for _, d := range s.resolvers {
@@ -142,7 +141,7 @@ func (s *scenario) queries() []Query {
 	return list
 }
 
-// printQueries is the verb queries.
+// printQueries implements the verb queries.
 func (s *scenario) printQueries(ts *testscript.TestScript, _ []string) error {
 	fmt.Fprint(ts.Stdout(), s.listQueries())
 	return nil
@@ -157,7 +156,8 @@ func (s *scenario) listQueries() string {
 	return b.String()
 }
 
-// queriesOf are those of the last race that words match, timed from its zero.
+// queriesOf returns the questions of the last race that words match, with times since
+// its zero.
 func (s *scenario) queriesOf(words []string) ([]Query, error) {
 	list := s.queries()
 	for _, word := range words {
@@ -185,7 +185,7 @@ func (s *scenario) queriesOf(words []string) ([]Query, error) {
 	return list, nil
 }
 
-// query is the verb about questions that came, each at a time if there is one.
+// query checks that such questions came, each at its time if there is one.
 func (s *scenario) query(_ *testscript.TestScript, args []string) error {
 	words, times, err := cutTimes(args)
 	if err != nil {

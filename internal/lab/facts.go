@@ -11,9 +11,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Facts are what can be asked of a socket that a helper passed.
+// Facts are the state and options of a socket that a helper has passed.
 type Facts struct {
-	Peer, Local netip.AddrPort // of IP sockets; no peer: it has reset the connection
+	Peer, Local netip.AddrPort // of IP sockets; Peer is invalid after a reset
 	Protocol    int            // SO_PROTOCOL
 	MPTCP       bool           // TCP_IS_MPTCP: an MPTCP socket that has not fallen back
 	Err         error          // SO_ERROR
@@ -21,12 +21,12 @@ type Facts struct {
 	NonBlocking bool
 	KeepAlive   bool
 	RcvBuf      int    // SO_RCVBUF
-	Device      string // it is bound to
+	Device      string // SO_BINDTODEVICE
 }
 
 const tcpIsMPTCP = 43 // not in x/sys/unix
 
-// Examine asks a socket for its facts. Reading SO_ERROR clears it.
+// Examine returns the facts of a socket. It clears SO_ERROR.
 func Examine(fd int) (f Facts, err error) {
 	poll := []unix.PollFd{{Fd: int32(fd)}}
 	err = restart(func() error {
@@ -53,7 +53,7 @@ func Examine(fd int) (f Facts, err error) {
 	f.NonBlocking = flags&unix.O_NONBLOCK != 0
 	option := func(level, name int) int {
 		value, e := unix.GetsockoptInt(fd, level, name)
-		// No TCP, or a kernel that has not heard of MPTCP: the answer is no.
+		// No TCP socket, or a kernel without MPTCP: 0.
 		if e != nil && !errors.Is(e, unix.ENOPROTOOPT) && !errors.Is(e, unix.EOPNOTSUPP) {
 			err = errors.Join(err, fmt.Errorf("examine: option %d/%d: %w", level, name, e))
 		}
@@ -88,7 +88,7 @@ func addrPort(sa unix.Sockaddr) netip.AddrPort {
 	return netip.AddrPort{}
 }
 
-// String is one fact a line, for a script to look into.
+// String returns one fact a line, for scripts.
 func (f Facts) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "peer %v\nlocal %v\nprotocol %d\nmptcp %v\n", f.Peer, f.Local, f.Protocol, f.MPTCP)

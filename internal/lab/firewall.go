@@ -15,11 +15,11 @@ func (h *Host) Nft(commands string) error {
 	return h.feed(commands, "nft", "-f", "-")
 }
 
-// Wall adds a rule to the host's firewall: hook is nft's "input" or "output",
-// rule its words, such as "ip6 daddr 2001:db8::5 reject with icmpv6 port-unreachable"
-// or "tcp dport 22 reject with tcp reset". What is rejected on output is
-// refused inside connect, before it gets to a wire.
-func (h *Host) Wall(hook, rule string) error {
+// Firewall adds a rule to the host's firewall: hook is nft's "input" or "output", and
+// rule is such as "ip6 daddr 2001:db8::5 reject with icmpv6 port-unreachable" or
+// "tcp dport 22 reject with tcp reset". A packet rejected on output makes connect(2)
+// fail and does not reach a wire.
+func (h *Host) Firewall(hook, rule string) error {
 	return h.Nft(fmt.Sprintf(`
 		add table inet lab
 		add chain inet lab %[1]s { type filter hook %[1]s priority 0; }
@@ -27,7 +27,7 @@ func (h *Host) Wall(hook, rule string) error {
 	`, hook, rule))
 }
 
-// Unwall takes the firewall down.
-func (h *Host) Unwall() error {
+// ClearFirewall removes all its rules.
+func (h *Host) ClearFirewall() error {
 	return h.Nft("add table inet lab\ndelete table inet lab\n")
 }

@@ -15,8 +15,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Helper is a ProxyCommand that runs as under ssh with ProxyUseFdpass: stdin
-// and stdout are one end of a stream socket pair, SIGPIPE is ignored.
+// Helper is a ProxyCommand that runs as under ssh with ProxyUseFdpass: its stdin and
+// stdout are one end of a stream socket pair, and SIGPIPE is ignored.
 type Helper struct {
 	cmd    *exec.Cmd
 	socket int // our end
@@ -24,25 +24,24 @@ type Helper struct {
 	start  time.Time
 }
 
-// Result is what ssh would have got from a helper, and when.
+// Result is what a helper has passed, and when.
 type Result struct {
 	Start  time.Time     // just before fork and exec
 	FD     int           // -1: none. The caller closes it
-	ToFD   time.Duration // from Start to the descriptor, 0 without one
-	ToExit time.Duration // from Start to the helper's end
-	Status int           // exit status; -1: ended by a signal
+	ToFD   time.Duration // from Start until the descriptor was received; 0 without one
+	ToExit time.Duration // from Start until the helper had exited
+	Status int           // exit status; -1 if it was killed by a signal
 	Stderr string
-	Extra  string // on stdout, beside the one byte that brings the descriptor: ssh would fail
+	Extra  string // other bytes on stdout than the one with the descriptor: ssh would fail
 	Facts  Facts  // of the descriptor
 }
 
-// Run runs a helper to its end, in the calling thread's namespaces. Only the
-// name, arguments, environment and directory of cmd are the caller's; bound it
-// by exec.CommandContext. As root it runs, and is timed, before all that does
-// not belong to the lab.
+// Run runs a helper until it exits, in the calling thread's namespaces. The caller sets
+// only cmd's name, arguments, environment and directory, and bounds it by
+// exec.CommandContext. As root, it runs with real-time priority (setPriority).
 func Run(cmd *exec.Cmd) (*Result, error) { return run(cmd, func(*Helper) {}) }
 
-// run is Run, and calls meanwhile when the helper has started.
+// run is Run, which calls meanwhile when the helper has started.
 func run(cmd *exec.Cmd, meanwhile func(*Helper)) (*Result, error) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
@@ -57,7 +56,7 @@ func run(cmd *exec.Cmd, meanwhile func(*Helper)) (*Result, error) {
 	return h.Wait()
 }
 
-// StartHelper starts a helper, which Wait must be called on.
+// StartHelper starts a helper. The caller calls Wait.
 func StartHelper(cmd *exec.Cmd) (*Helper, error) {
 	signal.Ignore(unix.SIGPIPE) // inherited, as from ssh
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
@@ -80,15 +79,15 @@ func StartHelper(cmd *exec.Cmd) (*Helper, error) {
 	return h, nil
 }
 
-// HangUp is what a helper sees of it when ssh is killed. It may be called
-// while Wait waits.
+// HangUp shuts the socket down, as the kernel does when ssh is killed. It may be called
+// during Wait.
 func (h *Helper) HangUp() error { return unix.Shutdown(h.socket, unix.SHUT_RDWR) }
 
-// Wait takes the descriptor, waits for the helper's end, and looks at what it
-// left, all in ssh's order.
+// Wait receives the descriptor, waits until the helper has exited, and reads what else
+// it has written, in ssh's order.
 func (h *Helper) Wait() (*Result, error) {
 	r := &Result{FD: -1, Start: h.start}
-	// ssh reads one byte, so that nothing sent later can be taken for part of it.
+	// ssh reads one byte, too: bytes that are sent later are not part of the message.
 	data, fds, err := receive(h.socket, make([]byte, 1))
 	if len(fds) > 0 {
 		r.ToFD = time.Since(h.start)
@@ -126,7 +125,7 @@ func (h *Helper) Wait() (*Result, error) {
 	return r, err
 }
 
-// discard closes descriptors nobody asked for, and tells of them.
+// discard closes further descriptors, and notes them in Extra.
 func (r *Result) discard(fds []int) {
 	for _, fd := range fds {
 		r.Extra += "[a descriptor]"
@@ -134,7 +133,7 @@ func (r *Result) discard(fds []int) {
 	}
 }
 
-// receive takes one message: some bytes, none at the end of the stream, and the
+// receive receives one message: bytes, none at the end of the stream, and the
 // descriptors that came with them.
 func receive(socket int, buf []byte) (data string, fds []int, err error) {
 	control := make([]byte, unix.CmsgSpace(16*4))

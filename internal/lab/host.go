@@ -17,21 +17,21 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The main goroutine keeps the main thread. A thread that entered a host is
-// thrown away with its goroutine, but the main thread cannot be: it would hold
-// the host's namespaces for ever, and /proc/self would show them.
+// The main goroutine keeps the main thread. A thread that entered a host exits with its
+// goroutine, but the main thread cannot: it would keep the host's namespaces alive, and
+// /proc/self would show them.
 func init() { runtime.LockOSThread() }
 
-// Host is one machine: a network namespace with lo up, and a mount namespace
-// with a /run of its own (so that no daemon of this computer is in reach, and
-// a root sshd finds /run/sshd) in which files can be replaced.
+// Host is a machine: a network namespace with lo up, and a mount namespace in which
+// files can be replaced. It has a /run of its own, so that no daemon of this computer
+// is in reach, and root's sshd finds /run/sshd.
 type Host struct {
 	Name string
 
 	net, mnt *os.File
 
 	mu    sync.Mutex
-	waits []func() error // of the commands Start started
+	waits []func() error // for the commands that Start started
 }
 
 // NewHost makes a host. The caller closes it.
@@ -44,9 +44,9 @@ func NewHost(name string) (*Host, error) {
 	return h, err
 }
 
-// Enter makes the calling goroutine a host: it and every process it starts are
-// inside from now on. Its thread is locked and dies with it, so call it on a
-// goroutine that ends, such as a test's. The caller closes the host.
+// Enter makes a host and moves the calling goroutine into it, with every process that
+// it starts from now on. The goroutine is locked to its thread, which exits with it: it
+// must be one that ends, such as a test's. The caller closes the host.
 func Enter(name string) (*Host, error) {
 	runtime.LockOSThread()
 	return newHost(name)
@@ -100,8 +100,7 @@ func (h *Host) setUp() (err error) {
 	return h.IP("link set lo up")
 }
 
-// onThread calls f on a new thread of its own, which dies afterwards with
-// whatever f made of it.
+// onThread calls f on a new thread, which exits afterwards.
 func onThread(f func() error) error {
 	done := make(chan error, 1)
 	go func() {
@@ -113,16 +112,16 @@ func onThread(f func() error) error {
 	return <-done
 }
 
-// Do calls f on a thread inside the host. Sockets that f makes stay the
-// host's wherever they are used afterwards; goroutines it starts are outside.
+// Do calls f on a thread inside the host. Sockets that f makes belong to the host
+// wherever they are used; goroutines that it starts are outside.
 func (h *Host) Do(f func() error) error {
 	return onThread(func() error {
 		dir, err := os.Getwd()
 		if err != nil {
 			return err
 		}
-		// A mount namespace can be entered only by a thread that shares its
-		// root and working directory with no other; entering resets both.
+		// setns(2) requires that the thread shares its root and working directory
+		// with no other, and resets both.
 		if err := unix.Unshare(unix.CLONE_FS); err != nil {
 			return fmt.Errorf("host %s: unshare: %w", h.Name, err)
 		}
@@ -139,9 +138,8 @@ func (h *Host) Do(f func() error) error {
 	})
 }
 
-// Start starts cmd inside the host. wait may be called any number of times,
-// from anywhere; it is used instead of cmd.Wait. What still runs when the host
-// is closed is killed.
+// Start starts cmd inside the host. wait, which replaces cmd.Wait, may be called any
+// number of times, by any goroutine. Closing the host kills what still runs.
 func (h *Host) Start(cmd *exec.Cmd) (wait func() error, err error) {
 	if err := h.Do(cmd.Start); err != nil {
 		return nil, err
@@ -153,7 +151,8 @@ func (h *Host) Start(cmd *exec.Cmd) (wait func() error, err error) {
 	return wait, nil
 }
 
-// File gives the host a file of its own at path, over the one that is there.
+// File replaces the file at path in the host, which must exist, by one with that
+// content.
 func (h *Host) File(path, content string) error {
 	return h.Do(func() error {
 		// /etc/resolv.conf is often a link into /run, which is empty here.
@@ -187,13 +186,13 @@ func (h *Host) File(path, content string) error {
 	})
 }
 
-// IP runs lines of ip(8) commands in the host, each without the word "ip".
+// IP runs commands of ip(8) in the host, each without the word "ip".
 func (h *Host) IP(lines ...string) error {
 	return h.feed(strings.Join(lines, "\n")+"\n", "ip", "-batch", "-")
 }
 
-// feed runs a command inside the host with input on its stdin, and makes what
-// it complains of the error.
+// feed runs a command inside the host with input on its stdin. The error has what it
+// printed on stderr.
 func (h *Host) feed(input string, args ...string) error {
 	cmd := exec.Command(args[0], args[1:]...)
 	cmd.Stdin = strings.NewReader(input)

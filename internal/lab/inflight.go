@@ -4,17 +4,17 @@ package lab
 
 import "time"
 
-// inflight is a packet on its way, or something else to do in time.
+// inflight is a packet on its way, or a call that is due later.
 type inflight struct {
 	due    time.Duration // on the wire's clock
-	number uint64        // what is due together leaves in the order it came
+	number uint64        // orders what is due at the same time
 	call   func()        // nil for a packet
 	link   *Link
-	cut    int // of the link, when it left
+	cut    int // the link's, when the packet entered
 	dir    Direction
 	buf    *[mtu]byte
 	n      int
-	record *Packet // nil if it is only counted
+	record *Packet // nil if the packet is not recorded
 }
 
 // inflightHeap is a heap, the first due on top. container/heap would allocate for

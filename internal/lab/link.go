@@ -15,42 +15,41 @@ import (
 // mtu of every link.
 const mtu = 1500
 
-// queue is the length in packets of each interface's transmit queue. The
-// kernel's 500 overflow, and TCP sees losses nobody asked for, when the wire's
-// loop has to wait for a processor.
+// queue is the length of each interface's transmit queue, in packets. The default of
+// 500 overflows, and TCP sees losses, when the wire's loop waits for a processor.
 const queue = 10000
 
-// Link is one path between two hosts: an interface of its name in both. The
-// near one has a default route through it, and so the far host is the internet:
-// it gets further addresses by [Host.Address].
+// Link is a path between two hosts: an interface of its name in both. The near host
+// has a default route through it: the far host is the internet, and may have further
+// addresses ([Host.Address]).
 //
 // The n-th link of a wire, counted from 1, has 10.0.n.1, 2001:db8:n::1 and
-// fe80::1 at the near end and the same with 2 at the far end. They are not
-// ULAs, to which RFC 6724 prefers IPv4. The default route's metric is 100·n:
-// the first link is the preferred one.
+// fe80::1 at the near end and the same with 2 at the far end. They are no ULAs, as
+// RFC 6724 prefers IPv4 to those. The default route's metric is 100·n: the first
+// link is preferred.
 type Link struct {
 	Name      string
 	Near, Far *Host
 	RTT       time.Duration
-	Only      int // 4 or 6: the near end has no addresses and routes of the other
+	Only      int // 4 or 6: the near end has addresses and routes of this version only
 
 	wire   *Wire
 	number int
-	tun    [3]int // by Direction: the fd a packet going that way is written to
+	tun    [3]int // by Direction: the descriptor to write a packet to that goes there
 
 	// Under the wire's lock.
 	delay, jitter time.Duration
 	rules         []Rule
 	down          bool
 	gone          bool // an interface was deleted
-	cut           int  // how often it has been down
+	cut           int  // counts the changes of down
 	traffic       [3]Traffic
 }
 
-// Traffic counts the packets that arrived, in one direction.
+// Traffic counts the packets delivered in one direction.
 type Traffic struct{ Packets, Bytes int }
 
-// Add joins a link's hosts. Its exported fields are not changed afterwards.
+// Add connects a link's hosts. Its exported fields must not be changed afterwards.
 func (w *Wire) Add(l *Link) (*Link, error) {
 	w.mu.Lock()
 	w.added++
@@ -77,7 +76,7 @@ func (w *Wire) Add(l *Link) (*Link, error) {
 	return l, nil
 }
 
-// ends are the link's addresses at one end.
+// ends returns the link's addresses at one end.
 func (l *Link) ends(end int) []netip.Prefix {
 	var list []netip.Prefix
 	if l.Only != 6 || end == 2 {
@@ -113,8 +112,8 @@ func (l *Link) routes() []string {
 	return set
 }
 
-// tun makes an interface in the host and returns the fd its packets come from
-// and go to. It is gone with the fd.
+// tun makes an interface in the host and returns the descriptor to read and write its
+// packets. Closing that removes the interface.
 func (h *Host) tun(name string) (fd int, err error) {
 	err = h.Do(func() error {
 		if fd, err = openTUN(); err != nil {
@@ -148,30 +147,30 @@ func openTUN() (fd int, err error) {
 	return fd, nil
 }
 
-// Rule adds a rule after those there are. It is for what enters from now on.
+// Rule adds a rule after the existing ones, for packets that enter from now on.
 func (l *Link) Rule(r Rule) {
 	l.wire.mu.Lock()
 	defer l.wire.mu.Unlock()
 	l.rules = append(l.rules, r)
 }
 
-// Clear takes all rules away.
+// Clear removes all rules.
 func (l *Link) Clear() {
 	l.wire.mu.Lock()
 	defer l.wire.mu.Unlock()
 	l.rules = nil
 }
 
-// SetDelay changes the delay of what enters from now on: each way half of rtt,
-// and up to jitter more, at random, so that packets overtake each other.
+// SetDelay changes the delay of packets that enter from now on: each way half of rtt,
+// and at random up to jitter more, so that packets may overtake each other.
 func (l *Link) SetDelay(rtt, jitter time.Duration) {
 	l.wire.mu.Lock()
 	defer l.wire.mu.Unlock()
 	l.delay, l.jitter = rtt/2, jitter
 }
 
-// SetDown loses everything, also what is on its way, until the link is up
-// again. The interfaces do not notice, as with a dead router.
+// SetDown makes the link lose everything, also what is on its way, until it is up
+// again. The interfaces stay up, as with a dead router.
 func (l *Link) SetDown(down bool) {
 	l.wire.mu.Lock()
 	defer l.wire.mu.Unlock()
@@ -179,7 +178,7 @@ func (l *Link) SetDown(down bool) {
 	l.cut++
 }
 
-// Traffic is what arrived in a direction since the link was made.
+// Traffic returns what was delivered in a direction since the link was made.
 func (l *Link) Traffic(d Direction) Traffic {
 	l.wire.mu.Lock()
 	defer l.wire.mu.Unlock()

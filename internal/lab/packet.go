@@ -36,7 +36,7 @@ type Packet struct {
 	payload   int // end
 }
 
-// Direction is seen from the near host.
+// Direction is relative to the near host.
 type Direction uint8
 
 const (
@@ -106,7 +106,7 @@ func (m MPTCP) String() string {
 
 const optionMPTCP = 30
 
-// String is one line, in the manner of `250.1ms wifi out SYN 192.0.2.5:22`.
+// String returns one line, such as `250.1ms wifi out SYN 192.0.2.5:22`.
 func (p Packet) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%.1fms %s %s ", float64(p.At.Microseconds())/1000, p.Link, p.Dir)
@@ -137,14 +137,14 @@ func endpoint(a netip.AddrPort) string {
 	return a.String()
 }
 
-// eventful says whether a packet is worth a record, or is one of the many that
-// merely carry or acknowledge data.
+// eventful reports whether a packet is recorded: all but those that only carry or
+// acknowledge data.
 func (p *Packet) eventful() bool {
 	return p.Proto != unix.IPPROTO_TCP || p.Flags&(SYN|FIN|RST) != 0 || p.MPTCP&^DSS != 0
 }
 
-// parse reads the headers of an IP packet. Whatever else is wrong with it, a
-// packet whose addresses can be read is a packet.
+// parse parses the headers of an IP packet. It reports whether the addresses could be
+// read; anything else may be malformed.
 func parse(b []byte) (p Packet, ok bool) {
 	if len(b) == 0 {
 		return p, false
@@ -178,8 +178,8 @@ func parse(b []byte) (p Packet, ok bool) {
 	return p, true
 }
 
-// extensions walks an IPv6 packet's headers to the last, and says which
-// protocol that is and where it starts, 0 if not in this packet.
+// extensions skips an IPv6 packet's extension headers. It returns the protocol of the
+// payload and its offset, 0 if it is not in this packet.
 func extensions(b []byte) (proto, at int) {
 	proto, at = int(b[6]), 40
 	for len(b) >= at+8 {

@@ -13,8 +13,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Rule says what a link does to the packets it matches. Of a link's rules the
-// first that takes a packet decides.
+// Rule is what a link does to the packets that match. The first of a link's rules
+// that matches a packet decides.
 type Rule struct {
 	Match
 	Do     Action
@@ -25,8 +25,8 @@ type Rule struct {
 	Error  ICMP          // Refuse: with what
 }
 
-// Action is what is done to a packet. What answers a packet answers for the
-// far end: the sender hears of it one round trip later.
+// Action is what is done to a packet. An answer (Reset, Refuse) seems to come from
+// the far end: it reaches the sender one round trip later.
 type Action uint8
 
 const (
@@ -38,7 +38,8 @@ const (
 	Strip                // deliver it without its MPTCP options
 )
 
-// Match is a set of conditions that all hold; the zero value holds always.
+// Match is a set of conditions; a packet matches if all hold. The zero value matches
+// every packet.
 type Match struct {
 	Dir   Direction
 	IP    int            // 4 or 6
@@ -106,15 +107,15 @@ func isEnd(want, end netip.AddrPort) bool {
 		(want.Port() == 0 || want.Port() == end.Port())
 }
 
-// ParseRule reads a rule as a script writes it: what to do, then to what, in
-// any order.
+// ParseRule parses a rule of a script: the action, then the conditions in any
+// order.
 //
 //	drop | pass | strip | reset | delay 30ms | icmp net|host|port|prohibited|ttl | loss 30%
-//	first (it takes one packet; stands before the conditions)
+//	first (only one packet; before the conditions)
 //	v4 v6 tcp udp out in syn synack later rst fin mptcp plain fresh
 //	ADDR   from ADDR   to ADDR   port N
 //
-// `strip` is always of MPTCP, and may say so.
+// `strip` removes MPTCP's options; the word mptcp may follow.
 func ParseRule(words ...string) (Rule, error) {
 	var r Rule
 	if len(words) == 0 {
@@ -133,7 +134,7 @@ func ParseRule(words ...string) (Rule, error) {
 	return r, nil
 }
 
-// ParseMatch reads the conditions of a rule.
+// ParseMatch parses the conditions of a rule.
 func ParseMatch(words ...string) (m Match, err error) {
 	for err == nil && len(words) > 0 {
 		words, err = m.parse(words)
@@ -141,7 +142,7 @@ func ParseMatch(words ...string) (m Match, err error) {
 	return m, err
 }
 
-// parseAction takes the action off the front of words.
+// parseAction parses the action at the front of words and returns the rest.
 func (r *Rule) parseAction(words []string) (rest []string, err error) {
 	simple := map[string]Action{"pass": Pass, "drop": Drop, "reset": Reset, "strip": Strip}
 	if do, ok := simple[words[0]]; ok {
@@ -177,7 +178,7 @@ func (r *Rule) parseAction(words []string) (rest []string, err error) {
 	return words[2:], err
 }
 
-// parse takes one condition off the front of words.
+// parse parses the condition at the front of words and returns the rest.
 func (m *Match) parse(words []string) (rest []string, err error) {
 	word, rest := words[0], words[1:]
 	switch word {

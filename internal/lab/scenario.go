@@ -17,7 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// story is the state of one script.
+// scenario is the state of one script.
 type scenario struct {
 	env       *testscript.Env
 	near, far *Host
@@ -94,7 +94,7 @@ func (s *scenario) close() error {
 	return err
 }
 
-// forget closes what the last race left.
+// forget closes the descriptor of the last race.
 func (s *scenario) forget() error {
 	defer func() { s.result = nil }()
 	if s.result == nil || s.result.FD < 0 {
@@ -103,10 +103,9 @@ func (s *scenario) forget() error {
 	return unix.Close(s.result.FD)
 }
 
-// race runs a helper as ssh would.
+// race runs a helper as ssh does.
 func (s *scenario) race(ts *testscript.TestScript, neg bool, args []string) error {
-	// Longer than the slowest thing worth waiting for, the kernel's own
-	// patience with an MPTCP handshake it will never finish.
+	// More than the slowest thing to wait for: the kernel gives up an MPTCP handshake.
 	const longest = time.Minute
 	if err := s.forget(); err != nil {
 		return err
@@ -167,8 +166,7 @@ func (s *scenario) race(ts *testscript.TestScript, neg bool, args []string) erro
 	return nil
 }
 
-// hangUp does to a helper what it sees of it when ssh is killed, a while after
-// its first sign of life.
+// hangUp hangs a helper up, as when ssh is killed, a while after its first packet.
 func (s *scenario) hangUp(ctx context.Context, h *Helper, after time.Duration) {
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()
@@ -194,8 +192,8 @@ func lookPath(name, path string) (string, error) {
 	return "", fmt.Errorf("%s: not in PATH=%s", name, path)
 }
 
-// zero is when the helper of the last race showed its first sign of life, on
-// the wire's clock; the exec, if it showed none.
+// zero returns the time of the helper's first packet of the last race, since the wire's
+// Mark; 0 without any.
 func (s *scenario) zero() time.Duration {
 	first := time.Duration(-1)
 	sign := func(at time.Duration) {

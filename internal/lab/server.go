@@ -16,7 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Banner is what an SSH server of the lab says first.
+// Banner is the identification string of the lab's SSH servers (RFC 4253 section 4.2).
 const Banner = "SSH-2.0-lab\r\n"
 
 // Behavior is what a server does with a connection. The zero value accepts, reads and
@@ -43,7 +43,7 @@ type Server struct {
 	changed chan struct{} // closed and replaced when conns changes
 }
 
-// Conn is a connection as the server saw it.
+// Conn is a connection that the server has accepted.
 type Conn struct {
 	From netip.AddrPort
 	At   time.Time // of accept
@@ -51,7 +51,7 @@ type Conn struct {
 	End  End
 }
 
-// End is how the client ended a connection.
+// End is how the client closed a connection.
 type End string
 
 const (
@@ -85,7 +85,7 @@ func (s *Server) Close() error {
 	return err
 }
 
-// Conns are the connections accepted so far, in their order.
+// Conns returns the connections accepted so far, in their order.
 func (s *Server) Conns() []Conn {
 	conns, _ := s.snapshot()
 	return conns
@@ -145,8 +145,8 @@ func (s *Server) accept() {
 	}
 }
 
-// client is a connection whose reset is not missed: the kernel reports it once,
-// to whichever of a read and a write comes first, and the other sees an end.
+// client is a connection that remembers a reset: the kernel reports it once, to the
+// first read or write after it, and the other returns EOF or EPIPE.
 type client struct {
 	net.Conn
 	mu    sync.Mutex

@@ -16,7 +16,7 @@ import (
 // verb is a command of a script; what it prints, stdout and stderr can ask for.
 type verb func(s *scenario, ts *testscript.TestScript, args []string) error
 
-// Commands are the verbs of the scripts; [Setup] is what they need first.
+// Commands returns the verbs of scripts. They need [Setup].
 //
 //	link NAME RTT [jitter D] [v4|v6]   a link, of one family only; again: its new RTT
 //	addr ADDR...                       further addresses of the far host
@@ -24,42 +24,44 @@ type verb func(s *scenario, ts *testscript.TestScript, args []string) error
 //	delay LINK D WORD...               (a rule's value comes after the link)
 //	loss LINK N% WORD...
 //	icmp LINK net|host|port|prohibited|ttl WORD...
-//	clear LINK                         no rules any more
-//	down LINK; up LINK                 all is lost; nothing is
-//	wall near|far input|output NFT...  a rule of a firewall
-//	unwall near|far                    no firewall any more
-//	dns [@SERVER] NAME TYPE=WHAT...    what a name server knows, see parseReply: that of
-//	                                   the near host, or one that nameserver has made.
-//	                                   *.DOMAIN is every other name below it, * every other
+//	clear LINK                         removes all rules
+//	down LINK; up LINK                 loses everything; nothing
+//	firewall near|far input|output NFT...
+//	                                   adds a rule of nft(8)
+//	firewall near|far clear            removes all
+//	dns [@SERVER] NAME TYPE=WHAT...    a reply (parseReply) of the near host's name server,
+//	                                   or of one that nameserver has made. *.DOMAIN is
+//	                                   every other name below it, * every other name
 //	nameserver NAME near|far ADDR [WORD...]
-//	                                   a name server, and how it behaves, see parseDNSBehavior
-//	nameserver NAME [WORD...]          how it does from now on
+//	                                   makes a name server with a behavior (parseDNSBehavior)
+//	nameserver NAME [WORD...]          changes its behavior
 //	resolvconf SERVER... [search DOMAIN...] [options OPTION...]
 //	                                   the near host's resolv.conf
-//	listen ADDR:PORT [BEHAVIOR...]       a server of the far host, see parseBehavior
+//	listen ADDR:PORT [WORD...]         starts a server of the far host (parseBehavior)
 //
-//	[!] race [NAME=VALUE...] ARG...    runs fdrace ARG... as ssh would
+//	[!] race [NAME=VALUE...] ARG...    runs fdrace ARG... as ssh does
 //	[!] race [NAME=VALUE...] [hangup D] exec PROG ARG...
-//	                                   (ssh is killed after D, before the end)
-//	wins ADDR [D]                      the race was won by ADDR, after D
-//	fails [D]                          it was lost, after D
-//	fd                                 prints the facts of what was passed
+//	                                   (ssh is killed after D)
+//	wins ADDR [D]                      ADDR has won, after D
+//	fails [D]                          the race was lost, after D
+//	fd                                 prints the facts of the descriptor
 //
 //	syn WORD... [at D...]              SYNs of that kind left, the first of them at each D
 //	resyn WORD... at D                 one of them was sent again, at D
-//	nosyn WORD...                      none did
+//	nosyn WORD...                      no such SYN left
 //	rst WORD...                        a RST of that kind left
 //	syns [WORD...]                     prints the SYNs that left
-//	packets [WORD...]                  prints all there is
+//	packets [WORD...]                  prints the packets
 //	queries                            prints the questions to the name servers
-//	query WORD... [at D...]            such came, at each D: A AAAA SRV udp tcp @SERVER NAME
-//	noquery WORD...                    none did
+//	query WORD... [at D...]            such questions came, at each D; the words are
+//	                                   A AAAA SRV udp tcp @SERVER NAME
+//	noquery WORD...                    no such question came
 //	accepts ADDR:PORT N                the server has accepted N connections
-//	ended ADDR:PORT fin|rst N          N of them were ended so
+//	ended ADDR:PORT fin|rst N          clients closed N of them so
 //
-// Times are those since the first packet the helper sent, to the wire or to the
-// name server: what the machine takes to start a program is no part of a race. A
-// query is there when it arrives: at the far host half a round trip later.
+// Times are relative to the helper's first packet, to the wire or to a name server: they
+// do not include the start of the program. The time of a query is that of its arrival,
+// at the far host half a round trip later.
 func Commands() map[string]func(*testscript.TestScript, bool, []string) {
 	cmds := map[string]func(*testscript.TestScript, bool, []string){
 		"race": func(ts *testscript.TestScript, neg bool, args []string) {
@@ -70,11 +72,11 @@ func Commands() map[string]func(*testscript.TestScript, bool, []string) {
 		"link": (*scenario).link, "addr": (*scenario).addr,
 		"drop": rule("drop"), "pass": rule("pass"), "reset": rule("reset"), "strip": rule("strip"),
 		"delay": rule("delay"), "loss": rule("loss"), "icmp": rule("icmp"),
-		"clear": onLink((*Link).Clear),
-		"down":  onLink(func(l *Link) { l.SetDown(true) }),
-		"up":    onLink(func(l *Link) { l.SetDown(false) }),
-		"wall":  (*scenario).wall, "unwall": (*scenario).unwall,
-		"dns": (*scenario).dns, "nameserver": (*scenario).nameserver, "resolvconf": (*scenario).resolvconf,
+		"clear":    onLink((*Link).Clear),
+		"down":     onLink(func(l *Link) { l.SetDown(true) }),
+		"up":       onLink(func(l *Link) { l.SetDown(false) }),
+		"firewall": (*scenario).firewall,
+		"dns":      (*scenario).dns, "nameserver": (*scenario).nameserver, "resolvconf": (*scenario).resolvconf,
 		"listen": (*scenario).listen,
 		"wins":   (*scenario).wins, "fails": (*scenario).fails, "fd": (*scenario).fd,
 		"syn": (*scenario).syn, "resyn": (*scenario).resyn, "nosyn": (*scenario).nosyn, "rst": (*scenario).rst,
@@ -141,7 +143,7 @@ func (s *scenario) addr(_ *testscript.TestScript, args []string) error {
 	return s.far.Address(list...)
 }
 
-// onLink is a verb whose one word is a link.
+// onLink returns a verb whose only argument is a link.
 func onLink(f func(*Link)) verb {
 	return func(s *scenario, _ *testscript.TestScript, args []string) error {
 		if len(args) != 1 || s.links[args[0]] == nil {
@@ -152,7 +154,7 @@ func onLink(f func(*Link)) verb {
 	}
 }
 
-// rule is a verb that adds a rule to a link, which stands behind the action.
+// rule returns a verb that adds a rule to the link that is its first argument.
 func rule(action string) verb {
 	return func(s *scenario, _ *testscript.TestScript, args []string) error {
 		if len(args) == 0 || s.links[args[0]] == nil {
@@ -177,26 +179,18 @@ func (s *scenario) host(name string) (*Host, error) {
 	return nil, fmt.Errorf("there is a near and a far host, no %q", name)
 }
 
-func (s *scenario) wall(_ *testscript.TestScript, args []string) error {
-	if len(args) < 3 {
-		return errors.New("usage: wall near|far input|output NFT... (see lab.Commands)")
+func (s *scenario) firewall(_ *testscript.TestScript, args []string) error {
+	if len(args) < 2 || len(args) == 2 && args[1] != "clear" {
+		return errors.New("usage: firewall near|far input|output NFT..., or firewall near|far clear")
 	}
 	h, err := s.host(args[0])
 	if err != nil {
 		return err
 	}
-	return h.Wall(args[1], strings.Join(args[2:], " "))
-}
-
-func (s *scenario) unwall(_ *testscript.TestScript, args []string) error {
-	if len(args) != 1 {
-		return errors.New("usage: unwall near|far")
+	if args[1] == "clear" {
+		return h.ClearFirewall()
 	}
-	h, err := s.host(args[0])
-	if err != nil {
-		return err
-	}
-	return h.Unwall()
+	return h.Firewall(args[1], strings.Join(args[2:], " "))
 }
 
 func (s *scenario) listen(_ *testscript.TestScript, args []string) error {
@@ -225,10 +219,10 @@ func (s *scenario) listen(_ *testscript.TestScript, args []string) error {
 	return nil
 }
 
-// parseBehavior reads how a server treats its clients: silent (as without a
-// word), banner, lines (some, before the banner), late D (with the banner),
-// client (the banner, but the client first), refuses (as sshd that penalizes the
-// client), echo; and mptcp, which it speaks.
+// parseBehavior parses the words of listen: silent (the default), banner, lines (other
+// lines before the banner), late D (the banner, after D), client (the banner, after the
+// client's first byte), refuses (as sshd refuses a client it penalizes), echo, mptcp (it
+// accepts MPTCP).
 func parseBehavior(words []string) (b Behavior, err error) {
 	for ; len(words) > 0 && err == nil; words = words[1:] {
 		switch words[0] {

@@ -18,8 +18,8 @@ import (
 // maxRecords bounds the memory of a wire that is never marked: 8 MB.
 const maxRecords = 1 << 15
 
-// Wire carries the packets of all its links, in one loop on one thread. It
-// polls by itself, as Go's own poller rounds its timeouts to milliseconds.
+// Wire carries the packets of all its links, in one loop on one thread. The loop calls
+// ppoll itself, as Go's poller rounds timeouts to milliseconds.
 type Wire struct {
 	start time.Time
 	wake  int // an eventfd
@@ -42,23 +42,22 @@ type Wire struct {
 	late    time.Duration   // the worst delivery since the mark
 }
 
-// pollee is somebody else who is served by the loop, to be as punctual.
+// pollee is another descriptor that the loop serves, to be as punctual.
 type pollee struct {
 	fd   int
-	read func() // takes what there is, under the wire's lock
+	read func() // reads all that is pending; called with the wire's lock
 }
 
 type flow struct{ src, dst netip.AddrPort }
 
-// NewWire makes a wire without links. Its chances are drawn from seed. The
+// NewWire makes a wire without links, whose random losses are drawn from seed. The
 // caller closes it, before the hosts it joins.
 func NewWire(seed uint64) (*Wire, error) {
-	// Go gives its places to threads without regard to priorities. While there
-	// are some to spare, the loop need not wait for a thread that holds one and
-	// has no processor.
-	const places = 16
-	if runtime.GOMAXPROCS(0) < places {
-		runtime.GOMAXPROCS(places)
+	// Go's scheduler knows no priorities. With spare Ps, the loop does not wait for
+	// a thread that holds one and has no processor.
+	const spare = 16
+	if runtime.GOMAXPROCS(0) < spare {
+		runtime.GOMAXPROCS(spare)
 	}
 	wake, err := unix.Eventfd(0, unix.EFD_NONBLOCK|unix.EFD_CLOEXEC)
 	if err != nil {
@@ -78,14 +77,14 @@ func NewWire(seed uint64) (*Wire, error) {
 
 func newRandom(seed uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, seed)) }
 
-// Seed has the chances of what enters from now on drawn from seed, as after NewWire.
+// Seed draws the losses of later packets from seed, as NewWire does.
 func (w *Wire) Seed(seed uint64) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.random = newRandom(seed)
 }
 
-// Close ends the loop, and with it every link's interfaces.
+// Close ends the loop and removes every link's interfaces.
 func (w *Wire) Close() error {
 	w.mu.Lock()
 	w.closed = true
@@ -100,8 +99,7 @@ func (w *Wire) Close() error {
 	return err
 }
 
-// Mark makes now the zero of the times that packets are recorded with, and
-// forgets those recorded.
+// Mark discards the records. The times of later ones are relative to now.
 func (w *Wire) Mark() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -112,16 +110,16 @@ func (w *Wire) Mark() {
 	w.late = 0
 }
 
-// Marked is the time of the last Mark.
+// Marked returns the time of the last Mark.
 func (w *Wire) Marked() time.Time {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.start.Add(w.mark)
 }
 
-// Packets returns the packets since the last Mark that were not just data or
-// its acknowledgement, in the order they entered the wire. What was sent
-// before the call is in it.
+// Packets returns the packets recorded since the last Mark, in the order they entered
+// the wire: all but those that only carry or acknowledge data. Whatever was sent before
+// the call is included.
 func (w *Wire) Packets() []Packet {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -133,8 +131,8 @@ func (w *Wire) Packets() []Packet {
 	return list
 }
 
-// Late is by how much the wire missed a delivery at most since the last Mark:
-// what this machine, just now, makes of a timer.
+// Late returns by how much a delivery was late at most since the last Mark, because
+// this machine was busy.
 func (w *Wire) Late() time.Duration {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -143,9 +141,9 @@ func (w *Wire) Late() time.Duration {
 
 func (w *Wire) now() time.Duration { return time.Since(w.start) }
 
-// wakeUp makes the loop look at its links again.
+// wakeUp ends the loop's poll.
 func (w *Wire) wakeUp() {
-	unix.Write(w.wake, binary.NativeEndian.AppendUint64(nil, 1)) // fails only if it is awake as it is
+	unix.Write(w.wake, binary.NativeEndian.AppendUint64(nil, 1)) // fails only if it is awake anyway
 }
 
 // awaitTurn waits until the loop polls what it polls from now on. The lock is held, but
@@ -159,9 +157,8 @@ func (w *Wire) awaitTurn() {
 
 func (w *Wire) run() {
 	defer close(w.ended)
-	// The default slack lets timers be 50 µs late. It and the priority are the
-	// thread's, which ends with the loop; either may be refused, and costs
-	// accuracy only.
+	// The default slack makes timers 50 µs late. Slack and priority are attributes of
+	// the thread, which ends with the loop. If either is refused, times are less exact.
 	runtime.LockOSThread()
 	setPriority(prioWire)
 	unix.Prctl(unix.PR_SET_TIMERSLACK, 1, 0, 0, 0)
@@ -173,15 +170,15 @@ func (w *Wire) run() {
 		if fds, timeout, ok = w.turn(fds[:0]); !ok {
 			return
 		}
-		unix.Ppoll(fds, timeout, nil) // whatever it says, the next turn looks for itself
+		unix.Ppoll(fds, timeout, nil) // whatever it returns, the next turn reads everything
 		if fds[0].Revents != 0 {
 			unix.Read(w.wake, drained[:])
 		}
 	}
 }
 
-// turn does what there is to do, and says what to wait for; not ok: the wire
-// is closed.
+// turn reads and delivers packets, and returns what to poll next and for how long; not
+// ok if the wire is closed.
 func (w *Wire) turn(fds []unix.PollFd) (_ []unix.PollFd, timeout *unix.Timespec, ok bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -211,14 +208,14 @@ func (w *Wire) turn(fds []unix.PollFd) (_ []unix.PollFd, timeout *unix.Timespec,
 	return fds, timeout, true
 }
 
-// catchUp takes in what was sent before now; the loop, which may wait for
-// something later, is told.
+// catchUp reads what was sent before now. It wakes the loop, which may wait for
+// something later.
 func (w *Wire) catchUp() {
 	w.readAll()
 	w.wakeUp()
 }
 
-// readAll takes in what waits at the links and the pollees.
+// readAll reads what is pending at the links and the pollees.
 func (w *Wire) readAll() {
 	for _, pollee := range w.pollees {
 		pollee.read()
@@ -229,9 +226,9 @@ func (w *Wire) readAll() {
 	}
 }
 
-// read takes what a host sent, that is now going dir.
+// read reads the packets that a host has sent in direction dir.
 func (w *Wire) read(l *Link, dir Direction, tun int) {
-	// Not for ever: what is due must be delivered, too.
+	// Bounded, as what is due must be delivered, too.
 	const batch = 32
 	for range batch {
 		buf := w.buffer()
@@ -255,7 +252,7 @@ func (w *Wire) buffer() *[mtu]byte {
 	return buf
 }
 
-// handle decides what becomes of a packet.
+// handle applies the link's rules to a packet that enters the wire.
 func (w *Wire) handle(l *Link, dir Direction, buf *[mtu]byte, n int) {
 	now := w.now()
 	p, ok := parse(buf[:n])
@@ -302,7 +299,7 @@ func (w *Wire) handle(l *Link, dir Direction, buf *[mtu]byte, n int) {
 	w.enqueue(inflight{due: now + delay, link: l, dir: dir, buf: buf, n: n, record: record})
 }
 
-// ruleFor is the first of the link's rules that takes the packet, or Pass.
+// ruleFor returns the first of the link's rules that matches the packet, or Pass.
 func (w *Wire) ruleFor(l *Link, p *Packet) Rule {
 	for i := range l.rules {
 		r := &l.rules[i]
@@ -314,8 +311,8 @@ func (w *Wire) ruleFor(l *Link, p *Packet) Rule {
 	return Rule{}
 }
 
-// answer sends what a rule answers to packet b, back to where that came from. A
-// packet that nobody would answer so is merely dropped.
+// answer sends a rule's answer to packet b back to its sender. If the packet is one that
+// must not be answered, such as a RST, it is dropped.
 func (w *Wire) answer(l *Link, p *Packet, b []byte, rule Rule, now time.Duration) Verdict {
 	buf := w.buffer()
 	var n int
@@ -342,13 +339,13 @@ func (w *Wire) enqueue(f inflight) {
 	w.queue.push(f)
 }
 
-// after has f called in time, under the wire's lock.
+// after calls f in time d, with the wire's lock.
 func (w *Wire) after(d time.Duration, f func()) {
 	w.number++
 	w.queue.push(inflight{due: w.now() + d, number: w.number, call: f})
 }
 
-// deliver hands over what is due.
+// deliver writes what is due to the interfaces.
 func (w *Wire) deliver() {
 	for len(w.queue) > 0 {
 		now := w.now()

@@ -9,11 +9,11 @@ import (
 	"syscall"
 )
 
-// port is that of the discard service, which nobody answers. The network adapter of a
-// sleeping machine looks for the packet's content, whatever the port.
+// port is the discard service, which does not answer. The network adapter of a sleeping
+// machine recognizes the packet by its content, whatever its port.
 const port = 9
 
-// ParseMAC reads a MAC address of 48 bits, the only kind that magic packets have.
+// ParseMAC parses a MAC address of 48 bits; magic packets have no others.
 func ParseMAC(text string) (net.HardwareAddr, error) {
 	mac, err := net.ParseMAC(text)
 	if err != nil || len(mac) != 6 {
@@ -22,14 +22,14 @@ func ParseMAC(text string) (net.HardwareAddr, error) {
 	return mac, nil
 }
 
-// packet is what wakes mac: six bytes of ff, and sixteen times its address.
+// packet returns the magic packet for mac: six bytes 0xff, then the address 16 times.
 func packet(mac net.HardwareAddr) []byte {
 	return append(bytes.Repeat([]byte{0xff}, 6), bytes.Repeat(mac, 16)...)
 }
 
-// Send sends a packet for each of macs on each interface that is up, to the broadcast
-// address of each of its IPv4 networks, and by IPv6 to all nodes of the link. It needs
-// no privilege. Its errors are those of interfaces on which nothing could be sent.
+// Send sends a packet for each of macs on each interface that is up: to the broadcast
+// address of each IPv4 network, and to ff02::1. It needs no privilege. It returns the
+// errors of interfaces on which no packet could be sent.
 func Send(macs []net.HardwareAddr) error {
 	all, err := net.Interfaces()
 	if err != nil {
@@ -71,7 +71,7 @@ func sendOn(i *net.Interface, macs []net.HardwareAddr) (sent int, err error) {
 	return sent, err
 }
 
-// broadcast is the address of all hosts of n, or nil where there is none (RFC 3021).
+// broadcast returns the broadcast address of n, or nil if it has none (RFC 3021).
 func broadcast(n *net.IPNet) net.IP {
 	if ones, bits := n.Mask.Size(); bits-ones < 2 {
 		return nil
@@ -84,8 +84,8 @@ func broadcast(n *net.IPNet) net.IP {
 	return to
 }
 
-// sendTo sends from one socket, bound to the interface where that is possible: two of
-// them may be on networks of the same number.
+// sendTo sends from one socket. It is bound to the interface if possible, because two
+// interfaces can have networks with the same addresses.
 func sendTo(network, iface string, from net.IP, to *net.UDPAddr, macs []net.HardwareAddr) (sent int, err error) {
 	fromAddr := &net.UDPAddr{IP: from}
 	c, err := net.ListenUDP(network, fromAddr) // which sets SO_BROADCAST

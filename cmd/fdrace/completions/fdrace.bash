@@ -19,9 +19,9 @@ _fdrace() {
 	[[ -z $hosts_only ]] || flag=--
 
 	case $flag in
-	-p | --port | -w | --timeout | --delay | --head-start | --fallback | --or)
+	-p | --port | -w | --timeout | --delay | --head-start | --wait | --fallback | --or)
 		return ;;
-	--proxy-auth | --log | -F | --ssh-config)
+	--proxy-auth | --known-hosts | --log | -F | --ssh-config)
 		# readline itself completes ~ and names with blanks; bash 3.2 has no compopt.
 		compopt -o default 2>/dev/null || _fdrace_reply "$word" < <(compgen -f -- "$word")
 		return ;;
@@ -35,7 +35,7 @@ _fdrace() {
 		compopt -o nospace 2>/dev/null
 		_fdrace_reply "$word" < <(printf '%s\n' socks5:// socks4a:// http://)
 		return ;;
-	--jump)
+	--jump | --host-key)
 		_fdrace_reply "$word" < <(_fdrace_hosts)
 		return ;;
 	esac
@@ -43,10 +43,10 @@ _fdrace() {
 	if [[ $word == -* && -z $hosts_only ]]; then
 		# A flag that ends in = takes a value, and may be given as two words.
 		_fdrace_reply "$word" < <(printf '%s\n' --names-only \
-			-4 --ipv4 -6 --ipv6 -p --port= -w --timeout= --delay= --head-start= \
+			-4 --ipv4 -6 --ipv6 -p --port= -w --timeout= --delay= --head-start= --wait= --wake \
 			--mptcp --require-mptcp -b --bind-address= -B --interface= --every-interface \
-			--banner --no-retry --proxy= --proxy-auth= --no-direct --jump= --or= --fallback= \
-			-v --verbose --log= --explain --doctor -F --ssh-config= --json -V --version -h --help)
+			--banner --host-key= --known-hosts= --host-key-always --no-retry --proxy= --proxy-auth= --no-direct --jump= --or= --fallback= \
+			-v --verbose --log= --setup --explain --doctor -F --ssh-config= --json -V --version -h --help)
 		[[ ${COMPREPLY[0]-} != *= ]] || compopt -o nospace 2>/dev/null
 		return
 	fi

@@ -7,10 +7,10 @@ import (
 	"time"
 )
 
-// TestBegunNames: a connection that was begun before the race, which goes on after
+// TestStartedNames: a connection that was begun before the race, which goes on after
 // 200 ms, is the first of its target, and all that follows keeps the time it has from
 // there.
-func TestBegunNames(t *testing.T) {
+func TestStartedNames(t *testing.T) {
 	at := func(addr string, at time.Duration) map[netip.AddrPort]StartedSocket {
 		return map[netip.AddrPort]StartedSocket{netip.AddrPortFrom(netip.MustParseAddr(addr), 22): {At: at}}
 	}

@@ -35,9 +35,9 @@ func at(to Target) netip.AddrPort {
 	return netip.AddrPortFrom(netip.MustParseAddr(to.Host), to.Port)
 }
 
-// TestBegun: the attempts that were begun are those of the race, each at its
-// address, and only the others are begun by it.
-func TestBegun(t *testing.T) {
+// TestStarted: the sockets of Started are attempts of the race, each at its address, and the
+// race starts only the others.
+func TestStarted(t *testing.T) {
 	noLeak(t)
 	live, ended := listener(t, "127.0.0.1")
 	dead, refused := silent(t), refusing(t)
@@ -62,10 +62,10 @@ func TestBegun(t *testing.T) {
 	}
 }
 
-// TestBegunFails: what was refused before the race is not tried again, nor taken
+// TestStartedFails: what was refused before the race is not tried again, nor taken
 // for a refusal of this machine; and the time for the race is over as if it had
 // begun with them.
-func TestBegunFails(t *testing.T) {
+func TestStartedFails(t *testing.T) {
 	noLeak(t)
 	refused := refusing(t)
 	live, _ := listener(t, "127.0.0.1")
