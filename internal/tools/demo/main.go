@@ -106,8 +106,8 @@ func run(ctx context.Context, fdrace string) (err error) {
 	return nil
 }
 
-// logIn has ssh log in to host, and looks around while the session lasts. If hosts is not
-// empty, ssh sees that file as /etc/hosts.
+// logIn runs ssh to host, and lists the processes beside it during the session. If hosts
+// is not empty, ssh sees that file as /etc/hosts.
 func logIn(ctx context.Context, config, host, fdrace, hosts string) error {
 	const command = `echo "logged in: SSH_CONNECTION is $SSH_CONNECTION"; cat`
 	attr := &syscall.SysProcAttr{Setpgid: true, Pdeathsig: unix.SIGTERM}
@@ -156,8 +156,7 @@ func logIn(ctx context.Context, config, host, fdrace, hosts string) error {
 	return looked
 }
 
-// look says what stands beside ssh while it is in a session: nothing, or it is
-// an error.
+// look returns an error if any process runs beside ssh during the session.
 func look(ssh int) error {
 	processes, err := readProcesses()
 	if err != nil {
