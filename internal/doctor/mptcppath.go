@@ -65,7 +65,7 @@ func (l *login) mptcpPath(multipath bool, err error) Finding {
 	default:
 		f.Status, f.Found = Warn, "the server does not support MPTCP, or a middlebox removes it: the session is plain TCP"
 		f.Remedy, f.Where = strings.Join([]string{
-			"# with mptcpize(8), in a drop-in, which an upgrade of the server keeps:",
+			// A drop-in survives upgrades of openssh-server; "mptcpize enable" edits the unit.
 			"sudo mkdir -p /etc/systemd/system/ssh.service.d",
 			`printf '[Service]\nExecStart=\nExecStart=/usr/bin/mptcpize run /usr/sbin/sshd -D $SSHD_OPTS\n' | sudo tee /etc/systemd/system/ssh.service.d/mptcp.conf`,
 			"sudo systemctl daemon-reload && sudo systemctl restart ssh",
