@@ -146,7 +146,8 @@ func (r *race) startOver(now time.Duration) {
 	r.attempts = slices.DeleteFunc(r.attempts, func(a *attempt) bool { return !isCommand(a) })
 	r.failures = slices.DeleteFunc(r.failures, func(f failure) bool { return f.attempt == nil || !isCommand(f.attempt) })
 	r.lookups.reset()
-	r.rejected, r.peeks = nil, nil
+	r.peeks = slices.DeleteFunc(r.peeks, func(a *attempt) bool { return !isCommand(a) })
+	r.rejected = nil
 	r.gate, r.proxies, r.nat64 = gate{}, proxies{}, nat64{}
 	r.wait.attempts, r.wait.lanes, r.wait.roundEnd = nil, nil, now+r.wait.timeout
 	r.schedule.onlyCommands()

@@ -71,6 +71,11 @@ func TestWait(t *testing.T) {
 				"3020 2 of 2 tried, by R:22",
 		},
 		{
+			name: "half of a command's banner has come when a round ends", targets: "10.0.0.5", dialer: Dialer{Wait: 5 * time.Second, NoRetry: true, Timeout: 1100 * ms, Commands: []Command{{Name: "jump", Target: Target{"box", 22}}}},
+			hosts: hosts{"jump": {rtt: 95 * ms, half: true}},
+			want:  "0 syn R; 1000 run jump; 1100 close R; 1100 syn R; 1105 close R; 1105 wins jump; 1105 2 of 2 tried, by box:22",
+		},
+		{
 			name: "a proxy that cannot reach the target is asked again", dialer: Dialer{Wait: 5 * time.Second, Proxies: []Proxy{socks("10.0.0.8")}},
 			hosts: hosts{"socks5://10.0.0.8:1080": {rtt: 20 * ms, reply: 30 * ms, up: 500 * ms, before: &peer{rtt: 20 * ms, reply: 30 * ms, refuse: &ProxyError{Said: "host unreachable"}}}},
 			want:  "0 syn P; 20 ask P; 50 reset P; 500 syn P; 520 ask P; 550 wins P; 550 1 of 1 tried, by 10.0.0.8:1080; 550 attempt 2 of 2",

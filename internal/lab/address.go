@@ -38,9 +38,9 @@ func (h *Host) Address(addresses ...netip.Addr) error {
 	return h.Configure(missing, lines...)
 }
 
-// Configure runs ip(8) commands that give the host addresses, and returns when
-// it takes packets to them for its own. For IPv6 that is a moment after ip is
-// done, when a kernel thread adds the local route.
+// Configure runs ip(8) commands that give the host addresses, and returns when it
+// accepts packets to them. For IPv6 that is a moment after ip has exited, when a kernel
+// thread adds the local route.
 func (h *Host) Configure(addresses []netip.Addr, lines ...string) error {
 	missing := map[netip.Addr]bool{}
 	for _, a := range addresses {
@@ -72,8 +72,8 @@ func (h *Host) Configure(addresses []netip.Addr, lines ...string) error {
 	return nil
 }
 
-// routeNews opens a netlink socket that tells of IPv6 routes, and gives up
-// after a while.
+// routeNews opens a netlink socket that receives changes of IPv6 routes, with a
+// timeout.
 func routeNews() (int, error) {
 	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_ROUTE)
 	if err != nil {
@@ -91,7 +91,7 @@ func routeNews() (int, error) {
 	return fd, nil
 }
 
-// localRoutes waits for news, and returns the addresses that became local.
+// localRoutes waits for a change, and returns the addresses that became local.
 func localRoutes(news int) (added []netip.Addr, err error) {
 	buf := make([]byte, 1<<16)
 	var n int

@@ -11,9 +11,8 @@ import (
 	"time"
 )
 
-// Cable joins near and far by a pair of interfaces of that name, and the kernel
-// alone carries their packets: there is no round trip to speak of, and
-// /dev/net/tun is not needed.
+// Cable connects near and far by a pair of veth interfaces of that name. The kernel
+// carries their packets: without delay, and without /dev/net/tun.
 //
 // The n-th cable, counted from 1, has 10.1.n.1, 2001:db8:c:n::1 and fe80::1 at
 // the near end and the same with 2 at the far one. The metric of its default
@@ -51,8 +50,8 @@ func Cable(near, far *Host, name string, n int) error {
 			fmt.Sprintf("route add ::/0 via fe80::%d dev %s metric %d", via, name, 100*n),
 		)
 	}
-	// With a route to everywhere far is silent about what nobody has; without
-	// one it says so, on IPv6.
+	// With a default route, far drops packets to addresses that nobody has; without
+	// one, it answers with an ICMPv6 error.
 	if err := end(far, 2, 1); err != nil {
 		return err
 	}
@@ -62,8 +61,8 @@ func Cable(near, far *Host, name string, n int) error {
 	return far.awaitCarrier(name)
 }
 
-// awaitCarrier waits until the kernel has noticed an interface's carrier. Until
-// then a host whose end was up before the other end drops what it sends.
+// awaitCarrier waits until the kernel has noticed an interface's carrier. Until then,
+// the host whose end was up first drops what it sends.
 func (h *Host) awaitCarrier(name string) error {
 	for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(5 * time.Millisecond) {
 		var out []byte

@@ -8,13 +8,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ICMP is an error in both versions' numbers.
+// ICMP is an error, with its type and code in ICMP and in ICMPv6.
 type ICMP struct {
 	Type4, Code4 byte
 	Type6, Code6 byte
 }
 
-// The errors a wire can answer with, by their name in a rule.
+// The errors that a rule can name.
 var icmpErrors = map[string]ICMP{
 	"net":        {3, 0, 1, 0},
 	"host":       {3, 1, 1, 3},
@@ -23,8 +23,8 @@ var icmpErrors = map[string]ICMP{
 	"ttl":        {11, 0, 3, 0},
 }
 
-// stripMPTCP overwrites the MPTCP options of a segment with NOPs, as the
-// middleboxes do that keep the header's length.
+// stripMPTCP overwrites the MPTCP options of a segment with NOPs, as middleboxes do that
+// keep the header's length.
 func stripMPTCP(b []byte, p *Packet) {
 	if p.MPTCP == 0 {
 		return
@@ -38,8 +38,7 @@ func stripMPTCP(b []byte, p *Packet) {
 }
 
 // forgeReset writes to out the RST that the receiver of the segment b would
-// send if nothing listened there, and returns its length; 0: b is no segment
-// that is ever answered so.
+// send if nothing listened there, and returns its length, or 0 if no RST answers b.
 func forgeReset(out, b []byte, p *Packet) int {
 	if p.Proto != unix.IPPROTO_TCP || p.transport == 0 || p.Flags&RST != 0 {
 		return 0
@@ -66,7 +65,7 @@ func forgeReset(out, b []byte, p *Packet) int {
 }
 
 // forgeICMP writes to out the ICMP error that b provokes, and returns its
-// length; 0: b is itself an ICMP error, which provokes none.
+// length, or 0 if b is an ICMP error itself (RFC 1122 section 3.2.2).
 func forgeICMP(out, b []byte, p *Packet, e ICMP) int {
 	four := b[0]>>4 == 4
 	proto, typ, code, most, sum := unix.IPPROTO_ICMPV6, e.Type6, e.Code6, 1280, 2
@@ -91,9 +90,8 @@ func forgeICMP(out, b []byte, p *Packet, e ICMP) int {
 	return n + len(t)
 }
 
-// forgeIP writes to out the header of an answer to b, which comes from b's
-// destination: a wire has no address of its own. It returns where the header
-// ends.
+// forgeIP writes to out the IP header of an answer to b. Its source is b's destination,
+// as a wire has no address of its own. It returns the header's length.
 func forgeIP(out, b []byte, proto, length int) int {
 	const hops = 64
 	if b[0]>>4 == 4 {

@@ -19,8 +19,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// SSHD is a real OpenSSH server in a host. It serves those who run the test,
-// root or not, with a key of its own and for a key of theirs.
+// SSHD is an OpenSSH server in a host. It has a host key of its own, and lets the user
+// log in who runs the test, root or not.
 type SSHD struct {
 	process *os.Process
 	wait    func() error
@@ -28,15 +28,14 @@ type SSHD struct {
 	silent  chan struct{} // closed when it and its sessions have ended
 }
 
-// sshdPatience is for a machine that has much else to do.
+// sshdPatience is long, as the machine may be busy.
 const sshdPatience = 10 * time.Second
 
-// StartSSHD starts a server, which listens when it returns. dir is a directory
-// with the keys that were thrown away last, or none yet: the server's host_key,
-// the user's id, authorized_keys and known_hosts, where the host key counts for
-// every name. What the server says, as much as LogLevel VERBOSE makes it, is
-// added to sshd.log there. With multipath it is run by mptcpize. The caller
-// closes it, if the host is not closed before.
+// StartSSHD starts a server and returns when it listens. The keys are in dir, and are
+// made if they are not there yet: host_key, the user's id, authorized_keys, and
+// known_hosts, in which the host key is valid for every name. The server's log (LogLevel
+// VERBOSE) is appended to dir/sshd.log. If multipath is set, mptcpize runs the server.
+// The caller closes it, or the host.
 func StartSSHD(h *Host, dir string, multipath bool, at ...netip.AddrPort) (*SSHD, error) {
 	return StartSSHDWith(h, dir, multipath, nil, at...)
 }
@@ -72,8 +71,8 @@ BatchMode yes
 `, dir)
 }
 
-// InetSSHD returns the command of a server, as [StartSSHD] makes it, for the one
-// connection that its stdin and stdout are to be.
+// InetSSHD returns the command of a server as that of [StartSSHD], for one connection,
+// which is its stdin and stdout.
 func InetSSHD(h *Host, dir string) (*exec.Cmd, error) {
 	args, err := sshdArgs(h, dir)
 	if err != nil {
@@ -82,8 +81,7 @@ func InetSSHD(h *Host, dir string) (*exec.Cmd, error) {
 	return exec.Command(args[0], append(args[1:], "-i")...), nil
 }
 
-// sshdArgs makes ready what every server needs, and returns the command line
-// they have in common.
+// sshdArgs prepares what every server needs, and returns the common command line.
 func sshdArgs(h *Host, dir string, options ...string) (args []string, err error) {
 	path, err := FindSSHD()
 	if err != nil {
@@ -93,8 +91,8 @@ func sshdArgs(h *Host, dir string, options ...string) (args []string, err error)
 		return nil, err
 	}
 	if os.Getuid() == 0 {
-		// Without PAM it lets no locked account in, and some distributions
-		// lock root.
+		// Without PAM, sshd refuses locked accounts, and some distributions lock
+		// root.
 		if err := h.File("/etc/shadow", "root:*:1::::::\n"); err != nil {
 			return nil, err
 		}
@@ -119,8 +117,8 @@ func sshdArgs(h *Host, dir string, options ...string) (args []string, err error)
 	return args, nil
 }
 
-// plainShell empties what the account's shell reads before each command of a
-// login: it is no part of a story, and may take a second or write to stdout.
+// plainShell empties the files that the account's shell reads before a command: they may
+// take a second, or write to stdout.
 func plainShell(h *Host) error {
 	account, err := user.Current()
 	if err != nil {
@@ -143,7 +141,7 @@ func startSSHD(h *Host, cmd *exec.Cmd, path string, listeners int) (*SSHD, error
 	if err != nil {
 		return nil, err
 	}
-	// Every process of the server has the pipe's end, and nothing else has.
+	// The server's processes alone have the pipe's write end.
 	r, w, err := os.Pipe()
 	if err != nil {
 		return nil, errors.Join(err, log.Close())
@@ -166,7 +164,7 @@ func startSSHD(h *Host, cmd *exec.Cmd, path string, listeners int) (*SSHD, error
 	return nil, errors.Join(fmt.Errorf("sshd does not listen: %s", said), s.Close())
 }
 
-// listen copies what the server says into its log.
+// listen copies the server's messages to its log.
 func (s *SSHD) listen(r io.ReadCloser, log io.WriteCloser, listeners int) {
 	defer close(s.silent)
 	defer log.Close()
@@ -181,7 +179,7 @@ func (s *SSHD) listen(r io.ReadCloser, log io.WriteCloser, listeners int) {
 	}
 }
 
-// Close ends the server. Its sessions stay.
+// Close ends the server, but not its sessions.
 func (s *SSHD) Close() error {
 	if err := s.process.Signal(unix.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return err
@@ -190,8 +188,8 @@ func (s *SSHD) Close() error {
 	return nil
 }
 
-// Wait waits, after Close, until the sessions have ended, too, and the log is
-// complete. It is an error if they do not: a client is still there.
+// Wait waits, after Close, until the sessions have ended and the log is complete. If a
+// client does not end, it returns an error.
 func (s *SSHD) Wait() error {
 	select {
 	case <-s.silent:
@@ -201,7 +199,7 @@ func (s *SSHD) Wait() error {
 	}
 }
 
-// makeKeys fills dir, unless it has been filled before.
+// makeKeys makes the keys in dir, unless they are there.
 func makeKeys(dir string) error {
 	in := func(name string) string { return filepath.Join(dir, name) }
 	if _, err := os.Stat(in("known_hosts")); !errors.Is(err, fs.ErrNotExist) {

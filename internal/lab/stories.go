@@ -18,9 +18,9 @@ import (
 )
 
 const (
-	// maxAttempts is how often a story is run that is late, or is otherwise wrong in
-	// what depends on a time; maxDoubtful, one that fails in another way while the
-	// machine was busy.
+	// maxAttempts is how often a story is run that is late, or wrong in something else
+	// that depends on a time. maxDoubtful is how often one is run that fails in another
+	// way while the machine is busy.
 	maxAttempts = 5
 	maxDoubtful = 3
 
@@ -30,23 +30,22 @@ const (
 	busyStall    = 100 * time.Millisecond
 	busyPressure = 0.5
 
-	// hopelessStall in each attempt leaves nothing to conclude: it is longer than what
-	// a story tells apart.
+	// If each attempt had a stall as long as hopelessStall, more than the times that a
+	// story distinguishes, the story is skipped as inconclusive.
 	hopelessStall = 500 * time.Millisecond
 )
 
-// repeats are the names of the stories that were run again, once for each time.
+// repeats has the name of a story for each time that it was run again.
 var repeats struct {
 	sync.Mutex
 	names []string
 }
 
-// RunStories runs each story of params as a subtest, in their order, as many at a time
-// as jobs says.
+// RunStories runs each story of params as a subtest, in their order, jobs at a time.
 //
-// Nothing makes a race faster than it is, but much makes it slower: a story that
-// fails by a time alone, or while the machine stalled, is run again. A program that is
-// late is so each time.
+// A busy machine makes races slower, and nothing makes them faster. So a story that
+// fails because of a time, or while the machine is busy, is run again. A program that is
+// too late is so each time.
 func RunStories(t *testing.T, params testscript.Params, jobs int) {
 	t.Helper()
 	host, err := NewHost("probe")

@@ -16,18 +16,12 @@ const Link = "-E _fdrace_linux"
 
 const stdout = 1
 
-// Environment variables of resolv.conf(5).
-var localDomain, resOptions string
-
-// begun is set if the program began in this package, disabled if FDRACE_PRESTART=0.
-var begun, disabled bool
-
 // State returns "on" if the program began in this package, or else "off" and why.
 func State() string {
 	switch {
-	case disabled:
+	case mem.disabled:
 		return "off: FDRACE_PRESTART=0"
-	case begun:
+	case mem.begun:
 		return "on"
 	case !built:
 		return "off: not in this build"
@@ -40,7 +34,7 @@ func State() string {
 //
 //go:nocheckptr
 func begin(sp unsafe.Pointer) {
-	begun = true
+	mem.begun = true
 	logs := false
 	argc := *(*uintptr)(sp)
 	for i := argc + 1; ; i++ {
@@ -49,13 +43,13 @@ func begin(sp unsafe.Pointer) {
 			break
 		}
 		v := text(p)
-		disabled = disabled || variable(v, "FDRACE_PRESTART=") == "0"
+		mem.disabled = mem.disabled || variable(v, "FDRACE_PRESTART=") == "0"
 		logs = logs || variable(v, "FDRACE_LOG=") != "" // only the runtime can write one
-		if localDomain == "" {
-			localDomain = variable(v, "LOCALDOMAIN=")
+		if mem.localDomain == "" {
+			mem.localDomain = variable(v, "LOCALDOMAIN=")
 		}
-		if resOptions == "" {
-			resOptions = variable(v, "RES_OPTIONS=")
+		if mem.resOptions == "" {
+			mem.resOptions = variable(v, "RES_OPTIONS=")
 		}
 		if value := variable(v, "GOMAXPROCS="); len(value) > 2 {
 			// The runtime allocates 25 KB for each. Two digits are enough.
@@ -63,7 +57,7 @@ func begin(sp unsafe.Pointer) {
 		}
 	}
 	n := int(argc) - 1
-	if n < 1 || n > len(mem.argv) || disabled || logs {
+	if n < 1 || n > len(mem.argv) || mem.disabled || logs {
 		return
 	}
 	for i := range mem.argv {

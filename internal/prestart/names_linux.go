@@ -33,17 +33,17 @@ type lookup struct {
 	startAt       time.Duration           // when the first attempt may start
 }
 
-// names is mem for lookups.
-var names struct {
-	config                 stub.Config
-	health                 stub.Health
+// A nameMemory is for lookups. What is used most comes first.
+type nameMemory struct {
 	hosts                  rawsys.HostsFile
-	records                stub.Answer
 	inboxLen               int
 	routeChecked, noRoute4 bool
 	policyRead             bool
-	lookups                [maxTargets]lookup
 	dests                  [maxAddrs + 1]stub.Dest
+	config                 stub.Config
+	health                 stub.Health
+	records                stub.Answer
+	lookups                [maxTargets]lookup
 	policy                 stub.Policy
 	configText             [32 << 10]byte  // config points into it
 	inbox                  [128 << 10]byte // messages, one after another; the rest is free
@@ -61,7 +61,7 @@ var (
 )
 
 // buffer returns the free part of the inbox.
-func buffer() []byte { return stub.Cut(names.inbox[:], names.inboxLen, len(names.inbox)) }
+func buffer() []byte { return stub.Cut(mem.names.inbox[:], mem.names.inboxLen, len(mem.names.inbox)) }
 
 // findNames looks for each name in /etc/hosts, and begins the lookups of the others. It
 // returns false if the runtime has to do it.
@@ -71,14 +71,14 @@ func (c *commandLine) findNames(now time.Duration) (simple bool) {
 		if n.lookup == nil {
 			continue
 		}
-		if names.hosts.Open(n.name, buffer()) != 0 {
+		if mem.names.hosts.Open(n.name, buffer()) != 0 {
 			return false
 		}
 		listed, simple := false, true
-		for simple && names.hosts.Next() {
-			listed, simple = true, c.add(n, &names.hosts.Addr)
+		for simple && mem.names.hosts.Next() {
+			listed, simple = true, c.add(n, &mem.names.hosts.Addr)
 		}
-		names.hosts.Close()
+		mem.names.hosts.Close()
 		switch {
 		case listed:
 		case stub.IsLocalhost(n.name): // RFC 6761 section 6.3
@@ -96,7 +96,7 @@ func (c *commandLine) findNames(now time.Duration) (simple bool) {
 
 // begin begins the lookup of n.
 func (c *commandLine) begin(n *lane, now time.Duration) (simple bool) {
-	if names.config.NServers == 0 && rawsys.ReadConfig(&names.config, names.configText[:], localDomain, resOptions) != 0 {
+	if mem.names.config.NServers == 0 && rawsys.ReadConfig(&mem.names.config, mem.names.configText[:], mem.localDomain, mem.resOptions) != 0 {
 		return false
 	}
 	first, second := uint16(stub.TypeAAAA), uint16(stub.TypeA)
@@ -106,9 +106,9 @@ func (c *commandLine) begin(n *lane, now time.Duration) (simple bool) {
 	case c.only6:
 		second = 0
 	}
-	n.Config, n.Health, n.asking = &names.config, &names.health, true
-	n.Lookup.Init(&names.config, &names.health, n.name, false, first, second, rawsys.Random(), now)
-	return !names.config.UseVC
+	n.Config, n.Health, n.asking = &mem.names.config, &mem.names.health, true
+	n.Lookup.Init(&mem.names.config, &mem.names.health, n.name, false, first, second, rawsys.Random(), now)
+	return !mem.names.config.UseVC
 }
 
 // ask does what is due in the lookup of n.
@@ -129,9 +129,9 @@ func (c *commandLine) ask(n *lane, now time.Duration) (simple bool) {
 			return false
 		}
 		if r.Server >= 0 {
-			n.Records(&names.records, r.Question, n.Messages[r.Question&1][min(uint(r.Server), stub.MaxServers-1)])
-			for names.records.Next() {
-				if !c.add(n, &names.records.Addr) {
+			n.Records(&mem.names.records, r.Question, n.Messages[r.Question&1][min(uint(r.Server), stub.MaxServers-1)])
+			for mem.names.records.Next() {
+				if !c.add(n, &mem.names.records.Addr) {
 					return false
 				}
 			}
@@ -199,24 +199,24 @@ func (n *lane) firstAddr() stub.Addr {
 	count := 0
 	for _, is4 := range [2]bool{false, true} {
 		for i := range n.addrs {
-			if i < n.count && n.addrs[i].Is4 == is4 && uint(count) < uint(len(names.dests)) {
-				names.dests[count].Addr = n.addrs[i]
+			if i < n.count && n.addrs[i].Is4 == is4 && uint(count) < uint(len(mem.names.dests)) {
+				mem.names.dests[count].Addr = n.addrs[i]
 				count++
 			}
 		}
 	}
-	if n.count6 > 0 && n.count6 < n.count && !names.policyRead { // it matters only between families
-		rawsys.ReadPolicy(&names.policy, buffer())
-		names.policyRead = true
+	if n.count6 > 0 && n.count6 < n.count && !mem.names.policyRead { // it matters only between families
+		rawsys.ReadPolicy(&mem.names.policy, buffer())
+		mem.names.policyRead = true
 	}
-	if count > 1 && count <= len(names.dests) {
-		for i := range names.dests[:count] {
-			d := &names.dests[i]
+	if count > 1 && count <= len(mem.names.dests) {
+		for i := range mem.names.dests[:count] {
+			d := &mem.names.dests[i]
 			d.HasSource = rawsys.Source(&d.Addr, &d.Source, "")
 		}
-		names.policy.Sort(names.dests[:count])
+		mem.names.policy.Sort(mem.names.dests[:count])
 	}
-	return names.dests[0].Addr
+	return mem.names.dests[0].Addr
 }
 
 // hasRoute reports whether there is a route to a.
@@ -260,7 +260,7 @@ func receive(now time.Duration) (simple bool) {
 				}
 				m, kept, _ := rawsys.Receive(&n.Exchange, q, j, b, now)
 				if kept >= 0 {
-					names.inboxLen += len(m)
+					mem.names.inboxLen += len(m)
 				}
 				if len(m) > 2 && m[2]&0x02 != 0 { // TC
 					return false

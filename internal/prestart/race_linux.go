@@ -27,14 +27,18 @@ type lane struct {
 	*lookup // of a name
 }
 
-// mem is the memory of a race. Everything is in one variable, and so in as few pages as
-// possible: each costs a page fault.
+// mem is all the memory of this package. It is one variable so that it is in as few pages
+// as possible: each costs a page fault.
 var mem struct {
+	begun, disabled         bool   // the program began here; FDRACE_PRESTART=0
+	localDomain, resOptions string // environment variables of resolv.conf(5)
+
 	argv    [maxArgs]string
 	cmdline commandLine
+	began   unix.Timespec // of CLOCK_MONOTONIC
 	lanes   [maxTargets]lane
 	polls   pollList
-	began   unix.Timespec // of CLOCK_MONOTONIC
+	names   nameMemory
 }
 
 // A pollList is the list for poll(2). The sockets of names are listed only if there are
@@ -64,7 +68,7 @@ func race(c *commandLine) {
 			continue
 		}
 		if n.target = c.targets[i]; n.name != "" {
-			n.lookup = &names.lookups[i]
+			n.lookup = &mem.names.lookups[i]
 			polls = withoutNames + uintptr(c.n)*perName
 		} else {
 			retry = c.start(i, 0) || retry
@@ -130,7 +134,7 @@ func (c *commandLine) step(now time.Duration) (due time.Duration, alive, failed,
 			case n.startAt <= now:
 				n.addr = n.firstAddr()
 				// Loopback, and what is on a link, has a source in any case.
-				if n.addr.Is4 && names.noRoute4 && !hasRoute(&n.addr) {
+				if n.addr.Is4 && mem.names.noRoute4 && !hasRoute(&n.addr) {
 					return due, alive, failed, false
 				}
 				failed = c.start(i, now) || failed
@@ -144,10 +148,10 @@ func (c *commandLine) step(now time.Duration) (due time.Duration, alive, failed,
 		alive = alive || mem.polls.attempts[i].Fd >= 0
 	}
 	if asking && !c.only4 && !c.only6 {
-		if !names.routeChecked { // not before the questions are sent
-			names.routeChecked, names.noRoute4 = true, !hasRoute(&farIPv4)
+		if !mem.names.routeChecked { // not before the questions are sent
+			mem.names.routeChecked, mem.names.noRoute4 = true, !hasRoute(&farIPv4)
 		}
-		if names.noRoute4 {
+		if mem.names.noRoute4 {
 			due = min(due, nat64Patience)
 		}
 	}

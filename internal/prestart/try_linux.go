@@ -16,8 +16,8 @@ import (
 // rest.
 func Try(args []string) (begun map[string]netip.Addr) {
 	mem.lanes, mem.polls, mem.cmdline, mem.began = [maxTargets]lane{}, pollList{}, commandLine{}, unix.Timespec{}
-	names.config, names.health, names.inboxLen, names.policyRead = stub.Config{}, stub.Health{}, 0, false
-	names.lookups = [maxTargets]lookup{}
+	mem.names.config, mem.names.health, mem.names.inboxLen, mem.names.policyRead = stub.Config{}, stub.Health{}, 0, false
+	mem.names.lookups = [maxTargets]lookup{}
 	if !mem.cmdline.parse(args) {
 		return nil
 	}

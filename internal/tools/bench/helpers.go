@@ -20,7 +20,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A row of the table is a helper beside its control, pair by pair.
+// A row of the table compares a helper with its control, in pairs of runs.
 type row struct {
 	helper
 	control *helper // nc -F of the same address or name
@@ -30,9 +30,9 @@ type row struct {
 	rounds  [][3]sample // the helper's, the control's, that of bare
 }
 
-// helpers makes a row of everything that this machine has, the control's own
-// first, and says what is missing and how to get it. A name's control is nc -F of
-// the same name.
+// helpers returns a row for everything that this machine has, the control's own first,
+// and what is missing and how to install it. The control of a name is nc -F of the same
+// name.
 func helpers(dir string, s *server, on *stage, others []string) (rows []row, missing []string, err error) {
 	nc, err := exec.LookPath("nc")
 	if err == nil {
@@ -120,7 +120,7 @@ func helpers(dir string, s *server, on *stage, others []string) (rows []row, mis
 	return rows, missing, nil
 }
 
-// helpKnowsF tells OpenBSD's netcat from the others.
+// helpKnowsF returns an error if nc is not OpenBSD's, which alone has -F.
 func helpKnowsF(nc string) error {
 	help, _ := exec.Command(nc, "-h").CombinedOutput() // its exit status says nothing
 	if !strings.Contains(string(help), "OpenBSD") {
@@ -132,8 +132,7 @@ func helpKnowsF(nc string) error {
 //go:embed testdata/floor.c
 var floor []byte
 
-// buildC builds the least that does the job: what it takes is the machine's
-// share.
+// buildC builds a minimal helper in C: its time is what the machine itself takes.
 func buildC(dir string) (path string, err error) {
 	cc, err := exec.LookPath("cc")
 	if err != nil {
@@ -158,7 +157,7 @@ func buildGo(path, pkg string) error {
 	return install(linked, path)
 }
 
-// experiment is that of .ci/build.
+// experiment returns the GOEXPERIMENT of .ci/build.
 func experiment() string {
 	c := exec.Command("go", "env", "GOEXPERIMENT")
 	c.Env = append(os.Environ(), "GOEXPERIMENT=nogreenteagc")
@@ -182,8 +181,8 @@ func install(from, to string) (err error) {
 	return errors.Join(err, out.Close())
 }
 
-// forget takes the file out of the page cache. The runs that follow find it as
-// they would after a boot: read from the disk page by page as it was needed.
+// forget drops the file from the page cache, as after a boot: later runs read it from
+// the disk, page by page.
 func forget(path string) error {
 	f, err := os.Open(path)
 	if err != nil {
@@ -199,7 +198,7 @@ func forget(path string) error {
 //go:embed testdata/pass.py
 var pass []byte
 
-// findPython looks behind the wrapper that python3 may be.
+// findPython returns the interpreter itself, as python3 may be a wrapper.
 func findPython(dir string) (python, script string, err error) {
 	out, err := exec.Command("python3", "-c", "import sys, socket; socket.send_fds; print(sys.executable)").Output()
 	if err != nil {

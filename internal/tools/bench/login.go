@@ -29,7 +29,7 @@ type sessions struct {
 	at  netip.AddrPort
 }
 
-// A way is how ssh comes by its connection: the options for that.
+// A way is how ssh gets its connection: the options for that.
 type way struct {
 	name    string
 	options []string
@@ -44,8 +44,7 @@ func (s *sessions) ways(fdrace, nc string) []way {
 	}
 }
 
-// A session is one ssh, from its start until it and all that it started are
-// gone.
+// A session is one run of ssh, until it and all processes that it started have ended.
 type session struct {
 	took   time.Duration
 	cpu    time.Duration // ssh's and its helper's
@@ -57,7 +56,7 @@ type process struct {
 	mb   float64 // resident
 }
 
-// startSessions serves on the stage, which stops it.
+// startSessions starts an sshd on the stage. Closing the stage stops it.
 func startSessions(s *stage, dir string) (*sessions, error) {
 	ssh, err := lab.FindSSH()
 	if err != nil {
@@ -74,9 +73,8 @@ func startSessions(s *stage, dir string) (*sessions, error) {
 	return in, os.WriteFile(in.path("config"), []byte(config), 0o600)
 }
 
-// plainShell makes /bin/sh everybody's shell in the host. One that reads files
-// of its user's before it does what ssh wants, as bash does, would be measured
-// with the rest.
+// plainShell makes /bin/sh every user's shell in the host. Others, such as bash, read
+// files of the user first, and that would be measured, too.
 func plainShell(h *lab.Host) error {
 	passwd, err := os.ReadFile("/etc/passwd")
 	if err != nil {
@@ -88,7 +86,7 @@ func plainShell(h *lab.Host) error {
 
 func (s *sessions) path(name string) string { return filepath.Join(s.dir, name) }
 
-// run has box execute remote, which says size bytes.
+// run executes remote on box, which writes size bytes.
 func (s *sessions) run(w way, size int64, remote ...string) (r session, err error) {
 	argv := append(append([]string{s.ssh, "-F", s.path("config")}, w.options...), append([]string{"box"}, remote...)...)
 	out, theirs, err := os.Pipe()
@@ -133,8 +131,8 @@ func (s *sessions) run(w way, size int64, remote ...string) (r session, err erro
 	return r, err
 }
 
-// reap waits for ssh and for what it left behind, which is this process's as
-// its reaper, and sums what they used.
+// reap waits for ssh and for the processes that it left behind, as their subreaper, and
+// adds up their CPU time.
 func (r *session) reap(ssh int) (status syscall.WaitStatus, err error) {
 	for {
 		var one syscall.WaitStatus
@@ -153,7 +151,7 @@ func (r *session) reap(ssh int) (status syscall.WaitStatus, err error) {
 	}
 }
 
-// others lists the processes of ssh's process group but for ssh itself.
+// others lists the processes of ssh's process group, without ssh itself.
 func others(ssh int) (list []process, err error) {
 	stats, err := filepath.Glob("/proc/[0-9]*/stat")
 	if err != nil {
@@ -231,7 +229,7 @@ func (s *sessions) show(ways []way, logins int, mb int64) error {
 	return w.Flush()
 }
 
-// rounds runs each way n times, in turn, after some rounds for nothing.
+// rounds runs each way n times, in turn, after warmUp rounds that do not count.
 func (s *sessions) rounds(ways []way, warmUp, n int, size int64, remote ...string) ([][]session, error) {
 	all := make([][]session, len(ways))
 	for round := range warmUp + n {

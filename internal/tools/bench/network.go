@@ -21,20 +21,18 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// patience is how long a helper is waited for on a bad network: fdrace's own
-// time for a race.
+// patience is the limit for a helper on a bad network: fdrace's default timeout.
 const patience = 10 * time.Second
 
-// badNetwork is a laptop and the hosts it wants, on a wire whose round trip is
-// 20 ms.
+// badNetwork is a network of which some addresses do not answer. Its RTT is 20 ms.
 type badNetwork struct {
 	*lab.Network
 	dns   *lab.DNS
 	cases []badCase
 }
 
-// A badCase is a column of the table: where a helper goes there. One that takes
-// no more than one target gets a name with all the addresses.
+// A badCase is a column of the table: the targets. A helper that takes only one target
+// gets a name with all their addresses.
 type badCase struct {
 	title   string
 	name    string
@@ -87,7 +85,7 @@ func newBadNetwork() (n *badNetwork, err error) {
 	return n, nil
 }
 
-// fill makes the cases.
+// fill adds the cases.
 func (n *badNetwork) fill() {
 	add := func(title, name string, six lab.Reply, four []string, targets ...string) {
 		n.dns.Set(name, dnsmessage.TypeAAAA, six)
@@ -119,7 +117,7 @@ func addresses(list ...string) (r lab.Reply) {
 	return r
 }
 
-// contenders are all that this machine has.
+// contenders returns the helpers of this machine, and what is missing.
 func contenders(fdrace, nc, python, script string) (list []contender, missing []string) {
 	list = append(list,
 		contender{name: "fdrace", argv: func(c badCase) []string {
@@ -150,8 +148,8 @@ func seconds(out string) (time.Duration, error) {
 	return time.Duration(s * float64(time.Second)), err
 }
 
-// once is how long c took to be connected. ok is false if it was not within
-// patience, or gave up before.
+// once returns how long c took to connect. ok is false if it took longer than patience,
+// or gave up.
 func (n *badNetwork) once(c contender, where badCase) (took time.Duration, ok bool, err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
@@ -184,7 +182,7 @@ func (n *badNetwork) once(c contender, where badCase) (took time.Duration, ok bo
 	return took, ok, err
 }
 
-// cell is the median of three runs, or why there is none.
+// cell returns the median of three runs, or why there is none.
 func (n *badNetwork) cell(c contender, where badCase) (string, error) {
 	const runs = 3
 	var all []float64

@@ -24,17 +24,17 @@ type stage struct {
 	dns  *lab.DNS
 }
 
-// Names that only the stage has: two of its name server, one of its hosts file.
+// Names of the stage: two of its name server, one of its hosts file.
 const (
 	fourName   = "four.example"
 	dualName   = "dual.example"
 	listedName = "listed.example"
 )
 
-// hostsLines is about what the larger block lists have.
+// hostsLines is about the size of the larger block lists.
 const hostsLines = 170_000
 
-// listed is a name of /etc/hosts.
+// listed returns a name of /etc/hosts.
 func (s *stage) listed() string {
 	if s.host == nil {
 		return "localhost"
@@ -44,8 +44,7 @@ func (s *stage) listed() string {
 
 const hosts = "127.0.0.1 localhost\n::1 localhost\n127.0.0.1 " + listedName + "\n"
 
-// largeHosts makes a file that has the stage's hosts in the middle of a block
-// list.
+// largeHosts writes a block list with the stage's hosts in its middle.
 func largeHosts(dir string) (path string, err error) {
 	var b bytes.Buffer
 	for i := range hostsLines {
@@ -58,8 +57,8 @@ func largeHosts(dir string) (path string, err error) {
 	return path, os.WriteFile(path, b.Bytes(), 0o644)
 }
 
-// withHosts calls f while file is /etc/hosts for the calling thread, which is on
-// the stage. Without a file it merely calls f.
+// withHosts calls f while file is mounted over /etc/hosts for the calling thread, which
+// must be on the stage. If file is empty, it only calls f.
 func withHosts(file string, f func() error) error {
 	const path = "/etc/hosts"
 	if file == "" {

@@ -11,8 +11,8 @@ import (
 	"strings"
 )
 
-// account is the one that logs in to itself. The zero value is one of which
-// nothing is known, and that is no reason to stop.
+// account is the account that logs in to itself. The zero value is an unknown one,
+// which may still work.
 type account struct {
 	name, shell string
 	locked      bool
@@ -35,7 +35,7 @@ func whoami() account {
 	return a
 }
 
-// mayLogIn says why sshd could not start a session for the account.
+// mayLogIn returns an error if sshd cannot start a session for the account.
 func (a account) mayLogIn() error {
 	switch filepath.Base(a.shell) {
 	case "nologin", "false":

@@ -13,8 +13,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// dead is an address of this machine where no connection comes about. Its
-// port is taken for as long as it is held.
+// dead is an address of this machine that accepts no connection. It holds its port until
+// close.
 type dead struct {
 	addr   netip.AddrPort
 	socket int

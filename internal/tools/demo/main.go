@@ -97,7 +97,7 @@ func run(ctx context.Context, fdrace string) (err error) {
 	return nil
 }
 
-// logIn has ssh log in to host, and looks around while the session lasts.
+// logIn runs ssh to host, and lists the processes beside it during the session.
 func logIn(ctx context.Context, config, host, fdrace string) error {
 	const command = `echo "logged in: SSH_CONNECTION is $SSH_CONNECTION"; cat`
 	ssh := exec.CommandContext(ctx, "ssh", "-F", config, host, command)
@@ -140,8 +140,7 @@ func logIn(ctx context.Context, config, host, fdrace string) error {
 	return looked
 }
 
-// look says what stands beside ssh while it is in a session: nothing, or it is
-// an error.
+// look returns an error if any process runs beside ssh during the session.
 func look(ssh int) error {
 	processes, err := readProcesses()
 	if err != nil {

@@ -9,7 +9,7 @@ import (
 	"path/filepath"
 )
 
-// process is one of this machine's.
+// process is a process of this machine.
 type process struct {
 	pid, parent, group int
 	name               string // in brackets

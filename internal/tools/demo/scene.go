@@ -18,14 +18,14 @@ var (
 	loopback6 = netip.MustParseAddr("::1")
 )
 
-// stage is the addresses that are played with.
+// stage has the addresses of the demo.
 type stage struct {
 	live []netip.AddrPort // sshd's, IPv4 first; the other is there if IPv6 is
 	dead []*dead          // silent and refusing over IPv4, silent over IPv6
 	lack error            // why there is no IPv6
 }
 
-// scene is one login: a Host of ssh_config, and what there is to see.
+// scene is one login: a Host of ssh_config, and a description.
 type scene struct {
 	about   string
 	host    string
@@ -34,7 +34,7 @@ type scene struct {
 	targets string // what fdrace is given
 }
 
-// setStage takes the ports. The caller clears the stage, also after an error.
+// setStage binds the ports. The caller clears the stage, also after an error.
 func setStage() (st stage, err error) {
 	for _, dying := range []func(netip.Addr) (*dead, error){silent, refusing} {
 		d, err := dying(loopback4)
@@ -82,7 +82,7 @@ func free(ip netip.Addr, port uint16) (netip.AddrPort, error) {
 	return l.Addr().(*net.TCPAddr).AddrPort(), nil
 }
 
-// scenes has what can be shown here, and a note for what cannot.
+// scenes returns what can be shown here, and a note for what cannot.
 func (st stage) scenes(ctx context.Context) (scenes []scene, notes []string) {
 	mute, refusing := st.dead[0].addr, st.dead[1].addr
 	scenes = []scene{{
@@ -125,7 +125,7 @@ func dualStack(ctx context.Context, name string) error {
 	return nil
 }
 
-// stanza is what makes ssh use fdrace.
+// stanza returns the lines that make ssh use fdrace.
 func (s scene) stanza() []string {
 	name := s.name
 	if name == "" {

@@ -104,8 +104,7 @@ func (s *sshd) removeDir() error {
 	return os.Remove(s.made)
 }
 
-// said is what sshd said, complete when it has ended: an error that tells
-// people why a login failed.
+// said collects the messages of sshd. It is an error that shows why a login failed.
 type said struct {
 	text  bytes.Buffer
 	left  int           // addresses it has still to listen at

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// A cell is one row of the table: what is done to one sshd of several addresses.
+// A cell is one row of the table: logins to one sshd that has several addresses.
 type cell struct {
 	addrs []string // of the sshd: the targets, all of which answer
 	rtt   time.Duration
@@ -18,7 +18,7 @@ type cell struct {
 	n     int // logins or, before the one login that has to succeed, runs
 }
 
-// how says what is done n times.
+// how is what a cell does n times.
 type how string
 
 const (
@@ -39,8 +39,8 @@ var (
 	modes = []string{"", "--banner", "--mptcp", "--mptcp --banner"}
 )
 
-// matrix returns the cells with a target. runs is the number of logins in turn,
-// the others follow from it; 0 is for the number that the targets are for.
+// matrix returns the cells that have a target. runs is the number of logins in turn;
+// the other numbers follow from it. 0 is the number that the targets are for.
 func matrix(runs int) (cells []cell) {
 	if runs == 0 {
 		runs = 100
@@ -60,8 +60,8 @@ func matrix(runs int) (cells []cell) {
 	return cells
 }
 
-// underLoad returns the cells that measure how often a loser still is seen by
-// sshd. There is no target: what is promised is no more than what is measured.
+// underLoad returns the cells that measure how often sshd still sees a loser on a busy
+// machine. They have no target.
 func underLoad(runs int) (cells []cell) {
 	if runs == 0 {
 		runs = 100
@@ -91,7 +91,7 @@ func (c cell) String() string {
 	return fmt.Sprintf("%d %s  %4s  %-16s  %3d %-13s", len(c.addrs), family, c.rtt.Round(time.Millisecond), flags, c.n, c.how)
 }
 
-// outcome is what became of a cell.
+// outcome is the result of a cell.
 type outcome struct {
 	logins      int
 	refused     int           // logins and, before the last of them, runs that have failed

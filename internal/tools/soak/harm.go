@@ -27,13 +27,12 @@ const (
 	slowLine = 20 * time.Millisecond
 )
 
-// harmLinks are the shares of packets lost on the first and on the second link,
-// in percent.
+// harmLinks are the loss rates of the first and the second link, in percent.
 var harmLinks = [][2]int{{0, 0}, {1, 0}, {5, 0}, {1, 1}, {5, 5}}
 
 func harmLabel(loss [2]int) string { return fmt.Sprintf("%d %%, %d %%", loss[0], loss[1]) }
 
-// A harmSample is one session whose paths are all there.
+// A harmSample is one session in which no path fails.
 type harmSample struct {
 	bulk   bool          // as much as possible, or else a line every 20 ms
 	backup bool          // the second link is not to be used
@@ -43,8 +42,8 @@ type harmSample struct {
 	second float64       // the share of the bytes that came by the second link
 }
 
-// runHarm prints what net.mptcp.stale_loss_cnt=1 does where no path is lost: to
-// throughput, to pauses, and how often a path that works is given up.
+// runHarm prints the effect of net.mptcp.stale_loss_cnt=1 while no path fails: on
+// throughput, on pauses, and how often a path that works is given up.
 func runHarm(dir, fdrace string, runs, jobs int, wanted *regexp.Regexp) error {
 	if runs == 0 {
 		runs = harmRuns
@@ -94,7 +93,7 @@ func harmSamples(dir, fdrace string, loss [2]int, setting []string, runs, jobs i
 	return samples, err
 }
 
-// measure watches one session.
+// measure measures one session.
 func (s *harmSample) measure(dir, fdrace string, loss [2]int, setting []string, seed uint64) (err error) {
 	n, err := newTwoPaths(dir, fdrace, pathSettings{seed: seed, near: setting, far: setting, backup: s.backup})
 	if err != nil {
@@ -147,7 +146,7 @@ func (s *harmSample) measure(dir, fdrace string, loss [2]int, setting []string, 
 	return err
 }
 
-// pour writes as much as there is room for.
+// pour writes as fast as it can.
 func pour(in io.Writer) {
 	chunk := make([]byte, 1<<16)
 	for {

@@ -26,7 +26,7 @@ const (
 	lossJobs = 25
 )
 
-// A lossNetwork is what a wire does to the packets of either direction.
+// A lossNetwork is the loss rate in each direction, and the RTT.
 type lossNetwork struct {
 	percent int
 	rtt     time.Duration
@@ -39,15 +39,14 @@ var lossNetworks = []lossNetwork{
 	{5, 100 * time.Millisecond}, {10, 100 * time.Millisecond}, {20, 100 * time.Millisecond},
 }
 
-// A lossCase is a destination, and the helpers that go there.
+// A lossCase is a destination, and the helpers that connect to it.
 type lossCase struct {
 	title   string
 	helpers []string
 	argv    func(helper string, round int) []string
 }
 
-// lossCases are run one after the other. The last may make the kernel pause
-// MPTCP.
+// lossCases returns the cases in their order. The last may make the kernel pause MPTCP.
 func lossCases(fdrace, nc string) []lossCase {
 	to := func(target string) func(string, int) []string {
 		return func(helper string, _ int) []string {
@@ -113,8 +112,8 @@ func runLoss(fdrace string, races, jobs int, wanted *regexp.Regexp, slowest int)
 	return failed
 }
 
-// raceOn runs every case, with one network for each job, whose losses are drawn
-// from a seed of its own. All networks are there before the first race.
+// raceOn runs every case, with one network for each job. All networks are made before
+// the first race. Each race has a seed of its own.
 func raceOn(network lossNetwork, cases []lossCase, races, jobs int) (rows []*lossRow, paused int, err error) {
 	for _, c := range cases {
 		for _, helper := range c.helpers {
