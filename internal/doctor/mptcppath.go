@@ -65,7 +65,10 @@ func (l *login) mptcpPath(multipath bool, err error) Finding {
 	default:
 		f.Status, f.Found = Warn, "the server does not speak MPTCP, or something on the way takes it out: the session is plain TCP"
 		f.Remedy, f.Where = strings.Join([]string{
-			"sudo mptcpize enable ssh && sudo systemctl restart ssh",
+			// A drop-in survives upgrades of openssh-server; "mptcpize enable" edits the unit.
+			"sudo mkdir -p /etc/systemd/system/ssh.service.d",
+			`printf '[Service]\nExecStart=\nExecStart=/usr/bin/mptcpize run /usr/sbin/sshd -D $SSHD_OPTS\n' | sudo tee /etc/systemd/system/ssh.service.d/mptcp.conf`,
+			"sudo systemctl daemon-reload && sudo systemctl restart ssh",
 			"# or, if it is ssh.socket that listens, and systemd is 257 or later:",
 			`printf '[Socket]\nSocketProtocol=mptcp\n' | sudo systemctl edit --stdin ssh.socket`,
 			"sudo systemctl restart ssh.socket",
