@@ -46,7 +46,7 @@ func (l *login) checkCommand() Finding {
 	}
 	switch jump := l.config["proxyjump"]; {
 	case jump != "":
-		f.Found = fmt.Sprintf("none: a ProxyJump through %s is in the way, and wins over one that comes later", jump)
+		f.Found = fmt.Sprintf("none: ProxyJump %s comes first and takes precedence", jump)
 		return f
 	case l.config.unset("proxycommand"):
 		f.Found = "none: ssh connects by itself"
@@ -62,7 +62,7 @@ func (l *login) checkCommand() Finding {
 		}
 		return f
 	case err != nil:
-		f.Status, f.Remedy, f.Where = Warn, "write fdrace and its words without it, if the checks are to go on", ByHand
+		f.Status, f.Remedy, f.Where = Warn, "to check further, write the fdrace command without it", ByHand
 		f.Found = fmt.Sprintf("%s: %v", redact(l.command), err)
 		return f
 	}

@@ -54,13 +54,13 @@ func readConfig(alias, file string) (sshConfig, Finding) {
 		f.Remedy = "write each % that stands for itself twice, as in HostName fe80::1%%eth0"
 	case s.code != 0:
 		f.Found = fmt.Sprintf("%s: %s", asked, s.firstLine())
-		f.Remedy = "mend that line, or give another file by -F"
+		f.Remedy = "correct that line, or choose another file with -F"
 	case !parseConfig(s.out).unset("refuseconnection"):
 		f.Found = "RefuseConnection: " + parseConfig(s.out)["refuseconnection"]
-		f.Remedy = "remove RefuseConnection from the block that has it: ssh connects to nobody"
+		f.Remedy = "remove RefuseConnection from its block: with it, ssh does not connect"
 	default:
 		c := parseConfig(s.out)
-		return c, Finding{Check: f.Check, Status: OK, Found: fmt.Sprintf("%s: it means %s, port %s", asked, c["hostname"], c["port"])}
+		return c, Finding{Check: f.Check, Status: OK, Found: fmt.Sprintf("%s: host %s, port %s", asked, c["hostname"], c["port"])}
 	}
 	return nil, f
 }

@@ -27,7 +27,7 @@ func checkPaths() []Finding {
 	}
 	f := Finding{Check: "MPTCP limits", Status: OK, Found: fmt.Sprintf("a session may have %d paths beside its first", limits.Subflows)}
 	if command := paths.LimitsCommand(limits, all); command != "" {
-		f.Status, f.Found = Warn, f.Found+", and this machine has more"
+		f.Status, f.Found = Warn, f.Found+", but this machine has more"
 		f.Remedy, f.Where = sudo(command), InShell
 	}
 	found := []Finding{f}
@@ -37,7 +37,7 @@ func checkPaths() []Finding {
 		}
 	}
 	if len(found) == 1 {
-		found = append(found, Finding{Check: "MPTCP endpoint", Status: OK, Found: "not needed: this machine has no second way out"})
+		found = append(found, Finding{Check: "MPTCP endpoint", Status: OK, Found: "not needed: this machine has only one path to the internet"})
 	}
 	return found
 }
@@ -61,12 +61,12 @@ func checkEndpoint(p paths.Path) Finding {
 	}
 	f.Status, f.Where = Warn, InShell
 	if p.Loose {
-		f.Found += ": its packets may leave by another"
+		f.Found += ": its packets may leave through another interface"
 	} else {
-		f.Found += ": a session that began elsewhere cannot move here"
+		f.Found += ": a session that starts on another interface cannot use it"
 	}
 	if managed(p.Addr) && !p.Loose {
-		f.Found += "; NetworkManager (1.40 or later) makes it if told to"
+		f.Found += "; NetworkManager (1.40 or later) can create it"
 		f.Remedy = strings.Join([]string{
 			fmt.Sprintf(`c=$(nmcli -g GENERAL.CONNECTION device show %s)`, p.Interface),
 			sudo(`nmcli connection modify "$c" connection.mptcp-flags enabled,subflow`),

@@ -82,7 +82,7 @@ func (l *login) fixCommand(f Finding, command string) Finding {
 	}
 	f.Remedy, f.Where = l.hostBlock("ProxyCommand "+command), InConfig
 	if shown := redact(command); shown != command {
-		f.Remedy, f.Where = "write, with its login in place of the dots: ProxyCommand "+shown, ByHand
+		f.Remedy, f.Where = "write this, with the login in place of the dots: ProxyCommand "+shown, ByHand
 	}
 	return f
 }

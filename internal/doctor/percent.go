@@ -13,7 +13,7 @@ func (l *login) checkZones() []Finding {
 	if doubled == l.command {
 		return nil
 	}
-	f := Finding{Check: "%", Status: Fail, Found: "ssh takes a % for the begin of a token, as %h is: one that stands for itself is written %%"}
+	f := Finding{Check: "%", Status: Fail, Found: "ssh reads % as the start of a token such as %h: write %% for a literal %"}
 	return []Finding{l.fixCommand(f, doubled)}
 }
 

@@ -91,9 +91,9 @@ func scanWord(line string, at int) (text string, end int, err error) {
 			if at > 0 && strings.TrimSpace(line[:at]) != "" && !strings.HasSuffix(line[:at], ">") {
 				return "", 0, errSecondCommand
 			}
-			return "", 0, fmt.Errorf("what its %q means only the shell knows", c)
+			return "", 0, fmt.Errorf("only the shell can tell what its %q means", c)
 		case '$', '`', '<', '>', '(', ')', '{', '}', '*', '?':
-			return "", 0, fmt.Errorf("what its %q means only the shell knows", c)
+			return "", 0, fmt.Errorf("only the shell can tell what its %q means", c)
 		default:
 			b.WriteByte(c)
 			at++
@@ -110,7 +110,7 @@ func scanQuotes(s string) (text string, n int, err error) {
 		case c == '"':
 			return b.String(), at, nil
 		case c == '$' || c == '`':
-			return "", 0, fmt.Errorf("what its %q means only the shell knows", c)
+			return "", 0, fmt.Errorf("only the shell can tell what its %q means", c)
 		case c == '\\' && at+1 < len(s) && strings.IndexByte("\"\\$`", s[at+1]) >= 0:
 			at++
 			b.WriteByte(s[at])

@@ -26,6 +26,10 @@ import (
 func main() {
 	// What has a Pdeathsig is told of the end of the thread that started it.
 	runtime.LockOSThread()
+	if len(os.Args) > 3 && os.Args[1] == withHosts {
+		fmt.Fprintln(os.Stderr, "demo:", runWithHosts(os.Args[2], os.Args[3:]))
+		os.Exit(1)
+	}
 	if len(os.Args) != 2 {
 		fmt.Fprintln(os.Stderr, "usage: demo FDRACE")
 		os.Exit(2)
@@ -74,7 +78,8 @@ func run(ctx context.Context, fdrace string) (err error) {
 		}
 		err = errors.Join(err, stopped)
 	}()
-	scenes, notes := stage.scenes(ctx)
+	hosts, noHosts := writeHosts(dir)
+	scenes, notes := stage.scenes(noHosts)
 	config, err := writeConfig(dir, scenes)
 	if err != nil {
 		return err
@@ -90,21 +95,32 @@ func run(ctx context.Context, fdrace string) (err error) {
 			fmt.Println("  ", line)
 		}
 		fmt.Printf("\n   $ ssh -F %s %s\n", config, s.host)
-		if err := logIn(ctx, config, s.host, fdrace); err != nil {
+		seen := ""
+		if s.name != "" {
+			seen = hosts
+		}
+		if err := logIn(ctx, config, s.host, fdrace, seen); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// logIn runs ssh to host, and lists the processes beside it during the session.
-func logIn(ctx context.Context, config, host, fdrace string) error {
+// logIn runs ssh to host, and lists the processes beside it during the session. If hosts
+// is not empty, ssh sees that file as /etc/hosts.
+func logIn(ctx context.Context, config, host, fdrace, hosts string) error {
 	const command = `echo "logged in: SSH_CONNECTION is $SSH_CONNECTION"; cat`
-	ssh := exec.CommandContext(ctx, "ssh", "-F", config, host, command)
+	attr := &syscall.SysProcAttr{Setpgid: true, Pdeathsig: unix.SIGTERM}
+	name, args := "ssh", []string{"-F", config, host, command}
+	if hosts != "" {
+		name, args = seeingHosts(hosts, append([]string{name}, args...)...)
+		attr = ownMounts(attr)
+	}
+	ssh := exec.CommandContext(ctx, name, args...)
 	// SHELL is what ssh runs a ProxyCommand with.
 	ssh.Env = append(os.Environ(), "SHELL=/bin/sh", "PATH="+filepath.Dir(fdrace)+":"+os.Getenv("PATH"))
 	// A group of its own, which its ProxyCommand is in, too.
-	ssh.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: unix.SIGTERM}
+	ssh.SysProcAttr = attr
 	ssh.Cancel = func() error { return unix.Kill(-ssh.Process.Pid, unix.SIGTERM) }
 	ssh.WaitDelay = time.Second
 	stdin, err := ssh.StdinPipe() // cat, and with it the session, lasts until it is closed

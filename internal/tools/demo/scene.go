@@ -3,13 +3,11 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"net"
 	"net/netip"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 )
 
@@ -30,7 +28,7 @@ type scene struct {
 	about   string
 	host    string
 	live    netip.AddrPort
-	name    string // for %h, if it is not the address
+	name    string // for %h, if it is not the address: dualName
 	targets string // what fdrace is given
 }
 
@@ -82,8 +80,9 @@ func free(ip netip.Addr, port uint16) (netip.AddrPort, error) {
 	return l.Addr().(*net.TCPAddr).AddrPort(), nil
 }
 
-// scenes returns what can be shown here, and a note for what cannot.
-func (st stage) scenes(ctx context.Context) (scenes []scene, notes []string) {
+// scenes returns what can be shown here, and a note for what cannot. noHosts is why ssh cannot
+// have an /etc/hosts of its own.
+func (st stage) scenes(noHosts error) (scenes []scene, notes []string) {
 	mute, refusing := st.dead[0].addr, st.dead[1].addr
 	scenes = []scene{{
 		about:   "Three targets. The first is silent, the second refuses, the third is sshd.",
@@ -94,16 +93,16 @@ func (st stage) scenes(ctx context.Context) (scenes []scene, notes []string) {
 	if st.lack != nil {
 		return scenes, []string{fmt.Sprintf("Loopback has no IPv6 here: %v.", st.lack)}
 	}
-	if err := dualStack(ctx, "localhost"); err == nil {
+	if noHosts == nil {
 		scenes = append(scenes, scene{
 			about:   "One name, two addresses. ::1 is silent at this port, so IPv4 follows.",
 			host:    "name",
 			live:    st.live[0],
-			name:    "localhost",
+			name:    dualName,
 			targets: "%h %p",
 		})
 	} else {
-		notes = append(notes, fmt.Sprintf("A name with two addresses is not shown: %v.", err))
+		notes = append(notes, fmt.Sprintf("A name with two addresses is not shown: ssh cannot have an /etc/hosts of its own here: %v.", noHosts))
 	}
 	return append(scenes, scene{
 		about:   "IPv6, behind a silent IPv4 target.",
@@ -111,18 +110,6 @@ func (st stage) scenes(ctx context.Context) (scenes []scene, notes []string) {
 		live:    st.live[1],
 		targets: fmt.Sprintf("%s %%h %%p", mute),
 	}), notes
-}
-
-// dualStack returns nil if name is both loopback addresses to fdrace.
-func dualStack(ctx context.Context, name string) error {
-	resolver := net.Resolver{PreferGo: true}
-	for network, want := range map[string]netip.Addr{"ip4": loopback4, "ip6": loopback6} {
-		addrs, _ := resolver.LookupNetIP(ctx, network, name) // none, whatever the reason
-		if !slices.ContainsFunc(addrs, func(a netip.Addr) bool { return a.Unmap() == want }) {
-			return fmt.Errorf("%s is not %s in /etc/hosts", name, want)
-		}
-	}
-	return nil
 }
 
 // stanza returns the lines that make ssh use fdrace.
