@@ -25,11 +25,11 @@ func (l *login) arguments() (args []string) {
 
 // checkArguments reads fdrace's own command line as fdrace does.
 func (l *login) checkArguments() ([]engine.Target, *engine.Dialer, Finding) {
-	f := Finding{Check: "arguments", Status: Fail, Remedy: `mend the ProxyCommand; "fdrace --help" has the flags`, Where: ByHand}
+	f := Finding{Check: "arguments", Status: Fail, Remedy: `correct the ProxyCommand; "fdrace --help" lists the flags`, Where: ByHand}
 	args := l.arguments()
 	shows, err := l.parse(&l.options, args)
 	if shows || err == nil && (l.options.Doctor || l.options.Explain) {
-		f.Found = "fdrace is asked for words, not for a connection"
+		f.Found = "this prints a text instead of making a connection"
 		return nil, nil, f
 	}
 	var targets []engine.Target

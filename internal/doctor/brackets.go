@@ -15,6 +15,6 @@ func (l *login) checkQuotes() []Finding {
 	if mended == l.command {
 		return nil
 	}
-	f := Finding{Check: "[]", Status: Warn, Found: "without quotes they are a pattern, with which zsh fails, and other shells where a file matches"}
+	f := Finding{Check: "[]", Status: Warn, Found: "not quoted: the shell reads them as a file name pattern, and zsh fails"}
 	return []Finding{l.fixCommand(f, mended)}
 }

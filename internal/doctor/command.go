@@ -26,8 +26,8 @@ func redact(command string) string {
 	return command
 }
 
-// checkBlind says why ssh may still use fdrace where ssh -G has found another
-// ProxyCommand, or none.
+// checkBlind adds to f, that ssh -G has found another ProxyCommand or none, why ssh may
+// still use fdrace.
 func checkBlind(f Finding, c configFile) Finding {
 	if f.Status != Fail || len(c.blind) == 0 {
 		return f
@@ -38,7 +38,8 @@ func checkBlind(f Finding, c configFile) Finding {
 	return f
 }
 
-// checkCommand says whether ssh will run fdrace, as far as the words tell.
+// checkCommand reports whether ssh will run fdrace, as far as the words of the
+// ProxyCommand tell.
 func (l *login) checkCommand() Finding {
 	f := Finding{
 		Check: "ProxyCommand", Status: Fail,
@@ -46,7 +47,7 @@ func (l *login) checkCommand() Finding {
 	}
 	switch jump := l.config["proxyjump"]; {
 	case jump != "":
-		f.Found = fmt.Sprintf("none: a ProxyJump through %s is in the way, and wins over one that comes later", jump)
+		f.Found = fmt.Sprintf("none: ProxyJump %s comes first and takes precedence", jump)
 		return f
 	case l.config.unset("proxycommand"):
 		f.Found = "none: ssh connects by itself"
@@ -62,7 +63,7 @@ func (l *login) checkCommand() Finding {
 		}
 		return f
 	case err != nil:
-		f.Status, f.Remedy, f.Where = Warn, "write fdrace and its words without it, if the checks are to go on", ByHand
+		f.Status, f.Remedy, f.Where = Warn, "to check further, write the fdrace command without it", ByHand
 		f.Found = fmt.Sprintf("%s: %v", redact(l.command), err)
 		return f
 	}
@@ -77,8 +78,8 @@ func (l *login) checkCommand() Finding {
 	return Finding{Check: f.Check, Status: OK, Found: redact(l.command)}
 }
 
-// isPrefix says whether a word may stand before the program: env(1), what it
-// sets, or the exec that ssh writes there anyway.
+// isPrefix reports whether a word can precede the program: env(1), the variables it sets,
+// or exec, which ssh writes there anyway.
 func isPrefix(text string) bool {
 	name, _, sets := strings.Cut(text, "=")
 	return text == "env" || text == "exec" || sets && !strings.ContainsAny(name, "/-")

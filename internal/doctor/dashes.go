@@ -16,7 +16,7 @@ func (l *login) checkDashes() []Finding {
 	if !slices.ContainsFunc(words, foreign) || slices.ContainsFunc(words, func(w word) bool { return w.text == "--" }) {
 		return nil
 	}
-	f := Finding{Check: "--", Status: Warn, Found: "missing: a host whose name begins with - would be taken for flags"}
+	f := Finding{Check: "--", Status: Warn, Found: "missing: a host name that begins with - would be read as flags"}
 	first := len(words) - len(l.options.Words)
 	if !slices.Equal(l.arguments()[first:], l.options.Words) {
 		f.Remedy, f.Where = `write the flags first, then --, then the targets`, ByHand

@@ -11,8 +11,8 @@ import (
 	"fdrace/mptcp"
 )
 
-// checkPaths looks whether a session over MPTCP can have more paths than its
-// first: for that each way out needs an endpoint, where there are several.
+// checkPaths checks whether an MPTCP session can have more than one path: if this machine
+// has several, each needs an endpoint.
 func checkPaths() []Finding {
 	all, err := paths.List()
 	var limits mptcp.Limits
@@ -27,7 +27,7 @@ func checkPaths() []Finding {
 	}
 	f := Finding{Check: "MPTCP limits", Status: OK, Found: fmt.Sprintf("a session may have %d paths beside its first", limits.Subflows)}
 	if command := paths.LimitsCommand(limits, all); command != "" {
-		f.Status, f.Found = Warn, f.Found+", and this machine has more"
+		f.Status, f.Found = Warn, f.Found+", but this machine has more"
 		f.Remedy, f.Where = sudo(command), InShell
 	}
 	found := []Finding{f}
@@ -37,13 +37,12 @@ func checkPaths() []Finding {
 		}
 	}
 	if len(found) == 1 {
-		found = append(found, Finding{Check: "MPTCP endpoint", Status: OK, Found: "not needed: this machine has no second way out"})
+		found = append(found, Finding{Check: "MPTCP endpoint", Status: OK, Found: "not needed: this machine has only one path to the internet"})
 	}
 	return found
 }
 
-// hasOther says whether there is another interface by which connections of p's
-// family leave.
+// hasOther reports whether another interface has a default route for p's family.
 func hasOther(all []paths.Path, p paths.Path) bool {
 	for _, q := range all {
 		if q.Gateway && q.Interface != p.Interface && q.Addr.Is4() == p.Addr.Is4() {
@@ -60,13 +59,13 @@ func checkEndpoint(p paths.Path) Finding {
 		return f
 	}
 	f.Status, f.Where = Warn, InShell
-	if p.Loose {
-		f.Found += ": its packets may leave by another"
+	if p.UnboundInterface {
+		f.Found += ": its packets may leave through another interface"
 	} else {
-		f.Found += ": a session that began elsewhere cannot move here"
+		f.Found += ": a session that starts on another interface cannot use it"
 	}
-	if managed(p.Addr) && !p.Loose {
-		f.Found += "; NetworkManager (1.40 or later) makes it if told to"
+	if managed(p.Addr) && !p.UnboundInterface {
+		f.Found += "; NetworkManager (1.40 or later) can create it"
 		f.Remedy = strings.Join([]string{
 			fmt.Sprintf(`c=$(nmcli -g GENERAL.CONNECTION device show %s)`, p.Interface),
 			sudo(`nmcli connection modify "$c" connection.mptcp-flags enabled,subflow`),
@@ -82,8 +81,8 @@ func checkEndpoint(p paths.Path) Finding {
 	return f
 }
 
-// managed says whether NetworkManager, where it runs, would make an endpoint of
-// the address: not of a unique local one (nm-settings(5), connection.mptcp-flags).
+// managed reports whether NetworkManager runs and would create an endpoint for the address:
+// it does not for unique local ones (nm-settings(5), connection.mptcp-flags).
 func managed(a netip.Addr) bool {
 	return exists("/run/NetworkManager") && !(a.Is6() && a.IsPrivate())
 }

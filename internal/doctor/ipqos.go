@@ -24,7 +24,7 @@ func (l *login) checkIPQoS(targets []engine.Target) []Finding {
 	}
 	return []Finding{{
 		Check: "IPQoS", Status: Warn,
-		Found:  "ssh sets it on the socket, which MPTCP over IPv6 cannot do: a line about IPV6_TCLASS at each login",
+		Found:  "MPTCP over IPv6 does not support it: ssh prints a line about IPV6_TCLASS at each login",
 		Remedy: l.hostBlock("IPQoS none"), Where: InConfig,
 	}}
 }

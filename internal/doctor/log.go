@@ -19,9 +19,9 @@ func (l *login) checkLog() []Finding {
 		heard = heard || strings.HasPrefix(w.text, "FDRACE_LOG=")
 	}
 	if heard {
-		return []Finding{{Check: "ControlPersist", Status: OK, Found: "hides what fdrace says, but it goes into a file as well"}}
+		return []Finding{{Check: "ControlPersist", Status: OK, Found: "ssh discards what fdrace prints, but a file has it too"}}
 	}
 	at := l.words[l.program].end
-	f := Finding{Check: "ControlPersist", Status: Warn, Found: "hides what fdrace says: a login that fails does not tell why"}
+	f := Finding{Check: "ControlPersist", Status: Warn, Found: "ssh discards what fdrace prints: a failed login does not say why"}
 	return []Finding{l.fixCommand(f, l.command[:at]+" --log ~/.ssh/fdrace.log"+l.command[at:])}
 }

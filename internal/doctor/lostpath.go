@@ -24,11 +24,11 @@ func (l *login) checkLostPath() []Finding {
 	}
 	const best = "1"
 	value := strings.TrimSpace(string(text))
-	f := Finding{Check: "MPTCP lost path", Status: OK, Found: staleLossCount + " is " + value + "; it should be on the server, too"}
+	f := Finding{Check: "MPTCP lost path", Status: OK, Found: staleLossCount + " is " + value + "; set it on the server, too"}
 	if value != best {
 		set := staleLossCount + "=" + best
 		f.Status, f.Where = Warn, InShell
-		f.Found = fmt.Sprintf("%s is %s: a session stands still longer than it must when a path falls silent, and output that never pauses may stop for good; the file keeps the setting over a reboot", staleLossCount, value)
+		f.Found = fmt.Sprintf("%s is %s: when a path fails, a session stalls longer than necessary, and continuous output can stall for good; the file keeps the setting across reboots", staleLossCount, value)
 		f.Remedy = sudo("sysctl -w "+set) + "\necho " + set + " | " + sudo("tee "+sysctlFile)
 	}
 	return []Finding{f}

@@ -32,10 +32,10 @@ func (l *login) checkMaster(alias, file string) []Finding {
 		return nil // there is none
 	}
 	exit := "ssh " + strings.Join(append(args[1:], "-O", "exit", quote(alias)), " ")
-	f := Finding{Check: "ControlMaster", Status: OK, Found: fmt.Sprintf("ssh logs in over the connection of process %s, without fdrace; to end it run: %s", pid[1], exit)}
+	f := Finding{Check: "ControlMaster", Status: OK, Found: fmt.Sprintf("ssh shares the connection of process %s and does not run fdrace; to close it, run: %s", pid[1], exit)}
 	if why := deadConnection(pid[1]); why != "" {
 		f.Status, f.Remedy, f.Where = Fail, exit, InShell
-		f.Found = fmt.Sprintf("ssh logs in over the connection of process %s, which is dead: %s", pid[1], why)
+		f.Found = fmt.Sprintf("ssh shares the connection of process %s, which is dead: %s", pid[1], why)
 	}
 	return []Finding{f}
 }

@@ -18,10 +18,10 @@ func checkMDNS() Finding {
 		ways = append(ways, "a multicast on "+strings.Join(links, ", "))
 	}
 	if len(ways) > 0 {
-		f.Found = "asked of " + strings.Join(ways, ", then ")
+		f.Found = "resolved by " + strings.Join(ways, ", then ")
 		return f
 	}
-	f.Status, f.Found = Warn, "nobody to ask: no interface that is up has an address and does multicast"
+	f.Status, f.Found = Warn, "cannot be resolved: no interface that is up has an address and supports multicast"
 	if err != nil {
 		f.Found += fmt.Sprintf(" (%v)", err)
 	}

@@ -18,7 +18,7 @@ func stateOfMPTCP() Finding {
 	all := checkMPTCP()
 	f := Finding{Check: all[0].Check, Status: OK, Found: all[0].Found}
 	if slices.ContainsFunc(all, func(f Finding) bool { return f.Status != OK }) {
-		f.Found += `; for use with --mptcp see "fdrace --doctor ALIAS"`
+		f.Found += `; before using --mptcp, run "fdrace --doctor ALIAS"`
 	}
 	return f
 }
@@ -30,25 +30,25 @@ func checkMPTCP() []Finding {
 	err := mptcp.Supported()
 	switch {
 	case err == nil:
-		f.Found = "in this kernel, and on"
+		f.Found = "supported and enabled"
 		if paused, err := mptcp.Paused(); err == nil && paused {
-			f.Found += ", but paused: a network has dropped it, and for an hour or more all connections are plain TCP"
+			f.Found += ", but paused: a network dropped MPTCP packets, and this kernel uses plain TCP for an hour or more"
 			f.Remedy = sudo(helper.Resume)
 		} else {
 			f.Status, f.Where = OK, ""
 		}
 		return append([]Finding{f}, checkPaths()...)
 	case errors.Is(err, errors.ErrUnsupported):
-		return []Finding{{Check: f.Check, Status: OK, Found: "not on this system: --mptcp has no effect"}}
+		return []Finding{{Check: f.Check, Status: OK, Found: "not supported on this system: --mptcp has no effect"}}
 	}
 	f.Found = err.Error()
 	switch {
 	case errors.Is(err, unix.ENOPROTOOPT):
 		f.Remedy = sudo("sysctl -w net.mptcp.enabled=1")
 	case errors.Is(err, unix.EPROTONOSUPPORT), errors.Is(err, unix.EINVAL):
-		f.Remedy, f.Where = "boot a kernel that has CONFIG_MPTCP=y, 5.6 or later; plain TCP works without", ByHand
+		f.Remedy, f.Where = "boot Linux 5.6 or later with CONFIG_MPTCP=y; plain TCP works without it", ByHand
 	default:
-		f.Remedy, f.Where = "let this program make sockets of protocol 262 (IPPROTO_MPTCP); plain TCP works without", ByHand
+		f.Remedy, f.Where = "allow this program to create sockets of protocol 262 (IPPROTO_MPTCP); plain TCP works without it", ByHand
 	}
 	return []Finding{f}
 }

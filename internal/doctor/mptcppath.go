@@ -32,7 +32,7 @@ func (l *login) dialMPTCP(rules *engine.Dialer, targets []engine.Target) (fd int
 	d.Proxies = nil // which connect by something else
 	w, err := d.Dial(context.Background(), targets...)
 	if err != nil {
-		f := Finding{Check: "MPTCP path", Status: OK, Found: "MPTCP does not get through: " + mptcpLoss(err)}
+		f := Finding{Check: "MPTCP path", Status: OK, Found: "MPTCP fails: " + mptcpLoss(err)}
 		if l.wantsMPTCP() {
 			f.Status = Warn
 			f = l.fixCommand(f, l.withoutMPTCP())
@@ -52,24 +52,24 @@ func (l *login) mptcpPath(multipath bool, err error) Finding {
 	paused, _ := mptcp.Paused() // not known: another reason is the likelier one
 	switch {
 	case paused:
-		f.Found = "not known while this kernel has paused MPTCP"
+		f.Found = "unknown while this kernel has paused MPTCP"
 	case err != nil:
 		f.Status, f.Found = Warn, err.Error()
-		f.Remedy, f.Where = "this kernel does not tell (Linux 5.16 does)", ByHand
+		f.Remedy, f.Where = "only Linux 5.16 and later tells", ByHand
 	case multipath && wanted:
-		f.Found = "keeps MPTCP to the server, though plain TCP was faster"
+		f.Found = "MPTCP works to the server, but plain TCP was faster"
 	case multipath:
-		f.Found = "keeps MPTCP to the server: --mptcp would use it"
+		f.Found = "MPTCP works to the server: --mptcp would use it"
 	case !wanted:
-		f.Found = "the server does not speak MPTCP, which is not asked for"
+		f.Found = "the server does not support MPTCP, which is not requested"
 	default:
-		f.Status, f.Found = Warn, "the server does not speak MPTCP, or something on the way takes it out: the session is plain TCP"
+		f.Status, f.Found = Warn, "the server does not support MPTCP, or a middlebox removes it: the session is plain TCP"
 		f.Remedy, f.Where = strings.Join([]string{
 			// A drop-in survives upgrades of openssh-server; "mptcpize enable" edits the unit.
 			"sudo mkdir -p /etc/systemd/system/ssh.service.d",
 			`printf '[Service]\nExecStart=\nExecStart=/usr/bin/mptcpize run /usr/sbin/sshd -D $SSHD_OPTS\n' | sudo tee /etc/systemd/system/ssh.service.d/mptcp.conf`,
 			"sudo systemctl daemon-reload && sudo systemctl restart ssh",
-			"# or, if it is ssh.socket that listens, and systemd is 257 or later:",
+			"# or, if ssh.socket listens, and systemd is 257 or later:",
 			`printf '[Socket]\nSocketProtocol=mptcp\n' | sudo systemctl edit --stdin ssh.socket`,
 			"sudo systemctl restart ssh.socket",
 		}, "\n"), OnServer
@@ -81,9 +81,9 @@ func (l *login) mptcpPath(multipath bool, err error) Finding {
 func mptcpLoss(err error) string {
 	switch {
 	case errors.Is(err, context.DeadlineExceeded):
-		return "its packets are dropped on the way"
+		return "a middlebox drops its packets"
 	case errors.Is(err, unix.ECONNREFUSED), errors.Is(err, unix.ECONNRESET):
-		return "it is refused on the way"
+		return "a middlebox resets it"
 	}
 	return err.Error()
 }

@@ -23,7 +23,7 @@ func (l *login) checkNames(file string) []Finding {
 	}
 	return []Finding{{
 		Check: "Host *", Status: Warn,
-		Found:  "the block matches every name: one in a URL, such as unix:/path, makes ssh talk to a local socket",
-		Remedy: "write --names-only behind fdrace, as in: ProxyCommand fdrace --names-only -- %h %p", Where: ByHand,
+		Found:  "this block matches every name: with unix:/path in a URL, ssh would connect to a local socket",
+		Remedy: "add --names-only: ProxyCommand fdrace --names-only -- %h %p", Where: ByHand,
 	}}
 }

@@ -28,15 +28,15 @@ func checkOpenSSH() Finding {
 	}
 	version, isOpenSSH := parseVersion(s.err + s.out)
 	if !isOpenSSH {
-		f.Found = fmt.Sprintf("%s is another ssh: it calls itself %q", path, s.firstLine())
+		f.Found = fmt.Sprintf("%s is not OpenSSH: it calls itself %q", path, s.firstLine())
 		return f
 	}
 	s, err = run(path, "-o", "ProxyUseFdpass=yes", "-V")
 	if err != nil || s.ending() != "" {
-		f.Found = fmt.Sprintf("%s is %s, without ProxyUseFdpass (%s): that takes 6.5", path, version, s.firstLine())
+		f.Found = fmt.Sprintf("%s is %s, without ProxyUseFdpass (%s): install 6.5 or later", path, version, s.firstLine())
 		return f
 	}
-	return Finding{Check: f.Check, Status: OK, Found: version + " in " + path + ", which has ProxyUseFdpass"}
+	return Finding{Check: f.Check, Status: OK, Found: version + " in " + path + ", supports ProxyUseFdpass"}
 }
 
 // parseVersion finds the version in what ssh -V says, as in "OpenSSH_9.2p1

@@ -27,7 +27,7 @@ func (l *login) checkPath(targets []engine.Target, d *engine.Dialer) []Finding {
 	commands := d.Commands
 	d.Commands = nil // which log in, and may ask for a passphrase
 	if len(targets)+len(d.Proxies) == 0 {
-		return []Finding{{Check: "path", Status: OK, Found: "not tried: " + commands[0].Name + " is to log in"}}
+		return []Finding{{Check: "path", Status: OK, Found: "not tried: " + commands[0].Name + " logs in"}}
 	}
 	var families helper.FamilyWatch
 	d.Report = families.Note
@@ -71,7 +71,7 @@ func (l *login) checkServer(w *engine.Winner, d *engine.Dialer) (found []Finding
 	visible := w.Transport == helper.MPTCP.Name || w.Addr.Proxy != nil || !w.Addr.AddrPort.IsValid()
 	switch {
 	case err == nil && multipath:
-		found = append(found, Finding{Check: "MPTCP path", Status: OK, Found: "keeps MPTCP to the server"})
+		found = append(found, Finding{Check: "MPTCP path", Status: OK, Found: "MPTCP works to the server"})
 	case w.Transport == helper.MPTCP.Name:
 		found = append(found, l.mptcpPath(multipath, err))
 	}
@@ -125,9 +125,9 @@ func (l *login) lost(err error, targets []engine.Target, d *engine.Dialer) Findi
 		f.Found += ": the name does not exist in DNS"
 		f.Remedy = fmt.Sprintf("check the spelling of %s; if it is right, add its address to the block: HostName ADDRESS", term.Sanitize(dns.Name))
 	case loss.Hint == "":
-		f.Remedy = "is the machine on, and does every firewall on the way let its port pass?"
+		f.Remedy = "is the machine on, and does every firewall let its port through?"
 		if len(targets) > 0 {
-			f.Remedy = fmt.Sprintf("is the machine on, and does every firewall on the way let port %d pass?", targets[0].Port)
+			f.Remedy = fmt.Sprintf("is the machine on, and does every firewall let port %d through?", targets[0].Port)
 		}
 	}
 	return f

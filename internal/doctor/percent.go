@@ -13,7 +13,7 @@ func (l *login) checkZones() []Finding {
 	if doubled == l.command {
 		return nil
 	}
-	f := Finding{Check: "%", Status: Fail, Found: "ssh takes a % for the begin of a token, as %h is: one that stands for itself is written %%"}
+	f := Finding{Check: "%", Status: Fail, Found: "ssh reads % as the start of a token such as %h: write %% for a literal %"}
 	return []Finding{l.fixCommand(f, doubled)}
 }
 
@@ -65,7 +65,7 @@ func doubleZones(command string) string {
 	return b.String()
 }
 
-// endsInLinkLocal says whether the end of text is a link-local address.
+// endsInLinkLocal reports whether text ends in a link-local address.
 func endsInLinkLocal(text string) bool {
 	at := len(text)
 	for at > 0 && strings.IndexByte("0123456789abcdefABCDEF:", text[at-1]) >= 0 {

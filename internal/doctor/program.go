@@ -16,7 +16,7 @@ func (l *login) checkProgram() Finding {
 	program := l.words[l.program]
 	s, err := run(shell, "-c", "exec "+l.command[:program.end]+" --version")
 	if err != nil {
-		f.Found = fmt.Sprintf("not looked for: %v", err) // checkShell has output what to do
+		f.Found = fmt.Sprintf("not checked: %v", err) // checkShell has output what to do
 		return f
 	}
 	_, version, itIs := strings.Cut(s.err+s.out, "fdrace ")

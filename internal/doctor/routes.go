@@ -27,12 +27,12 @@ func checkRoutes() []Finding {
 	way6, err6 := wayOut("udp6", farIPv6)
 	v4.Found, v6.Found = way4, way6
 	if err6 != nil {
-		v6.Found = fmt.Sprintf("no default route (%v): IPv6 addresses are passed over, which takes no time", err6)
+		v6.Found = fmt.Sprintf("no default route (%v): IPv6 addresses are skipped at once", err6)
 	}
 	switch {
 	case err4 == nil:
 	case err6 != nil:
-		v4.Status, v4.Found = Warn, fmt.Sprintf("no default route (%v), and none of IPv6: only hosts on this machine's own links are in reach", err4)
+		v4.Status, v4.Found = Warn, fmt.Sprintf("no default route (%v), and none for IPv6: only hosts on this machine's own links can be reached", err4)
 		v4.Remedy, v4.Where = connectNetwork(), InShell
 		v6.Status, v6.Remedy, v6.Where = Warn, v4.Remedy, InShell
 	default:
@@ -40,10 +40,10 @@ func checkRoutes() []Finding {
 		defer cancel()
 		prefixes, err := resolve.NAT64Prefixes(ctx)
 		if err == nil {
-			v4.Found = fmt.Sprintf("no default route, but NAT64: IPv4 is reached by %v", prefixes[0])
+			v4.Found = fmt.Sprintf("no default route, but NAT64: IPv4 is reached through %v", prefixes[0])
 			break
 		}
-		v4.Status, v4.Found = Warn, "no default route, and no NAT64: hosts that have IPv4 only are out of reach"
+		v4.Status, v4.Found = Warn, "no default route, and no NAT64: hosts with only IPv4 cannot be reached"
 		v4.Remedy, v4.Where = connectNetwork(), InShell
 	}
 	return []Finding{v4, v6}
@@ -68,11 +68,11 @@ func wayOut(network, there string) (way string, err error) {
 		addrs, _ := i.Addrs() // of one that has gone meanwhile: none
 		for _, a := range addrs {
 			if p, err := netip.ParsePrefix(a.String()); err == nil && p.Addr() == from {
-				return fmt.Sprintf("goes out by %s, from %s", i.Name, from), nil
+				return fmt.Sprintf("leaves through %s, from %s", i.Name, from), nil
 			}
 		}
 	}
-	return fmt.Sprintf("goes out from %s", from), err
+	return fmt.Sprintf("leaves from %s", from), err
 }
 
 // connectNetwork is the command that gets this machine a default route, as far

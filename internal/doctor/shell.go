@@ -18,15 +18,15 @@ func checkShell() Finding {
 	f := Finding{Check: "shell", Status: Fail, Remedy: "export SHELL=/bin/sh", Where: InShell}
 	shell, set := sshShell()
 	if shell == "" {
-		f.Found = "$SHELL is set, but empty: ssh cannot run a ProxyCommand by it"
+		f.Found = "$SHELL is set but empty: ssh cannot run a ProxyCommand"
 		return f
 	}
 	if err := executable(shell); err != nil {
-		f.Found = fmt.Sprintf("$SHELL is %q, by which ssh cannot run a ProxyCommand: %v", shell, errors.Unwrap(err))
+		f.Found = fmt.Sprintf("$SHELL is %q, and ssh cannot run it: %v", shell, errors.Unwrap(err))
 		return f
 	}
 	if !filepath.IsAbs(shell) {
-		f.Found = fmt.Sprintf("$SHELL is %q: ssh finds it in this directory only", shell)
+		f.Found = fmt.Sprintf("$SHELL is %q: ssh finds it only in this directory", shell)
 		return f
 	}
 	s, err := runOnWire(os.Environ(), shell, "-c", "exec true")
@@ -35,7 +35,7 @@ func checkShell() Finding {
 		f.Found = err.Error()
 		return f
 	case s.out != "":
-		f.Found = fmt.Sprintf("%s prints %s when it starts (%s): ssh takes it for fdrace's answer", shell, shorten(s.out), startFile(shell))
+		f.Found = fmt.Sprintf("%s prints %s when it starts (%s): ssh reads that as fdrace's answer", shell, shorten(s.out), startFile(shell))
 		f.Remedy = quietShell(shell)
 		return f
 	case s.ending() != "":
@@ -47,11 +47,11 @@ func checkShell() Finding {
 	first := slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "SHLVL=") })
 	if s, err := runOnWire(first, shell, "-c", "exec true"); err == nil && s.out != "" {
 		f.Status = Warn
-		f.Found = fmt.Sprintf("%s prints %s when no other shell has run before (%s): ssh fails when it is started from a desktop, an editor or cron", shell, shorten(s.out), startFile(shell))
+		f.Found = fmt.Sprintf("%s prints %s when it is the first shell (%s): ssh fails when started from a desktop, an editor or cron", shell, shorten(s.out), startFile(shell))
 		f.Remedy = quietShell(shell)
 		return f
 	}
-	f = Finding{Check: f.Check, Status: OK, Found: shell + " runs a command without a word of its own"}
+	f = Finding{Check: f.Check, Status: OK, Found: shell + " starts without printing anything"}
 	if !set {
 		f.Found += " ($SHELL is not set)"
 	}

@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// A word is one of a command line, as the shell will see it, and where it is.
+// A word is a word of a command line as the shell sees it, with its position.
 type word struct {
 	text       string // without quotes
 	start, end int    // in the line, quotes included
@@ -17,9 +17,9 @@ type word struct {
 // errSecondCommand is that of a line with a command after the first.
 var errSecondCommand = errors.New("ssh runs only the first command of a line")
 
-// splitWords splits a ProxyCommand as a shell would, as far as that can be
-// foreseen: quotes, backslashes, redirections of stderr, a comment. What only a
-// shell can know is an error. The tokens of ssh stay as they are.
+// splitWords splits a ProxyCommand as a shell would: it handles quotes, backslashes,
+// redirections of stderr and comments. Anything that only a shell can evaluate is an
+// error. The tokens of ssh stay as they are.
 func splitWords(line string) (words []word, err error) {
 	for at := 0; ; {
 		for at < len(line) && (line[at] == ' ' || line[at] == '\t') {
@@ -91,9 +91,9 @@ func scanWord(line string, at int) (text string, end int, err error) {
 			if at > 0 && strings.TrimSpace(line[:at]) != "" && !strings.HasSuffix(line[:at], ">") {
 				return "", 0, errSecondCommand
 			}
-			return "", 0, fmt.Errorf("what its %q means only the shell knows", c)
+			return "", 0, fmt.Errorf("only the shell can tell what its %q means", c)
 		case '$', '`', '<', '>', '(', ')', '{', '}', '*', '?':
-			return "", 0, fmt.Errorf("what its %q means only the shell knows", c)
+			return "", 0, fmt.Errorf("only the shell can tell what its %q means", c)
 		default:
 			b.WriteByte(c)
 			at++
@@ -110,7 +110,7 @@ func scanQuotes(s string) (text string, n int, err error) {
 		case c == '"':
 			return b.String(), at, nil
 		case c == '$' || c == '`':
-			return "", 0, fmt.Errorf("what its %q means only the shell knows", c)
+			return "", 0, fmt.Errorf("only the shell can tell what its %q means", c)
 		case c == '\\' && at+1 < len(s) && strings.IndexByte("\"\\$`", s[at+1]) >= 0:
 			at++
 			b.WriteByte(s[at])

@@ -90,7 +90,10 @@ func (r *race) reject(l *lane, addr Addr, why error) {
 
 // hostAddrs returns those of addrs that can be a host's, and rejects the others.
 func (r *race) hostAddrs(l *lane, addrs []netip.Addr) []netip.Addr {
-	hosts := addrs[:0:0]
+	if !slices.ContainsFunc(addrs, func(a netip.Addr) bool { return !canBeHost(a) }) {
+		return addrs
+	}
+	var hosts []netip.Addr
 	for _, addr := range addrs {
 		if canBeHost(addr) {
 			hosts = append(hosts, addr)

@@ -163,18 +163,18 @@ type tiers struct {
 	next     time.Duration // when the next one may start
 }
 
-// start starts the tiers whose time has come, and returns their lanes.
-func (o *tiers) start(now time.Duration) (opened []*lane) {
+// start starts the tiers whose time has come, and appends their lanes to open.
+func (o *tiers) start(now time.Duration, open []*lane) []*lane {
 	for o.started < len(o.lanes) && (o.next <= now || o.overTo(o.started)) {
 		for _, l := range o.lanes[o.started] {
 			l.next = now
-			opened = append(opened, l)
+			open = append(open, l)
 		}
 		o.started++
 		o.last = now
 		o.next = now + o.gap
 	}
-	return opened
+	return open
 }
 
 // drop removes the lanes that have not started, and returns them.

@@ -143,14 +143,14 @@ func (s *schedule) tooSoon(c *candidate, now time.Duration) bool {
 
 // openLanes starts every lane whose time has come.
 func (s *schedule) openLanes(now time.Duration) {
-	s.open = append(s.open, s.root.start(now)...)
-	s.open = append(s.open, s.proxies.start(now)...)
+	s.open = s.root.start(now, s.open)
+	s.open = s.proxies.start(now, s.open)
 	if s.commandDue() <= now && !s.commandOpen() {
-		s.open = append(s.open, s.commands.start(now)...)
+		s.open = s.commands.start(now, s.open)
 	}
 	for i := 0; i < len(s.open); i++ { // the loop appends to it
 		if inner := s.open[i].srvLanes; inner != nil {
-			s.open = append(s.open, inner.start(now)...)
+			s.open = inner.start(now, s.open)
 		}
 	}
 }

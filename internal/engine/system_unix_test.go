@@ -47,24 +47,30 @@ func listener(t *testing.T, addr string) (Target, <-chan error) {
 	return Target{addr, uint16(l.Addr().(*net.TCPAddr).Port)}, ended
 }
 
-// silent returns a target of loopback that answers nothing: its backlog is
-// full, and Linux then drops each SYN.
-func silent(t *testing.T) Target {
+// backlog returns a target of loopback that completes n handshakes, and accepts none.
+func backlog(t *testing.T, n int) Target {
 	t.Helper()
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { unix.Close(fd) })
-	if err := errors.Join(unix.Bind(fd, &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}), unix.Listen(fd, 0)); err != nil {
+	if err := errors.Join(unix.Bind(fd, &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}), unix.Listen(fd, n-1)); err != nil {
 		t.Fatal(err)
 	}
 	sa, err := unix.Getsockname(fd)
 	if err != nil {
 		t.Fatal(err)
 	}
-	target := Target{"127.0.0.1", uint16(sa.(*unix.SockaddrInet4).Port)}
-	c, err := net.Dial("tcp", target.String()) // fills the backlog of 0, which holds one
+	return Target{"127.0.0.1", uint16(sa.(*unix.SockaddrInet4).Port)}
+}
+
+// silent returns a target of loopback that does not answer: its backlog is full, and Linux
+// then drops each SYN.
+func silent(t *testing.T) Target {
+	t.Helper()
+	target := backlog(t, 1)
+	c, err := net.Dial("tcp", target.String())
 	if err != nil {
 		t.Fatal(err)
 	}
