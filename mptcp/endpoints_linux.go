@@ -92,7 +92,7 @@ func parseEndpoint(attributes []byte) (e Endpoint, err error) {
 	return e, err
 }
 
-// set takes one attribute of an endpoint, and says whether it can be one.
+// set stores one attribute of an endpoint, and reports whether its size is right.
 func (e *Endpoint) set(kind uint16, value []byte) bool {
 	size := map[uint16]int{pmAddrID: 1, pmAddr4: 4, pmAddr6: 16, pmAddrPort: 2, pmAddrFlags: 4, pmAddrIfaceIdx: 4}[kind]
 	if size != 0 && len(value) != size {

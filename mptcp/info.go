@@ -6,23 +6,23 @@ import (
 	"time"
 )
 
-// Info is what the kernel knows of a connection at one moment.
+// Info is a snapshot of the kernel's state of a connection.
 type Info struct {
-	// FallenBack: it is plain TCP now, and stays so, though its socket is one
-	// of MPTCP. The kernel tells nothing else of it then.
+	// FallenBack is set if the connection has fallen back to plain TCP, for good. No
+	// other field is set then.
 	FallenBack bool
 
 	Token     uint32 // of this end; by it ip-mptcp(8) and ss(8) name the connection
 	RemoteKey bool   // the peer has sent its key: there may be more subflows than the first
 	Checksums bool   // data is covered by checksums of MPTCP's own
 
-	ExtraSubflows    int // there are, beside the first
-	ExtraSubflowsMax int // there may be, by this machine's limits
+	ExtraSubflows    int // beside the first
+	ExtraSubflowsMax int // the limit of this machine
 
-	AddrsSignalled int // addresses the peer was told of
-	AddrsAccepted  int // addresses the peer told of, and for which there was room
+	AddrsSignalled int // addresses announced to the peer
+	AddrsAccepted  int // addresses that the peer announced, up to the limit
 
-	Traffic *Traffic // nil: not known, before Linux 6.5
+	Traffic *Traffic // nil before Linux 6.5
 
 	// Subflows are the TCP connections it consists of, the oldest first.
 	Subflows []Subflow

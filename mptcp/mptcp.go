@@ -1,15 +1,15 @@
-// Package mptcp makes Multipath TCP sockets (RFC 8684), and tells what has
-// become of a connection and what this machine would do with one.
+// Package mptcp creates Multipath TCP sockets (RFC 8684) and reports the state of
+// connections and the configuration of this machine.
 //
-//	Socket ──> connect ──> InUse     does it speak MPTCP at all?
-//	                       ReadInfo  by which subflows, and how much by each?
-//	                       GrowReceiveBuffer, so that it outlives the loss of one
-//	Endpoints, ReadLimits            from which addresses may there be more?
+//	Socket ──> connect ──> InUse     does the connection use MPTCP?
+//	                       ReadInfo  which subflows, and how much data on each?
+//	                       GrowReceiveBuffer, so that it survives the loss of one
+//	Endpoints, ReadLimits            from which addresses can there be more?
 //
-// An MPTCP socket falls back to plain TCP, without an error, when the server
-// or something on the way does not take the option: ask InUse. A connection
-// has more than its first path only where the system has endpoints: see
-// Endpoints. Nothing here changes how the machine is set up.
+// An MPTCP socket falls back to plain TCP without an error if the server or a
+// middlebox does not support the option: call InUse. A connection has more than
+// one path only if the system has endpoints: see Endpoints. This package changes
+// no configuration.
 //
-// Everything returns errors.ErrUnsupported on systems other than Linux.
+// On systems other than Linux all functions return errors.ErrUnsupported.
 package mptcp

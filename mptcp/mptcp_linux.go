@@ -17,17 +17,17 @@ const (
 
 // Socket returns a new MPTCP socket of domain, unix.AF_INET or unix.AF_INET6:
 // non-blocking, close-on-exec, the caller's to close. The error wraps the
-// errno and says what it means; each means that plain TCP is to be used.
+// errno and says what it means; the caller can use plain TCP whatever the errno.
 func Socket(domain int) (fd int, err error) {
 	fd, err = unix.Socket(domain, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, unix.IPPROTO_MPTCP)
 	if err != nil {
-		return -1, explain(err)
+		return -1, socketError(err)
 	}
 	return fd, nil
 }
 
-// explain says what an errno of socket(IPPROTO_MPTCP) means.
-func explain(err error) error {
+// socketError says what an errno of socket(IPPROTO_MPTCP) means.
+func socketError(err error) error {
 	switch err {
 	case unix.ENOPROTOOPT: // mptcp_init_sock, since 5.6
 		return fmt.Errorf("MPTCP is off on this machine (net.mptcp.enabled=0): %w", err)
@@ -54,8 +54,8 @@ func Supported() error {
 // InUse reports whether c, such as a *net.TCPConn or an *os.File, speaks MPTCP
 // with its peer now. Ask only after the connection is there: until then the
 // kernel says yes. It may fall back later, at the first data (RFC 8684 section
-// 3.7). Of plain TCP the answer is no, without an error. Linux before 5.16 does
-// not tell: errors.ErrUnsupported.
+// 3.7). For plain TCP it returns false without an error. Before Linux 5.16 it
+// returns errors.ErrUnsupported.
 func InUse(c syscall.Conn) (yes bool, err error) {
 	err = control(c, func(fd int) (err error) {
 		yes, err = InUseFD(fd)
@@ -64,7 +64,7 @@ func InUse(c syscall.Conn) (yes bool, err error) {
 	return yes, err
 }
 
-// control calls ask with c's descriptor, which is open so long.
+// control calls ask with c's descriptor, which stays open until ask returns.
 func control(c syscall.Conn, ask func(fd int) error) (err error) {
 	raw, err := c.SyscallConn()
 	if err != nil {
@@ -107,14 +107,15 @@ func inUseByInfo(fd int) (bool, error) {
 	return false, err
 }
 
-// unknown says whether err is that of an option which the kernel, or the
+// unknown reports whether err is that of an option which the kernel, or the
 // protocol, does not know: on IPv4 and plain TCP EOPNOTSUPP, on IPv6
 // ENOPROTOOPT.
 func unknown(err error) bool {
 	return err == unix.ENOPROTOOPT || err == unix.EOPNOTSUPP
 }
 
-// isMPTCP tells what socket fd was made as; it stays that after a fallback.
+// isMPTCP reports whether fd was created as an MPTCP socket, which it remains after a
+// fallback.
 func isMPTCP(fd int) (bool, error) {
 	protocol, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_PROTOCOL)
 	return protocol == unix.IPPROTO_MPTCP, os.NewSyscallError("getsockopt SO_PROTOCOL", err)

@@ -121,7 +121,7 @@ func TestExplain(t *testing.T) {
 		unix.ENOSYS:          "seccomp",
 		unix.EMFILE:          "socket",
 	} {
-		err := explain(errno)
+		err := socketError(errno)
 		if !errors.Is(err, errno) || !strings.Contains(err.Error(), want) {
 			t.Errorf("%d: %v; want %q", errno, err, want)
 		}

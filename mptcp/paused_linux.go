@@ -10,12 +10,12 @@ import (
 // a firewall that drops what goes over loopback.
 const pausedTimeout = 100
 
-// Paused reports whether this kernel has stopped using MPTCP for the time being,
-// and makes plain TCP of every connection that begins in this network namespace,
-// whoever the peer. From Linux 6.12 on it does so when the SYNs of one were
-// dropped until it fell back: for net.mptcp.blackhole_timeout, 3600 s, and longer
-// each time. Writing that sysctl ends it. There is no way to ask: Paused connects
-// to itself over loopback, and an error says that it could not.
+// Paused reports whether this kernel has paused MPTCP: new connections of this network
+// namespace use plain TCP, to all peers. Since Linux 6.12 the kernel pauses it after the
+// SYNs of one connection were dropped until it fell back: for
+// net.mptcp.blackhole_timeout, 3600 s, and longer each time. Writing that sysctl ends the
+// pause. The kernel has no interface to ask for this: Paused connects to itself over
+// loopback, and returns an error if it cannot.
 func Paused() (bool, error) {
 	l, err := Socket(unix.AF_INET)
 	if err != nil {

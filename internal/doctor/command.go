@@ -26,8 +26,8 @@ func redact(command string) string {
 	return command
 }
 
-// checkBlind says why ssh may still use fdrace where ssh -G has found another
-// ProxyCommand, or none.
+// checkBlind adds to f, that ssh -G has found another ProxyCommand or none, why ssh may
+// still use fdrace.
 func checkBlind(f Finding, c configFile) Finding {
 	if f.Status != Fail || len(c.blind) == 0 {
 		return f
@@ -38,8 +38,8 @@ func checkBlind(f Finding, c configFile) Finding {
 	return f
 }
 
-// checkCommand says whether ssh will run fdrace, as far as the words tell. It sets l.words
-// if the rest can be checked.
+// checkCommand reports whether ssh will run fdrace, as far as the words of the
+// ProxyCommand tell. It sets l.words if the rest can be checked.
 func (l *login) checkCommand() Finding {
 	f := Finding{
 		Check: "ProxyCommand", Status: Fail,
@@ -68,7 +68,7 @@ func (l *login) checkCommand() Finding {
 		l.program++
 	}
 	if l.program == len(words) {
-		return l.otherCommand(f, l.command)
+		return l.otherCommand(f, "it")
 	}
 	w := words[l.program]
 	dir, name := filepath.Split(w.text)
@@ -129,8 +129,8 @@ func namesFdrace(command string) bool {
 	return slices.Contains(strings.FieldsFunc(command, func(r rune) bool { return strings.ContainsRune(" \t/'\"();&|`", r) }), "fdrace")
 }
 
-// isPrefix says whether a word may stand before the program: env(1), what it
-// sets, or the exec that ssh writes there anyway.
+// isPrefix reports whether a word can precede the program: env(1), the variables it sets,
+// or exec, which ssh writes there anyway.
 func isPrefix(text string) bool {
 	name, _, sets := strings.Cut(text, "=")
 	return text == "env" || text == "exec" || sets && !strings.ContainsAny(name, "/-")

@@ -7,9 +7,9 @@ import (
 	"strings"
 )
 
-// sshConfig is what ssh says of a host, by ssh -G (since OpenSSH 6.8): the
-// value of each keyword, in lower case, as ssh will use it, but with the tokens
-// of a ProxyCommand not yet replaced.
+// sshConfig is the output of ssh -G for a host (since OpenSSH 6.8): the value of each
+// keyword, in lower case, as ssh will use it; the tokens of a ProxyCommand are not
+// expanded.
 type sshConfig map[string]string
 
 // parseConfig reads what ssh -G prints: a keyword, a space and its value in
@@ -26,10 +26,10 @@ func parseConfig(text string) sshConfig {
 	return c
 }
 
-// is says whether the keyword's value is word, in any case.
+// is reports whether the keyword's value is word, ignoring case.
 func (c sshConfig) is(keyword, word string) bool { return strings.EqualFold(c[keyword], word) }
 
-// unset says whether the keyword has no value, or "none".
+// unset reports whether the keyword has no value, or "none".
 func (c sshConfig) unset(keyword string) bool { return c[keyword] == "" || c.is(keyword, "none") }
 
 // readConfig asks ssh for its configuration of alias, from file if that is not

@@ -11,8 +11,8 @@ import (
 	"fdrace/mptcp"
 )
 
-// checkPaths looks whether a session over MPTCP can have more paths than its
-// first: for that each way out needs an endpoint, where there are several.
+// checkPaths checks whether an MPTCP session can have more than one path: if this machine
+// has several, each needs an endpoint.
 func checkPaths() []Finding {
 	all, err := paths.List()
 	var limits mptcp.Limits
@@ -42,8 +42,7 @@ func checkPaths() []Finding {
 	return found
 }
 
-// hasOther says whether there is another interface by which connections of p's
-// family leave.
+// hasOther reports whether another interface has a default route for p's family.
 func hasOther(all []paths.Path, p paths.Path) bool {
 	for _, q := range all {
 		if q.Gateway && q.Interface != p.Interface && q.Addr.Is4() == p.Addr.Is4() {
@@ -60,12 +59,12 @@ func checkEndpoint(p paths.Path) Finding {
 		return f
 	}
 	f.Status, f.Where = Warn, InShell
-	if p.Loose {
+	if p.UnboundInterface {
 		f.Found += ": its packets may leave through another interface"
 	} else {
 		f.Found += ": a session that starts on another interface cannot use it"
 	}
-	if managed(p.Addr) && !p.Loose {
+	if managed(p.Addr) && !p.UnboundInterface {
 		f.Found += "; NetworkManager (1.40 or later) can create it"
 		f.Remedy = strings.Join([]string{
 			fmt.Sprintf(`c=$(nmcli -g GENERAL.CONNECTION device show %s)`, p.Interface),
@@ -82,8 +81,8 @@ func checkEndpoint(p paths.Path) Finding {
 	return f
 }
 
-// managed says whether NetworkManager, where it runs, would make an endpoint of
-// the address: not of a unique local one (nm-settings(5), connection.mptcp-flags).
+// managed reports whether NetworkManager runs and would create an endpoint for the address:
+// it does not for unique local ones (nm-settings(5), connection.mptcp-flags).
 func managed(a netip.Addr) bool {
 	return exists("/run/NetworkManager") && !(a.Is6() && a.IsPrivate())
 }

@@ -9,21 +9,21 @@ import (
 	"fdrace/internal/helper"
 )
 
-// A login is what ssh will do for an alias.
+// A login is how ssh will connect to an alias.
 type login struct {
-	host    string // what a Host line calls it
+	host    string // its name on a Host line
 	config  sshConfig
 	command string // the ProxyCommand, with all remedies so far
-	words   []word // of command; words[program] runs fdrace, what follows are its arguments
+	words   []word // of command; words[program] is fdrace, the rest are its arguments
 	program int
-	options helper.Options // what they mean
+	options helper.Options // as parsed from those arguments
 	parse   Parser
-	pardon  func() // waits until the server has forgiven what it saw; nil if it saw nothing
+	pardon  func() // waits until the server no longer counts what it saw; nil if it saw nothing
 	seen    int    // connections on which host keys were compared
 }
 
-// checkAlias looks at all that ssh -G tells of alias, and at the path to it,
-// for as long as it makes sense to look further.
+// checkAlias checks the configuration that ssh -G prints for alias, and then the path to
+// the server. It stops where further checks would make no sense.
 func checkAlias(r *report, alias, file string, parse Parser) {
 	c, f := readConfig(alias, file)
 	if r.add(f); c == nil {
@@ -70,13 +70,13 @@ func checkAlias(r *report, alias, file string, parse Parser) {
 	l.awaitPardon(ended)
 }
 
-// hostBlock is a remedy: lines for l in an ssh_config.
+// hostBlock returns a remedy: a Host block of ssh_config with these lines.
 func (l *login) hostBlock(lines ...string) string {
 	return "Host " + l.host + "\n    " + strings.Join(lines, "\n    ")
 }
 
-// fixCommand makes the ProxyCommand another one. Its remedy has all earlier ones in
-// it, so that the last is enough.
+// fixCommand returns f with another ProxyCommand as its remedy, and has later remedies
+// build on it: the last one includes all.
 func (l *login) fixCommand(f Finding, command string) Finding {
 	l.command = command
 	if words, err := splitWords(command); err == nil {

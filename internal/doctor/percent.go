@@ -65,7 +65,7 @@ func doubleZones(command string) string {
 	return b.String()
 }
 
-// endsInLinkLocal says whether the end of text is a link-local address.
+// endsInLinkLocal reports whether text ends in a link-local address.
 func endsInLinkLocal(text string) bool {
 	at := len(text)
 	for at > 0 && strings.IndexByte("0123456789abcdefABCDEF:", text[at-1]) >= 0 {

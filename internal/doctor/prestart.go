@@ -4,8 +4,8 @@ package doctor
 
 import "fdrace/internal/prestart"
 
-// checkPrestart tells whether this program begins before Go's runtime. Without that
-// it works, and takes a millisecond longer.
+// checkPrestart reports whether races start before Go's runtime. Otherwise they take a
+// millisecond longer.
 func checkPrestart() Finding {
 	f := Finding{Check: "prestart", Status: OK, Found: "on: common races finish before the Go runtime starts"}
 	if state := prestart.State(); state != "on" {

@@ -11,20 +11,23 @@ import (
 	"syscall"
 	"time"
 
+	"fdrace/internal/term"
+
 	"golang.org/x/sys/unix"
 )
 
-// runTimeout is how long a program may take that has next to nothing to do.
+// runTimeout bounds programs that have next to nothing to do.
 const runTimeout = 5 * time.Second
 
-// output is what a program wrote, up to 64 KB each, and how it ended.
+// output is what a program wrote, up to 64 KB to each of stdout and stderr, and how it
+// ended.
 type output struct {
 	out, err string
 	code     int  // its exit status; -1 after a signal
 	late     bool // it was killed because it still ran after runTimeout
 }
 
-// run runs a program that is given nothing to read, for runTimeout at the most.
+// run runs a program with an empty stdin for at most runTimeout.
 // Not by os/exec, whose initialization every race would wait for.
 func run(args ...string) (output, error) {
 	null, err := os.Open(os.DevNull)
@@ -93,7 +96,7 @@ func runProcess(out, stdin, stdout *os.File, env, args []string) (s output, err 
 	return s, nil
 }
 
-// readUntil reads until nobody has the other end any more, or until end.
+// readUntil reads until all writers have closed the other end, or until end.
 func readUntil(f *os.File, end time.Time) string {
 	const most = 1 << 16
 	if f.SetReadDeadline(end) != nil {
@@ -104,13 +107,13 @@ func readUntil(f *os.File, end time.Time) string {
 	return string(text)
 }
 
-// firstLine is what to show of what a program complains of.
+// firstLine returns the first line that the program wrote, sanitized.
 func (s output) firstLine() string {
 	line, _, _ := strings.Cut(strings.TrimSpace(s.err+s.out), "\n")
-	return strings.TrimSpace(line)
+	return term.Sanitize(strings.TrimSpace(line))
 }
 
-// ending puts how it ended into words; empty if it ended well.
+// ending says how the program ended; "" if with status 0.
 func (s output) ending() string {
 	switch {
 	case s.late:
@@ -123,7 +126,7 @@ func (s output) ending() string {
 	return ""
 }
 
-// find returns the path of a program that is in PATH.
+// find looks for a program in PATH.
 func find(name string) (path string, found bool) {
 	for _, dir := range filepath.SplitList(os.Getenv("PATH")) {
 		path := filepath.Join(dir, name)
@@ -134,7 +137,7 @@ func find(name string) (path string, found bool) {
 	return "", false
 }
 
-// executable returns why a file cannot be run, if it cannot.
+// executable returns an error if a file cannot be run.
 func executable(path string) error {
 	if info, err := os.Stat(path); err != nil {
 		return err

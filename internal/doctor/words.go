@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// A word is one of a command line, as the shell will see it, and where it is.
+// A word is a word of a command line as the shell sees it, with its position.
 type word struct {
 	text       string // without quotes
 	start, end int    // in the line, quotes included
@@ -20,9 +20,9 @@ var (
 	errPipe          = errors.New("its output goes into a pipe, and not to ssh")
 )
 
-// splitWords splits a ProxyCommand as a shell would, as far as that can be
-// foreseen: quotes, backslashes, redirections of stderr, a comment. What only a
-// shell can know is an error. The tokens of ssh stay as they are.
+// splitWords splits a ProxyCommand as a shell would: it handles quotes, backslashes,
+// redirections of stderr and comments. Anything that only a shell can evaluate is an
+// error. The tokens of ssh stay as they are.
 func splitWords(line string) (words []word, err error) {
 	for at := 0; ; {
 		for at < len(line) && (line[at] == ' ' || line[at] == '\t') {

@@ -160,7 +160,7 @@ func (t *report) lines() (lines []line) {
 		first := len(lines)
 		for _, r := range t.entries {
 			if r.target == target && r.isLookup() {
-				lines = append(lines, r.line(""))
+				lines = append(lines, r.asLine(""))
 			}
 		}
 		if len(lines) > first {
@@ -169,7 +169,7 @@ func (t *report) lines() (lines []line) {
 		named := len(lines) > first
 		for _, r := range t.entries {
 			if r.target == target && !r.isLookup() {
-				lines = append(lines, r.line(indented(term.Printable(r.addr.String()), named)))
+				lines = append(lines, r.asLine(indented(term.Printable(r.addr.String()), named)))
 			}
 		}
 		for _, r := range t.shared(target) {
@@ -214,7 +214,7 @@ func (t *report) shared(target engine.Target) (entries []*entry) {
 	return entries
 }
 
-func (r *entry) line(name string) line {
+func (r *entry) asLine(name string) line {
 	l := line{entry: r, name: name, via: r.via, by: r.protocol(), what: term.Printable(r.what())}
 	if r.ended >= 0 {
 		l.ms = fmt.Sprintf("%.1f", float64(r.ended)/float64(time.Millisecond))

@@ -70,8 +70,8 @@ func Run(o *helper.Options) error {
 	return nil
 }
 
-// A report is what the events of a race come to: a row for each lookup and each
-// candidate, by target.
+// A report collects the events of a race: an entry for each lookup and each candidate, by
+// target.
 type report struct {
 	asked   []engine.Target // those of the command line
 	targets []engine.Target // in the order in which they came up
@@ -92,8 +92,8 @@ type checked struct {
 	unsure   error
 }
 
-// A row is one lookup or one candidate. Times are since the race began, -1 for
-// what has not been.
+// An entry is one lookup or one candidate. Times are since the start of the race, -1 if
+// there is none.
 type entry struct {
 	target    engine.Target
 	addr      engine.Addr // of a candidate
@@ -129,7 +129,7 @@ func (t *report) open(target engine.Target) {
 // isLookup tells the entries of names from those of addresses.
 func (r *entry) isLookup() bool { return !r.addr.IsValid() }
 
-// note adds what e tells.
+// note adds an event.
 func (t *report) note(e engine.Event) {
 	t.open(e.Target)
 	t.end = max(t.end, e.At)
@@ -162,7 +162,7 @@ func (t *report) note(e engine.Event) {
 	}
 }
 
-// find returns the row that e is of, which may be a new one.
+// find returns the entry of e, which may be a new one.
 func (t *report) find(e engine.Event) *entry {
 	for _, r := range t.entries {
 		same := r.addr == e.Addr && r.via == e.Interface && r.by == e.Transport
@@ -225,7 +225,7 @@ func (t *report) tell(w *engine.Winner, lost *engine.Error, d *engine.Dialer) {
 	t.verdict = fmt.Sprintf("ssh would get %s%s, after %s and %d of %d tried", term.Sanitize(w.Addr.String()), by, helper.FormatMS(w.Elapsed), w.Tried, w.Known)
 }
 
-// what says what became of r.
+// what says what became of r, with its attempts.
 func (r *entry) what() string {
 	if r.attempts > 1 {
 		return fmt.Sprintf("%s, %d attempts", r.outcome(), r.attempts)

@@ -4,10 +4,9 @@ package helper
 
 import "strings"
 
-// FastParse reads the common command lines, without reflection: no flags, or flags
-// from a short list, each spelled out and with what it needs. It makes of them
-// what kong makes of them. Of every other line it says ok is false, be it wrong
-// or only rare: kong reads those, and has the words for what is wrong.
+// FastParse parses the common command lines without reflection: those without flags, or
+// with flags from a short list. The result is the same as kong's. For other lines, wrong
+// or only rare, ok is false: kong parses those, and says what is wrong.
 func FastParse(args []string) (o *Options, ok bool) {
 	o = &Options{}
 	for len(args) > 0 && strings.HasPrefix(args[0], "-") {

@@ -22,8 +22,7 @@ const logEnv = "FDRACE_LOG"
 // logFile is the log, or -1.
 var logFile = -1
 
-// openLog opens the log that is wanted, if one is. Where that fails a warning
-// is all that comes of it.
+// openLog opens the log, if there is to be one. If that fails, it prints a warning.
 func (o *Options) openLog() {
 	name, by := o.Log, "--log"
 	if name == "" {

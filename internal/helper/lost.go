@@ -43,7 +43,7 @@ func (e *raceError) loss(lost *engine.Error) Loss {
 	return Loss{What: e.headline(lost), Each: e.fold(lost.Failures), Hint: e.hint(lost)}
 }
 
-// raceError is a lost race with what a report of it needs to know.
+// A raceError is a lost race, with what DescribeLoss needs.
 type raceError struct {
 	error
 	targets []engine.Target
@@ -264,7 +264,7 @@ func (e *raceError) failure(f engine.Failure) string {
 	return line
 }
 
-// hasTime is false where the reason has the time in it.
+// hasTime reports whether the time of f is worth printing: a timeout has it already.
 func hasTime(f engine.Failure) bool { return !errors.Is(f.Err, context.DeadlineExceeded) }
 
 // sources names the targets that led to f's address, where that is a question.

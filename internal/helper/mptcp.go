@@ -9,8 +9,8 @@ import (
 	"fdrace/mptcp"
 )
 
-// MPTCP is the transport. Its kernel does not wait for the race to acknowledge a
-// handshake, and pauses MPTCP if an attempt is left alone.
+// MPTCP is the transport. The kernel acknowledges its handshakes at once, and pauses MPTCP
+// if an attempt lasts too long.
 var MPTCP = engine.Transport{Name: "mptcp", Socket: mptcp.Socket, EagerACK: true, MaxAge: mptcp.ConnectLimit}
 
 var (
@@ -33,11 +33,11 @@ func confirmMPTCP(fd int) error {
 	return err
 }
 
-// FellBack reports whether err is, for one candidate at least, that a connection was
-// made and is no MPTCP.
+// FellBack reports whether, for at least one candidate, a connection was made that does
+// not use MPTCP.
 func FellBack(err error) bool { return errors.Is(err, errNoMPTCP) || errors.Is(err, errPaused) }
 
-// whyTCP says why a connection that was to be MPTCP is none.
+// whyTCP returns the reason why a connection fell back to plain TCP.
 func whyTCP() error {
 	if paused, err := mptcp.Paused(); err == nil && paused {
 		return errPaused

@@ -73,7 +73,7 @@ func FormatMS(d time.Duration) string {
 	return fmt.Sprintf("%.1f ms", float64(d)/float64(time.Millisecond))
 }
 
-// winnerLine is the line of -v.
+// winnerLine is the line that -v prints.
 func winnerLine(w *engine.Winner) string {
 	line := fmt.Sprintf("fdrace: %s%s%s in %s, %d of %d tried", term.Sanitize(w.Addr.String()), Protocol(w, mptcp.InUseFD), fromInterface(w.Interface), FormatMS(w.Elapsed), w.Tried, w.Known)
 	if w.Attempts > 1 {
@@ -85,8 +85,8 @@ func winnerLine(w *engine.Winner) string {
 	return line
 }
 
-// Protocol tells what the winner really speaks, which inUse knows of its FD, and
-// of plain TCP where MPTCP was wished for, why it is that.
+// Protocol returns the protocol that the winner really uses, such as " over MPTCP", by
+// what inUse reports about its FD, and why it is plain TCP if MPTCP was requested.
 func Protocol(w *engine.Winner, inUse func(fd int) (bool, error)) string {
 	if w.Transport == "mptcp" {
 		switch yes, err := inUse(w.FD); {
@@ -105,7 +105,7 @@ func Protocol(w *engine.Winner, inUse func(fd int) (bool, error)) string {
 	return overProtocol(w.Transport)
 }
 
-// noMPTCP says why the twin of an MPTCP attempt has won, which ended so.
+// noMPTCP says why plain TCP has won, by the error of the MPTCP attempt.
 func noMPTCP(err error) string {
 	switch {
 	case errors.Is(err, engine.ErrNoAnswer):
@@ -153,8 +153,8 @@ func family(e engine.Event) string {
 	return ", " + e.Family.String()
 }
 
-// warnUnbound says once, in one line, that this kernel refuses to bind sockets
-// to interfaces without privilege. The race goes on by the normal route.
+// warnUnbound returns a function that warns once if this kernel refuses to bind sockets to
+// interfaces without privilege. The race continues by the normal route.
 func warnUnbound() func(engine.Event) {
 	said := false
 	return func(e engine.Event) {

@@ -12,12 +12,12 @@ import (
 	"fdrace/internal/engine"
 )
 
-// Describe returns what -v says of a winner, as in "192.0.2.1:22 over TCP in
+// Describe returns what -v prints about a winner, such as "192.0.2.1:22 over TCP in
 // 20.4 ms, 1 of 2 tried". w.FD is asked, and stays the caller's.
 func Describe(w *engine.Winner) string { return strings.TrimPrefix(winnerLine(w), "fdrace: ") }
 
-// ServerLog says in one line what a server logs of a race that passes nothing:
-// w has won it, or else lost says why nobody has. It is "" if a server sees nothing.
+// ServerLog says in one line what a server logs about a race that passes nothing: w has
+// won it, or lost says why nobody has. It returns "" if a server sees nothing.
 func ServerLog(w *engine.Winner, lost *engine.Error, d *engine.Dialer) string {
 	switch {
 	case w == nil:
@@ -40,9 +40,9 @@ const logsNothing = "the server logs nothing of this: each connection was reset 
 // 15 s sshd refuses this address.
 const penalty = time.Second
 
-// AwaitPardon waits until a server has forgiven a connection that ended at ended,
-// if it has seen one: log is what ServerLog said. However often a person repeats
-// the command that made it, ssh is not refused because of that.
+// AwaitPardon waits until a server no longer counts a connection that ended at ended, if
+// it has seen one; log is the result of ServerLog. So a person can repeat the command that
+// made it without having ssh refused.
 func AwaitPardon(log string, ended time.Time) {
 	if log != "" && log != logsNothing {
 		time.Sleep(time.Until(ended.Add(penalty)))

@@ -31,7 +31,7 @@ var statusLine progressLine
 // the process ends.
 func EraseStatus() { statusLine.erase() }
 
-// draw shows p, and returns whether it will show more.
+// draw shows p, and reports whether it can show more.
 func (s *progressLine) draw(p engine.Progress) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -55,8 +55,8 @@ func (s *progressLine) erase() {
 	s.drawn, s.done = false, true
 }
 
-// open finds out whether stderr is a terminal that can draw. It opens it anew,
-// so as not to block: the flags of the descriptor itself are ssh's, too.
+// open reports whether stderr is a terminal that can be drawn on. It opens the terminal
+// again, non-blocking: ssh shares the flags of the descriptor itself.
 func (s *progressLine) open() bool {
 	if term.IsDumb() || term.Columns(2) == 0 {
 		return false
@@ -70,19 +70,18 @@ func (s *progressLine) open() bool {
 	return true
 }
 
-// isOurs is false in the background, where the terminal is someone else's.
+// isOurs reports whether this process is in the foreground of the terminal.
 func (s *progressLine) isOurs() bool {
 	group, err := unix.IoctlGetInt(s.fd, unix.TIOCGPGRP)
 	return err != nil || group == unix.Getpgrp() // without job control there is no background
 }
 
-// write waits for nobody: not for a terminal that is stopped.
+// write does not block, not even on a stopped terminal.
 func (s *progressLine) write(text string) {
 	_, _ = unix.Write(s.fd, []byte(text))
 }
 
-// eraseOnSignal has the signals that end a program erase the line first. Until
-// there is one they keep their default actions.
+// eraseOnSignal erases the line before a signal ends the process.
 func (s *progressLine) eraseOnSignal() {
 	signals := make(chan os.Signal, 1)
 	for _, sig := range []os.Signal{unix.SIGINT, unix.SIGTERM, unix.SIGHUP} {
@@ -98,7 +97,7 @@ func (s *progressLine) eraseOnSignal() {
 	}()
 }
 
-// statusText is p in one line of at most width columns.
+// statusText returns p in one line of at most width columns.
 func statusText(p engine.Progress, width int) string {
 	text := fmt.Sprintf("fdrace: %.1f s, %.1f s left", p.At.Seconds(), p.Left.Seconds())
 	names := trying(p)

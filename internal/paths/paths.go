@@ -1,5 +1,5 @@
-// Package paths tells which ways out of this machine an MPTCP connection takes,
-// which it could take, and what is to be done about that.
+// Package paths lists the paths that an MPTCP connection from this machine uses or could
+// use, and the commands that add the missing ones.
 //
 //	addresses, routes  ──┐
 //	of the interfaces    ├──> list ──> a Path for each way out, with a Command
@@ -20,18 +20,18 @@ import (
 // gets subflows of IPv6, nor the reverse.
 type Path struct {
 	Interface string
-	Addr      netip.Addr   // has the endpoint, or is the best to have one
-	Addrs     []netip.Addr // all of the interface's, of that family, that reach beyond the link
+	Addr      netip.Addr   // of the endpoint, or the best address for one
+	Addrs     []netip.Addr // all global addresses of the interface in that family
 
-	Endpoint bool // each connection gets a subflow from Addr
-	Backup   bool // which carries data only when no other does
-	Loose    bool // the endpoint is not bound to Interface: its subflow leaves by the route to the server, wherever that leads
-	Gateway  bool // there is a default route by Interface; without one a subflow reaches its own link only
+	Endpoint         bool // each connection gets a subflow from Addr
+	Backup           bool // which carries data only when no other does
+	UnboundInterface bool // the endpoint is not bound to Interface: its subflow leaves by the route to the server, through whichever interface
+	Gateway          bool // there is a default route by Interface; without one a subflow reaches its own link only
 
 	id uint8 // of the endpoint that Addr has, useful or not; 0: none
 }
 
-// String is the path in one line, without the Command.
+// String returns the path in one line, without the Command.
 func (p Path) String() string {
 	what := "no endpoint"
 	if p.Endpoint {
@@ -40,7 +40,7 @@ func (p Path) String() string {
 	if p.Backup {
 		what += ", backup"
 	}
-	if p.Loose {
+	if p.UnboundInterface {
 		what += ", not bound to " + p.Interface
 	}
 	if !p.Gateway {
@@ -49,11 +49,11 @@ func (p Path) String() string {
 	return fmt.Sprintf("%s (%s): %s", p.Interface, p.Addr, what)
 }
 
-// Command is the line for a root shell by which connections get a subflow from
-// here. It is empty where they do already, and where there is no default route:
-// most such interfaces lead to no server at all, but to containers and the like.
+// Command returns the shell command, for root, that gives connections a subflow from this
+// path. It is empty if they have one already, or if there is no default route: most such
+// interfaces lead to containers and the like, not to servers.
 func (p Path) Command() string {
-	if p.Endpoint && !p.Loose || !p.Gateway {
+	if p.Endpoint && !p.UnboundInterface || !p.Gateway {
 		return ""
 	}
 	add := fmt.Sprintf("ip mptcp endpoint add %s dev %s subflow", p.Addr, p.Interface)
@@ -66,8 +66,8 @@ func (p Path) Command() string {
 	return add
 }
 
-// LimitsCommand is the line for a root shell by which a connection may have a
-// subflow for each of all. It is empty where it may.
+// LimitsCommand returns the shell command, for root, that raises the limit to one subflow
+// for each path of all. It is empty if the limit is high enough.
 func LimitsCommand(l mptcp.Limits, all []Path) string {
 	most := 0
 	for _, v4 := range []bool{true, false} {
@@ -102,7 +102,7 @@ func List() ([]Path, error) {
 	return list(interfaces, endpoints), nil
 }
 
-// A link is an interface as the system has it.
+// A link is a network interface as the kernel describes it.
 type link struct {
 	name       string
 	index      int
@@ -113,7 +113,7 @@ type link struct {
 
 type address struct {
 	netip.Addr
-	passing bool // it is temporary, deprecated, or not known to be unique
+	temporary bool // it is temporary, deprecated, or not known to be unique
 }
 
 func list(links []link, endpoints []mptcp.Endpoint) (all []Path) {
@@ -139,7 +139,7 @@ func (l link) paths(v4, gateway bool, endpoints []mptcp.Endpoint) (all []Path) {
 		p.take(endpoints, l.index)
 		if p.Endpoint {
 			all = append(all, p)
-		} else if !a.passing {
+		} else if !a.temporary {
 			candidates = append(candidates, p)
 		}
 	}
@@ -170,5 +170,5 @@ func (p *Path) take(endpoints []mptcp.Endpoint, index int) {
 	p.id = e.ID
 	p.Endpoint = e.Flags&mptcp.FlagSubflow != 0
 	p.Backup = p.Endpoint && e.Flags&mptcp.FlagBackup != 0
-	p.Loose = p.Endpoint && e.Index != index
+	p.UnboundInterface = p.Endpoint && e.Index != index
 }

@@ -9,7 +9,7 @@ import (
 )
 
 func stays(s string) address  { return address{Addr: netip.MustParseAddr(s)} }
-func passes(s string) address { return address{Addr: netip.MustParseAddr(s), passing: true} }
+func passes(s string) address { return address{Addr: netip.MustParseAddr(s), temporary: true} }
 
 func endpoint(id uint8, addr string, index int, flags mptcp.Flags) mptcp.Endpoint {
 	return mptcp.Endpoint{ID: id, Addr: netip.MustParseAddr(addr), Index: index, Flags: flags}

@@ -57,9 +57,9 @@ func byIndex(links []link, index int) *link {
 	return nil
 }
 
-// passing are the flags of an address that an endpoint should not have. Of IPv4
+// temporary are the flags of an address that an endpoint should not have. Of IPv4
 // the first means something else.
-const passing = unix.IFA_F_TEMPORARY | unix.IFA_F_DEPRECATED | unix.IFA_F_TENTATIVE | unix.IFA_F_DADFAILED
+const temporary = unix.IFA_F_TEMPORARY | unix.IFA_F_DEPRECATED | unix.IFA_F_TENTATIVE | unix.IFA_F_DADFAILED
 
 // takeAddress reads a struct ifaddrmsg and the attributes after it.
 func takeAddress(m *syscall.NetlinkMessage, links []link) {
@@ -92,7 +92,7 @@ func takeAddress(m *syscall.NetlinkMessage, links []link) {
 		flags &^= unix.IFA_F_SECONDARY
 	}
 	if addr.IsValid() {
-		p.addrs = append(p.addrs, address{addr, flags&passing != 0})
+		p.addrs = append(p.addrs, address{addr, flags&temporary != 0})
 	}
 }
 
