@@ -5,9 +5,12 @@ package main
 import (
 	"errors"
 	"fmt"
+	"html"
 	"io"
 	"os"
 	"os/exec"
+	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -55,6 +58,32 @@ func (s *state) picture(ts *testscript.TestScript, args []string) error {
 	fmt.Fprint(ts.Stdout(), shown)
 	if file := os.Getenv("PICTURE"); file != "" {
 		return os.WriteFile(file, []byte(shown), 0o644)
+	}
+	return sameAsPicture(shown)
+}
+
+// sameAsPicture returns an error if the README's picture has other words than shown.
+// Times, and with them the bars, are never the same.
+func sameAsPicture(shown string) error {
+	svg, err := os.ReadFile("../../testdata/explain.svg")
+	if err != nil {
+		return err
+	}
+	var drawn strings.Builder
+	for _, m := range regexp.MustCompile(`(?s)<text[^>]*>(.*?)</text>`).FindAllSubmatch(svg, -1) {
+		line := regexp.MustCompile(`<[^>]*>`).ReplaceAllString(string(m[1]), "")
+		drawn.WriteString(html.UnescapeString(line) + "\n")
+	}
+	words := func(text string) []string {
+		text = colors.ReplaceAllString(text, "")
+		text = regexp.MustCompile(`[·╌━✓✗▸┊]+`).ReplaceAllString(text, " ")
+		text = regexp.MustCompile(`\d+\.\d\b`).ReplaceAllString(text, "N")
+		text = regexp.MustCompile(`\d of \d tried`).ReplaceAllString(text, "N tried")
+		text = regexp.MustCompile(`(?m)0 ms .*$`).ReplaceAllString(text, "0 ms") // the scale
+		return strings.Fields(text)
+	}
+	if got, want := words(shown), words(drawn.String()); !slices.Equal(got, want) {
+		return fmt.Errorf("run \"make picture\": testdata/explain.svg has %q, and not %q", want, got)
 	}
 	return nil
 }

@@ -31,7 +31,7 @@ var helpGroups = []struct {
 		{"timeout", "The time for the whole race, lookups included. A bare number is seconds."},
 		{"delay", "The time between two attempts on one target's addresses, 10ms to 2s."},
 		{"head-start", "How long each target starts after the one before it."},
-		{"wait", "If nothing answers, refuses or resolves, start over twice a second for this time, names included; -w then bounds one round. With --banner, a server that accepts and is not ready counts as absent."},
+		{"wait", "If no target answers, all refuse, or no name resolves, try again twice a second for this time, names included; -w then limits one round. With --banner, a server that accepts and is not ready counts as absent."},
 		{"wake", "Send Wake-on-LAN packets to each target that is a MAC address, or to --wake=MAC, at the start and every second; implies --wait 60s. Can be repeated."},
 		{"no-retry", "Open only one connection to each address. Without it, silent addresses are tried again after --delay, and then less and less often. For firewalls that count connections (ufw limit)."},
 	}},

@@ -74,7 +74,7 @@ func flagsOfManual(manual string) (flags []string) {
 		if !ok {
 			continue
 		}
-		item, _, _ = strings.Cut(item, " Op ")
+		item, _, _ = strings.Cut(item, " Ns Op ")
 		item, value, takesOne := strings.Cut(item, " Ns ")
 		var spellings []string
 		for _, s := range strings.Split(item, " , ") {

@@ -67,6 +67,43 @@ func TestCheckBlind(t *testing.T) {
 	}
 }
 
+// Of a ProxyCommand that is not plainly fdrace there is one finding, with the lines that
+// mend it; more is checked where it is known how fdrace will run.
+func TestCheckCommand(t *testing.T) {
+	const block = "Host box\n    ProxyCommand fdrace -- %h %p\n    ProxyUseFdpass yes"
+	for _, tt := range []struct {
+		config, found, remedy string
+		status                Status
+		more                  bool
+	}{
+		{"proxycommand fdrace -- %h %p", "fdrace -- %h %p", "", OK, true},
+		{"", "none: ssh connects by itself", block, Fail, false},
+		{"hostname box", "none: ssh connects by itself", block + "\n# if box is not its name in DNS, this prints a block: fdrace --setup box HOSTNAME", Fail, false},
+		{"proxyjump me@hop:7", "none: ProxyJump me@hop:7 comes first, so ssh ignores ProxyCommand", block + "\n# to keep the jump host: ProxyCommand fdrace --jump me@hop:7 -- %h %p", Fail, false},
+		{"proxycommand nc %h %p", "nc %h %p: the ProxyCommand in effect is not fdrace", block, Fail, false},
+		{"proxycommand nc -F %h %p\nproxyusefdpass yes", "nc -F %h %p: the ProxyCommand in effect is not fdrace", block, Fail, false},
+		{"proxycommand nc %h %p\nproxyusefdpass yes", "nc %h %p: the ProxyCommand in effect is not fdrace; ProxyUseFdpass is yes, but nc does not pass a descriptor: ssh fails with a line about mm_receive_fd",
+			block + "\n# or, to keep nc, only this:\n# Host box\n#     ProxyUseFdpass no", Fail, false},
+		{"proxycommand ssh -W %h:%p hop || nc %h %p", "ssh -W %h:%p hop || nc %h %p: the ProxyCommand in effect is not fdrace", block, Fail, false},
+		{"proxycommand fdrce -- %h %p", "fdrce -- %h %p: did you mean fdrace?", "Host box\n    ProxyCommand fdrace -- %h %p", Fail, true},
+		{"proxycommand env A=b /opt/fdrcae %h", "env A=b /opt/fdrcae %h: did you mean /opt/fdrace?", "Host box\n    ProxyCommand env A=b /opt/fdrace %h", Fail, true},
+		{`proxycommand "fdrace -- %h %p"`, `"fdrace -- %h %p": the shell reads what is in quotes as the name of one program`, "Host box\n    ProxyCommand fdrace -- %h %p", Fail, true},
+		{"proxycommand true && fdrace -- %h '[::1]:22'", "true && fdrace -- %h '[::1]:22': ssh runs only the first command of a line, as it writes exec before the line",
+			"Host box\n    ProxyCommand sh -c 'true && fdrace -- %h '\\''[::1]:22'\\'''", Fail, false},
+		{"proxycommand fdrace -- %h %p || nc %h %p", "fdrace -- %h %p || nc %h %p: ssh runs only the first command of a line, as it writes exec before the line", "let fdrace run the other command, as in: fdrace --or 'nc %h %p' -- %h %p", Warn, false},
+		{"proxycommand fdrace -- %h %p | tee log", "fdrace -- %h %p | tee log: its output goes into a pipe, and not to ssh", "remove the | and what follows it: fdrace passes its connection by its stdout, which ssh has to have", Fail, false},
+		{"proxycommand bash -c 'fdrace -- %h %p'\nproxyusefdpass yes", "bash -c 'fdrace -- %h %p': the doctor cannot look inside bash", "for the other checks, make fdrace the first word of the ProxyCommand for a while", Warn, false},
+		{"proxycommand fdrace $HOSTS", "fdrace $HOSTS: only the shell can tell what its '$' means", "to check further, write the fdrace command without it", Warn, false},
+	} {
+		c := parseConfig(tt.config)
+		l := &login{host: "box", config: c, command: c["proxycommand"]}
+		f := l.checkCommand()
+		if f.Found != tt.found || f.Remedy != tt.remedy || f.Status != tt.status || (l.words != nil) != tt.more {
+			t.Errorf("%s:\n%+v, %v", tt.config, f, l.words)
+		}
+	}
+}
+
 // Each keyword names the flag in its place, and the last remedy has all of them.
 func TestCheckKeywords(t *testing.T) {
 	text := "addressfamily inet6\nbindaddress 192.0.2.7\nbindinterface eth0\nconnecttimeout 5\ncanonicalizehostname true\n"

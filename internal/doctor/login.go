@@ -38,7 +38,9 @@ func checkAlias(r *report, alias, file string, parse Parser) {
 	r.add(l.checkMaster(alias, file)...)
 	f = checkBlind(l.checkCommand(), files)
 	if r.add(f); l.words == nil {
-		r.add(l.checkOtherFdpass()...)
+		if namesFdrace(l.command) {
+			r.add(l.checkFdpass())
+		}
 		return
 	}
 	r.add(l.checkFdpass())

@@ -14,8 +14,11 @@ type word struct {
 	start, end int    // in the line, quotes included
 }
 
-// errSecondCommand is that of a line with a command after the first.
-var errSecondCommand = errors.New("ssh runs only the first command of a line")
+// What a line is that is more than one command, as ssh writes exec before it.
+var (
+	errSecondCommand = errors.New("ssh runs only the first command of a line, as it writes exec before the line")
+	errPipe          = errors.New("its output goes into a pipe, and not to ssh")
+)
 
 // splitWords splits a ProxyCommand as a shell would: it handles quotes, backslashes,
 // redirections of stderr and comments. Anything that only a shell can evaluate is an
@@ -88,8 +91,13 @@ func scanWord(line string, at int) (text string, end int, err error) {
 			b.WriteByte(line[at+1])
 			at += 2
 		case '|', '&', ';':
-			if at > 0 && strings.TrimSpace(line[:at]) != "" && !strings.HasSuffix(line[:at], ">") {
+			doubled := at+1 < len(line) && line[at+1] == c
+			switch {
+			case strings.TrimSpace(line[:at]) == "":
+			case c == ';' || doubled:
 				return "", 0, errSecondCommand
+			case c == '|':
+				return "", 0, errPipe
 			}
 			return "", 0, fmt.Errorf("only the shell can tell what its %q means", c)
 		case '$', '`', '<', '>', '(', ')', '{', '}', '*', '?':
