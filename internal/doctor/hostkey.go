@@ -47,6 +47,7 @@ func (l *login) checkHostKeys(targets []engine.Target, rules *engine.Dialer) []F
 			different = append(different, addr)
 		default:
 			f.Found += fmt.Sprintf("%s: %v; ", addr, err)
+			f.Status, f.Remedy, f.Where = Warn, "to check it, run fdrace --doctor again in a minute", ByHand
 		}
 	}
 	if len(same) > 0 {
@@ -63,7 +64,7 @@ func (l *login) checkHostKeys(targets []engine.Target, rules *engine.Dialer) []F
 	if len(different) > 1 {
 		have = "have"
 	}
-	f.Status, f.Where = Fail, ByHand
+	f.Status, f.Remedy, f.Where = Fail, "", ByHand
 	f.Found = fmt.Sprintf("%s %s a different key than known_hosts for %s", names(different), have, keys.Name)
 	if len(same) > 0 {
 		f.Status = Warn // if the right one answers first, ssh logs in

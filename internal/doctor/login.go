@@ -19,6 +19,7 @@ type login struct {
 	options helper.Options // as parsed from those arguments
 	parse   Parser
 	pardon  func() // waits until the server no longer counts what it saw; nil if it saw nothing
+	noPort  bool   // ssh_config has a Port, and the ProxyCommand had no %p
 	seen    int    // connections on which host keys were compared
 }
 
@@ -50,6 +51,7 @@ func checkAlias(r *report, alias, file string, parse Parser) {
 	if r.add(f); f.Status == Fail {
 		return
 	}
+	r.add(l.checkPort(targets)...)
 	r.add(l.checkQuotes()...)
 	r.add(l.checkDashes()...)
 	r.add(l.checkNames(file)...)

@@ -32,7 +32,11 @@ func (l *login) checkMaster(alias, file string) []Finding {
 		return nil // there is none
 	}
 	exit := "ssh " + strings.Join(append(args[1:], "-O", "exit", quote(alias)), " ")
-	f := Finding{Check: "ControlMaster", Status: OK, Found: fmt.Sprintf("ssh shares the connection of process %s and does not run fdrace; to close it, run: %s", pid[1], exit)}
+	f := Finding{
+		Check: "ControlMaster", Status: Warn,
+		Found:  fmt.Sprintf("ssh shares the connection of process %s, and does not run fdrace", pid[1]),
+		Remedy: fmt.Sprintf("if ssh %s hangs, that connection is dead; to close it, run: %s", quote(alias), exit), Where: ByHand,
+	}
 	if why := deadConnection(pid[1]); why != "" {
 		f.Status, f.Remedy, f.Where = Fail, exit, InShell
 		f.Found = fmt.Sprintf("ssh shares the connection of process %s, which is dead: %s", pid[1], why)

@@ -66,7 +66,7 @@ func (l *login) checkPath(targets []engine.Target, d *engine.Dialer) []Finding {
 // the path keeps MPTCP. One connection that the server sees is enough for both. It
 // closes w.FD, and returns what the server logs.
 func (l *login) checkServer(w *engine.Winner, d *engine.Dialer) (found []Finding, log string) {
-	log = helper.ServerLog(w, nil, d)
+	log = l.options.ServerLog(w, nil, d)
 	multipath, err := mptcp.InUseFD(w.FD)
 	visible := w.Transport == helper.MPTCP.Name || w.Addr.Proxy != nil || !w.Addr.AddrPort.IsValid()
 	switch {
@@ -119,11 +119,11 @@ func (l *login) lost(err error, targets []engine.Target, d *engine.Dialer) Findi
 	f := Finding{Check: "path", Status: Fail, Found: loss.What, Remedy: loss.Hint, Where: ByHand}
 	var dns *net.DNSError
 	switch {
-	case errors.Is(err, unix.ECONNREFUSED):
+	case errors.Is(err, unix.ECONNREFUSED) && loss.Hint == "":
 		return l.refused(f, targets, d)
 	case errors.As(err, &dns) && dns.IsNotFound:
-		f.Found += ": the name does not exist in DNS"
-		f.Remedy = fmt.Sprintf("check the spelling of %s; if it is right, add its address to the block: HostName ADDRESS", term.Sanitize(dns.Name))
+		f.Found += ": the name does not exist in DNS or /etc/hosts"
+		f.Remedy = fmt.Sprintf("check the spelling of %s; if it is right, %s", term.Sanitize(dns.Name), l.useAddress(dns.Name))
 	case loss.Hint == "":
 		f.Remedy = "is the machine on, and does every firewall let its port through?"
 		if len(targets) > 0 {
@@ -133,18 +133,36 @@ func (l *login) lost(err error, targets []engine.Target, d *engine.Dialer) Findi
 	return f
 }
 
+// useAddress says where to write an address in place of name, which has none. Of two lines
+// with HostName ssh uses the first.
+func (l *login) useAddress(name string) string {
+	switch name = strings.TrimSuffix(name, "."); {
+	case !strings.EqualFold(name, l.config["hostname"]):
+		return "write the address in its place in the ProxyCommand"
+	case strings.EqualFold(name, l.host):
+		return "add the address to the block: HostName ADDRESS"
+	}
+	return fmt.Sprintf("replace HostName %s in the block by HostName ADDRESS", term.Sanitize(name))
+}
+
 // sshPort is where a server listens that nobody has told otherwise.
 const sshPort = 22
 
 // refused is for a race in which a host has refused: whether the port is the right one.
 func (l *login) refused(f Finding, targets []engine.Target, d *engine.Dialer) Finding {
-	f.Remedy, f.Where = "sudo systemctl enable --now ssh", OnServer
-	i := slices.IndexFunc(targets, func(t engine.Target) bool { return t.Port != sshPort })
-	if i < 0 {
+	f.Remedy, f.Where = "sudo systemctl enable --now ssh\n# if it runs already, this shows its port; then add Port N to the Host block:\nsudo ss -ltnp | grep sshd", OnServer
+	port := uint16(sshPort)
+	if i := slices.IndexFunc(targets, func(t engine.Target) bool { return t.Port != sshPort }); i >= 0 {
+		port = targets[i].Port
+	}
+	f.Found += fmt.Sprintf("; the host answers, but nothing listens on port %d: is the port right?", port)
+	if l.noPort {
+		f.Found += fmt.Sprintf(" ssh_config says %s", l.config["port"])
+		return l.fixCommand(f, l.command)
+	}
+	if port == sshPort {
 		return f
 	}
-	port := targets[i].Port
-	f.Found += fmt.Sprintf("; the host answers, but nothing listens on port %d: is the port right?", port)
 	other := slices.Clone(targets)
 	for i := range other {
 		other[i].Port = sshPort

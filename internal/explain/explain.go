@@ -57,9 +57,10 @@ func Run(o *helper.Options) error {
 	if w != nil { // after which no server sees anything
 		ended = began.Add(w.Elapsed)
 	}
-	defer helper.AwaitPardon(helper.ServerLog(w, lost, d), ended)
+	defer helper.AwaitPardon(o.ServerLog(w, lost, d), ended)
 	if !o.JSON {
 		t.tell(w, lost, d)
+		t.hint, t.log = t.hint+o.Unchecked(w), o.ServerLog(w, lost, d)
 		if _, err := os.Stdout.WriteString(t.draw(canvas{term.Of(int(os.Stdout.Fd()))})); err != nil {
 			return err
 		}
@@ -206,7 +207,6 @@ func (t *report) ask(tr *engine.Transport) {
 
 // tell puts the outcome into words: of w, or else of lost.
 func (t *report) tell(w *engine.Winner, lost *engine.Error, d *engine.Dialer) {
-	t.log = helper.ServerLog(w, lost, d)
 	if w == nil {
 		l := helper.DescribeLoss(lost, t.asked, d)
 		t.verdict, t.hint = l.What, l.Hint

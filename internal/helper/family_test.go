@@ -30,6 +30,7 @@ func TestFamilyWatch(t *testing.T) {
 		want   string
 	}{
 		{"IPv6 silent", []engine.Event{start(0, v6), start(250, v4)}, v4, "IPv6 does not answer: each login takes 250 ms longer"},
+		{"IPv6 silent, its event a moment late", []engine.Event{start(1, v6), start(250, v4)}, v4, "IPv6 does not answer: each login takes 249 ms longer"},
 		{"IPv4 silent", []engine.Event{start(10, v4), start(261, v6)}, v6, "IPv4 does not answer: each login takes 251 ms longer"},
 		{"IPv6 refuses", []engine.Event{start(0, v6), fails(20, v6), start(20, v4)}, v4, ""},
 		{"one of two refuses", []engine.Event{start(0, v6), fails(20, v6), start(20, other6), start(270, v4)}, v4, "IPv6 does not answer: each login takes 270 ms longer"},

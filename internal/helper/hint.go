@@ -39,8 +39,10 @@ func (e *raceError) hint(lost *engine.Error) string {
 		return "the host is off, or a firewall rejects the connection" // ICMP codes 1, 10 and 13, RFC 1812 section 5.2.7.1
 	case has(attempts, wantsLogin):
 		return "--proxy-auth FILE has the line USER:PASSWORD for a proxy"
+	case all(attempts, proxyRefused):
+		return "nothing listens at the proxy: is it running?"
 	case has(attempts, isAnotherMachine):
-		return "another machine answers there; if the expected one has a new host key, ssh-keygen -R removes the old one"
+		return "another machine answers there; if the expected one has a new host key, remove the old one: " + removeKey(attempts)
 	case has(attempts, penalized):
 		return "sshd is refusing this address for a while because of too many unfinished connections"
 	case addr.IsValid() && has(attempts, silent):
@@ -139,6 +141,22 @@ func penalized(f engine.Failure) bool {
 	var refusal *engine.Refusal
 	return errors.As(f.Err, &refusal) &&
 		(strings.HasPrefix(refusal.Said, "Not allowed at this time") || strings.HasPrefix(refusal.Said, "Exceeded MaxStartups"))
+}
+
+// proxyRefused reports whether a proxy's own port is closed.
+func proxyRefused(f engine.Failure) bool {
+	return f.Addr.Proxy != nil && isErrno(f, unix.ECONNREFUSED)
+}
+
+// removeKey returns the command that removes the host key which a server did not have.
+func removeKey(attempts []engine.Failure) string {
+	for _, f := range attempts {
+		var m *mismatch
+		if errors.As(f.Err, &m) {
+			return m.removeCommand()
+		}
+	}
+	return "ssh-keygen -R NAME"
 }
 
 // isAnotherMachine reports whether the server had another host key than known_hosts.

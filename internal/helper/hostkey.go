@@ -64,6 +64,7 @@ func (o *Options) addHostKey(d *engine.Dialer) error {
 	if err != nil {
 		return fmt.Errorf("--host-key: %w", err)
 	}
+	o.checker = c
 	d.HostKey = &engine.HostKeyCheck{Known: c.known, Start: c.start, Verdict: c.verdict, Done: c.done}
 	return nil
 }
@@ -82,12 +83,14 @@ type checker struct {
 	tempFiles map[uint16]string        // keys as files for ssh
 	peers     map[engine.Peer]*peerState
 	warned    bool
+	started   int // checks by this process
 	now       func() time.Time
 }
 
 // A peerState is what a checker knows about a peer.
 type peerState struct {
 	key        string    // of its record in the state file; "" if results are not kept
+	port       uint16    // under which ssh looks up the host key
 	mine       bool      // this process checks it
 	othersFrom time.Time // when another process was first found to check it
 }
@@ -102,7 +105,7 @@ func (c *checker) known(p engine.Peer, targets []engine.Target, fd int) error {
 		if c.peers == nil {
 			c.peers = map[engine.Peer]*peerState{}
 		}
-		peer = &peerState{key: c.recordKey(p, fd)}
+		peer = &peerState{key: c.recordKey(p, fd), port: portOf(p.Addr)}
 		c.peers[p] = peer
 	}
 	if result, err := c.remembered(peer); result {
@@ -207,7 +210,7 @@ func (c *checker) remembered(peer *peerState) (known bool, err error) {
 	case result == sameKey:
 		return true, nil
 	case result == differentKey && !slices.ContainsFunc(c.files, func(file string) bool { return changedSince(file, at) }):
-		return true, hostkey.ErrMismatch
+		return true, &mismatch{c, peer.port}
 	}
 	return false, nil
 }
@@ -263,7 +266,49 @@ func (c *checker) start(p engine.Peer, conn, stderr int) (pid int, err error) {
 	if err != nil {
 		return 0, fmt.Errorf("%s: %w", c.ssh, err)
 	}
+	c.started++
 	return pid, nil
+}
+
+// A mismatch is hostkey.ErrMismatch of a server on port.
+type mismatch struct {
+	c    *checker
+	port uint16
+}
+
+func (m *mismatch) Error() string { return hostkey.ErrMismatch.Error() }
+
+func (m *mismatch) Unwrap() error { return hostkey.ErrMismatch }
+
+// removeCommand returns the command that removes the key which the server did not have.
+func (m *mismatch) removeCommand() string {
+	name := m.c.name
+	if keys, err := m.c.find(m.port); err == nil && keys.Entry != "" {
+		name = keys.Entry
+	}
+	if strings.HasPrefix(name, "[") {
+		name = "'" + name + "'" // or zsh takes it for a pattern
+	}
+	command := "ssh-keygen -R " + name
+	if !slices.Contains(hostkey.Files(), m.c.files[0]) {
+		command += " -f " + m.c.files[0]
+	}
+	return command
+}
+
+// unchecked returns a line if the host key of w was not checked, and says why.
+func (c *checker) unchecked(w *engine.Winner) string {
+	peer := c.peers[engine.Peer{Addr: w.Addr, Interface: w.Interface}]
+	if w.Addr.Command != nil {
+		return ""
+	}
+	if peer == nil {
+		return "the host key was not checked: --host-key checks only addresses that can be another machine elsewhere; --host-key-always checks each"
+	}
+	if keys := c.keys[peer.port]; keys != nil && !keys.Known() {
+		return fmt.Sprintf("the host key was not checked: none is known for %s", c.name)
+	}
+	return ""
 }
 
 // verdict is engine.HostKeyCheck.Verdict.
@@ -282,6 +327,9 @@ func (c *checker) verdict(p engine.Peer, said string, ended bool) error {
 		}
 		c.state.Unlock(peer.key)
 		peer.mine = false
+	}
+	if err == hostkey.ErrMismatch {
+		return &mismatch{c, portOf(p.Addr)}
 	}
 	var failure *hostkey.Failure
 	if errors.As(err, &failure) && failure.Banner != "" {

@@ -98,16 +98,33 @@ func TestCheckerRemembers(t *testing.T) {
 	if err := other.known(p, nil, fd); err != nil {
 		t.Errorf("of another name no key is known, and so it may win: %v", err)
 	}
+	w := &engine.Winner{Candidate: engine.Candidate{Addr: p.Addr}}
+	if got := other.unchecked(w); got != "the host key was not checked: none is known for box2" {
+		t.Error(got)
+	}
+	if got := (&checker{}).unchecked(w); !strings.HasSuffix(got, "--host-key-always checks each") {
+		t.Error(got)
+	}
+	if got := (&Options{checker: c}).ServerLog(&engine.Winner{Candidate: engine.Candidate{Transport: "tcp"}}, nil, &engine.Dialer{HostKey: &engine.HostKeyCheck{}}); got != logsNothing {
+		t.Errorf("of a server that was not checked: %s", got)
+	}
 	p.Addr.AddrPort = netip.MustParseAddrPort("127.0.0.1:2222")
 	c = c.again()
 	if err := c.known(p, nil, fd); err != engine.ErrUnchecked {
 		t.Errorf("another port: %v", err)
 	}
-	if err := c.verdict(p, "Host key verification failed.\n", true); err != hostkey.ErrMismatch {
+	if err := c.verdict(p, "Host key verification failed.\n", true); !errors.Is(err, hostkey.ErrMismatch) {
 		t.Errorf("a mismatch: %v", err)
 	}
-	if err := c.again().known(p, nil, fd); err != hostkey.ErrMismatch {
+	err := c.again().known(p, nil, fd)
+	if !errors.Is(err, hostkey.ErrMismatch) {
 		t.Errorf("after a mismatch: %v", err)
+	}
+	if got, want := removeKey([]engine.Failure{{Err: unix.ECONNREFUSED}, {Err: err}}), "ssh-keygen -R box -f "+c.files[0]; got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+	if got := c.unchecked(&engine.Winner{Candidate: engine.Candidate{Addr: p.Addr}}); got != "" {
+		t.Errorf("of a checked server: %s", got)
 	}
 	// A mismatch is no longer valid with other files, or once known_hosts has changed.
 	other = c.again()
@@ -145,7 +162,7 @@ func TestCheckerForgets(t *testing.T) {
 		if err := c.known(p, nil, fd); err != engine.ErrUnchecked {
 			t.Error(err)
 		}
-		if err := c.verdict(p, "Host key verification failed.\n", true); err != hostkey.ErrMismatch {
+		if err := c.verdict(p, "Host key verification failed.\n", true); !errors.Is(err, hostkey.ErrMismatch) {
 			t.Error(err)
 		}
 		c = c.again()

@@ -88,6 +88,11 @@ var lostCases = []lostCase{
 	{name: "text from elsewhere", words: "box", lost: fails(
 		engine.Failure{Candidate: engine.Candidate{Target: engine.Target{Host: "box", Port: 22}}, Err: &net.DNSError{Err: "x\x1b[2J\nfdrace: \u202e\u009b" + strings.Repeat("y", 1000)}},
 		failed(1, "192.0.2.5:22", "tcp", &engine.ProxyError{Said: "\x1b]0;title\a"}, "box\n\x1b[m"))},
+	{name: "a proxy that is not there", words: "192.0.2.5", lost: fails(engine.Failure{
+		Candidate: engine.Candidate{Target: engine.Target{Host: "192.0.2.5", Port: 22}, Transport: "socks5", Addr: engine.Addr{
+			AddrPort: netip.MustParseAddrPort("192.0.2.3:1080"),
+			Proxy:    &engine.Proxy{Kind: engine.SOCKS5, Server: engine.Target{Host: "192.0.2.3", Port: 1080}},
+		}}, Err: unix.ECONNREFUSED, At: ms})},
 	{name: "one host that refuses on both addresses", words: "box", lost: fails(
 		failed(2, "[2001:db8::5]:22", "tcp", unix.ECONNREFUSED, "box"), failed(2, "192.0.2.5:22", "tcp", unix.ECONNREFUSED, "box"))},
 	{name: "IPv6 only", words: "192.0.2.5", lost: fails(failed(0, "192.0.2.5:22", "tcp", local{unix.ENETUNREACH}))},

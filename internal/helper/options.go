@@ -64,7 +64,8 @@ type Options struct {
 	SSHConfig *string `short:"F" placeholder:"FILE"`
 	JSON      bool    `name:"json"`
 
-	waker *waker // of Wake, see addWait
+	waker   *waker   // of Wake, see addWait
+	checker *checker // of HostKey, see addHostKey
 }
 
 // A span is a duration in Go's notation; a bare number is seconds, as in ssh's

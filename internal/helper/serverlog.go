@@ -33,6 +33,25 @@ func ServerLog(w *engine.Winner, lost *engine.Error, d *engine.Dialer) string {
 	return logsNothing
 }
 
+// ServerLog is the function ServerLog of a race of o, which knows whether a host key was
+// checked.
+func (o *Options) ServerLog(w *engine.Winner, lost *engine.Error, d *engine.Dialer) string {
+	if o.checker == nil || o.checker.started > 0 {
+		return ServerLog(w, lost, d)
+	}
+	unchecked := *d
+	unchecked.HostKey = nil
+	return ServerLog(w, lost, &unchecked)
+}
+
+// Unchecked returns a line if --host-key did not check the server of w, and says why.
+func (o *Options) Unchecked(w *engine.Winner) string {
+	if o.checker == nil || w == nil {
+		return ""
+	}
+	return o.checker.unchecked(w)
+}
+
 const logsNothing = "the server logs nothing of this: each connection was reset before it was complete"
 
 // penalty is what OpenSSH 9.8 and later count for a connection that does not log

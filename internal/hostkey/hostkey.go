@@ -42,6 +42,10 @@ type Keys struct {
 	// Name is the name of the host in all lines, in lower case.
 	Name string
 
+	// Entry is the name under which the files have the first key: Name or
+	// [Name]:PORT; empty if there is none.
+	Entry string
+
 	lines []byte
 	known bool
 }
@@ -68,6 +72,9 @@ func Find(keygen, name string, port uint16, files []string) (*Keys, error) {
 				return nil, err
 			}
 			k.add(out)
+			if k.known && k.Entry == "" {
+				k.Entry = name
+			}
 		}
 	}
 	return k, nil
