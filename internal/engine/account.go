@@ -119,8 +119,8 @@ func (r *race) clear(cause error, commands bool) {
 			why = fmt.Errorf("%w: %w", ErrNoReply, cause)
 		case cause != nil && a.check.runs:
 			why = fmt.Errorf("%w: %w", ErrUnchecked, cause)
-		case cause != nil && a.check.awaited:
-			why = fmt.Errorf("%w: %w", ErrBeingChecked, cause)
+		case cause != nil && a.check.awaited != nil:
+			why = fmt.Errorf("%w: %w", a.check.awaited, cause)
 		case cause != nil && a.shown:
 			why = fmt.Errorf("%w: %w", ErrNoBanner, cause)
 		case cause != nil && held:

@@ -200,13 +200,14 @@ func (d *Dialer) Continue(ctx context.Context, started *Started, targets ...Targ
 		return nil, fmt.Errorf("race: %w", err)
 	}
 	defer sys.shut()
+	var w *Winner
 	if d.HostKey != nil && d.HostKey.Done != nil {
-		defer d.HostKey.Done()
+		defer func() { d.HostKey.Done(w) }()
 	}
 	if err := d.validate(started, targets); err != nil {
 		return nil, fmt.Errorf("race: %w", err)
 	}
-	w, err := d.run(sys, started, targets)
+	w, err = d.run(sys, started, targets)
 	if err != nil || d.RunAll {
 		sys.reap()
 	}

@@ -22,7 +22,7 @@ type gate struct {
 	turn    *attempt      // the last one that its server has seen, and that has no banner yet
 	until   time.Duration // when the next one has its turn, unless turn ends before
 	quiet   time.Duration // no attempt starts before this, unless turn ends before
-	awaited []*attempt    // other processes check their servers
+	awaited []*attempt    // HostKeyCheck.Known will be called again
 	held    []*attempt    // connected without an ACK, in the order in which they connected
 }
 
@@ -124,7 +124,7 @@ func (r *race) admit(a *attempt) (over bool) {
 		r.win(a)
 		return !r.RunAll
 	case errNotYet, errHalf:
-		if !a.check.awaited {
+		if a.check.awaited == nil {
 			r.show(a)
 		}
 		if err == errHalf {

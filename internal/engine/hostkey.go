@@ -19,8 +19,8 @@ type HostKeyCheck struct {
 	// Known is called when a candidate has connected. fd is its socket, or -1 if the
 	// race has closed it while another process checks the server; the race owns it.
 	// Known returns nil if the candidate can win, ErrUnchecked if the server must be
-	// checked, and ErrBeingChecked to be called again in 20 ms. With any other error
-	// the candidate fails.
+	// checked, and ErrBeingChecked or ErrCheckLater to be called again in 20 ms. With
+	// any other error the candidate fails.
 	Known func(p Peer, targets []Target, fd int) error
 
 	// Start starts the program, with conn as its stdin and stdout, and returns its
@@ -34,8 +34,8 @@ type HostKeyCheck struct {
 	// with which the candidate fails.
 	Verdict func(p Peer, said string, ended bool) error
 
-	// Done, if set, is called when the race is over.
-	Done func()
+	// Done, if set, is called when the race is over. w is nil if nobody has won.
+	Done func(w *Winner)
 }
 
 // A Peer is the address of a server, and the interface that it is reached through.
@@ -51,6 +51,10 @@ var (
 
 	// ErrBeingChecked says that another process is checking the server.
 	ErrBeingChecked = errors.New("connected, but another process is checking its host key")
+
+	// ErrCheckLater says that other candidates come first: a check of the server would
+	// take long.
+	ErrCheckLater = errors.New("connected, but its host key was to be checked later")
 )
 
 // knownInterval is the time between two calls of Known while another process checks a
@@ -62,7 +66,7 @@ type hostCheck struct {
 	passed bool
 	runs   bool // the attempt's fd is the stderr of the program
 
-	awaited  bool          // another process is checking the server
+	awaited  error         // ErrBeingChecked or ErrCheckLater if the attempt waits for that
 	nextCall time.Duration // of Known, if awaited
 	turnEnds time.Duration // of an awaited attempt
 }
@@ -78,6 +82,11 @@ func (r *race) checkHostKey(a *attempt) error {
 		return nil
 	case ErrUnchecked:
 		return r.startCheck(a)
+	case ErrCheckLater:
+		if !r.holds(a) || a.talk != nil {
+			return r.startCheck(a) // its server has seen it already
+		}
+		fallthrough
 	case ErrBeingChecked:
 		r.awaitCheck(a)
 		return errNotYet
@@ -90,7 +99,7 @@ func (r *race) checkHostKey(a *attempt) error {
 // attempt that only waits for another process, the check of a starts at once: a server
 // sees a connection that is held for too long.
 func (r *race) awaitTurn(a *attempt) {
-	if turn := r.gate.turn; r.HostKey != nil && turn != nil && turn.check.awaited {
+	if turn := r.gate.turn; r.HostKey != nil && turn != nil && turn.check.awaited != nil {
 		switch err := r.checkHostKey(a); err {
 		case nil:
 		case errNotYet:
@@ -111,7 +120,10 @@ func (r *race) known(a *attempt) error {
 		targets[i] = l.target
 	}
 	err := r.HostKey.Known(r.peer(a), targets, a.fd)
-	a.check.passed, a.check.awaited = err == nil, err == ErrBeingChecked
+	a.check.passed, a.check.awaited = err == nil, nil
+	if err == ErrBeingChecked || err == ErrCheckLater {
+		a.check.awaited = err
+	}
 	return err
 }
 
@@ -134,8 +146,8 @@ func (r *race) startCheck(a *attempt) error {
 	return errNotYet
 }
 
-// awaitCheck makes a wait for another process. It closes the connection if the server
-// has not seen it.
+// awaitCheck makes a wait for another process, or for its check. It closes the connection
+// if the server has not seen it.
 func (r *race) awaitCheck(a *attempt) {
 	now := r.sys.Now()
 	a.check.nextCall = now + knownInterval
@@ -150,7 +162,7 @@ func (r *race) awaitCheck(a *attempt) {
 		r.sys.Hold(a.fd)
 	}
 	r.gate.awaited = append(r.gate.awaited, a)
-	if now < a.check.turnEnds {
+	if now < a.check.turnEnds && a.check.awaited == ErrBeingChecked {
 		r.gate.turn, r.gate.quiet, r.gate.until = a, a.check.turnEnds, a.check.turnEnds
 		r.schedule.pause(r.gate.quiet)
 	}
@@ -165,7 +177,7 @@ func (r *race) pollChecks(now time.Duration) (over bool) {
 			continue
 		}
 		switch err := r.known(a); {
-		case err == ErrBeingChecked:
+		case a.check.awaited != nil:
 			a.check.nextCall = now + knownInterval
 			i++
 		case err != nil && err != ErrUnchecked:

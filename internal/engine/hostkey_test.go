@@ -11,7 +11,8 @@ var errStranger = errors.New("different host key")
 
 // hostKeys is a check whose answer is peer.key: none needed if it is empty; "right"
 // and "wrong" of a program after peer.verdict, "silent" of one that never says;
-// "known wrong"; "elsewhere" (then right, "wrong" or to be checked "here") while another process checks, until peer.verdict.
+// "known wrong"; "elsewhere" (then right, "wrong" or to be checked "here") while another process checks, until peer.verdict;
+// "later" until then.
 func (f *fake) hostKeys() *HostKeyCheck {
 	host := func(p Peer) peer {
 		name := p.Addr.Addr().String()
@@ -27,6 +28,8 @@ func (f *fake) hostKeys() *HostKeyCheck {
 				return errStranger
 			case strings.HasPrefix(h.key, "elsewhere") && f.now < h.verdict:
 				return ErrBeingChecked
+			case h.key == "later" && f.now < h.verdict:
+				return ErrCheckLater
 			case h.key == "" || h.key == "elsewhere":
 				return nil
 			}
@@ -146,6 +149,21 @@ func TestHostKeys(t *testing.T) {
 			name: "it never ends: the other is not waited for", targets: right + " 10.0.0.3", dialer: Dialer{NoRetry: true},
 			hosts: hosts{right: {rtt: 10 * ms, key: "elsewhere", verdict: time.Hour}, "10.0.0.3": {rtt: 20 * ms}},
 			want:  "0 syn R; 0 syn 10.0.0.3; 10 reset R; 260 wins 10.0.0.3; 260 2 of 2 tried, by 10.0.0.3:22",
+		},
+		{
+			name: "a check that is put off: others do not wait", targets: right + " 10.0.0.3",
+			hosts: hosts{right: {rtt: 10 * ms, key: "later", verdict: time.Second}, "10.0.0.3": {rtt: 30 * ms}},
+			want:  "0 syn R; 0 syn 10.0.0.3; 10 reset R; 30 wins 10.0.0.3; 30 2 of 2 tried, by 10.0.0.3:22",
+		},
+		{
+			name: "a check that is put off, and no other is there", targets: right,
+			hosts: hosts{right: {rtt: 10 * ms, key: "later", verdict: 50 * ms}},
+			want:  "0 syn R; 10 reset R; 50 syn R; 60 check R; 110 end check R; 110 syn R; 120 wins R; 120 1 of 1 tried, by R:22; 120 attempt 3 of 3",
+		},
+		{
+			name: "by MPTCP the server has seen the connection: it is checked at once", targets: right, dialer: Dialer{Transports: []Transport{{EagerACK: true}}},
+			hosts: hosts{right: {rtt: 10 * ms, key: "later", verdict: 50 * ms}},
+			want:  "0 syn R; 10 check R; 60 end check R; 60 syn R; 70 wins R; 70 1 of 1 tried, by R:22; 70 attempt 2 of 2",
 		},
 		{
 			name: "the second connection is lost", targets: right,

@@ -31,10 +31,15 @@ const (
 	// process may have been stopped, for example by ^Z.
 	othersTimeout = 3 * time.Second
 
-	// The kind of record that a result is in the state file, and the two results.
+	// putOff is how long other candidates come first, if in an earlier race one of them
+	// won during the check.
+	putOff = time.Second
+
+	// The kind of record that a result is in the state file, and the results.
 	hostKeyRecord = "hostkey"
 	sameKey       = "same"
 	differentKey  = "different"
+	unfinished    = "unfinished" // another candidate won meanwhile
 )
 
 // addHostKey sets up the check of host keys if the command line has --host-key.
@@ -97,6 +102,8 @@ type peerState struct {
 	mine       bool      // this process checks it
 	othersFrom time.Time // since when this process waits for another one to check it
 	takeovers  int       // how many others it has waited for in vain
+	running    bool      // ssh checks it
+	notBefore  time.Time // when it is checked, at the earliest
 }
 
 // known is engine.HostKeyCheck.Known.
@@ -111,9 +118,15 @@ func (c *checker) known(p engine.Peer, targets []engine.Target, fd int) error {
 		}
 		peer = &peerState{key: c.recordKey(p, fd), port: portOf(p.Addr)}
 		c.peers[p] = peer
+		if c.result(peer) == unfinished {
+			peer.notBefore = c.now().Add(putOff)
+		}
 	}
 	if result, err := c.remembered(peer); result {
 		return err
+	}
+	if c.now().Before(peer.notBefore) {
+		return engine.ErrCheckLater
 	}
 	// One process at a time goes on: when forty run ssh-keygen at once, it takes so long
 	// that servers see the connections that wait for it.
@@ -242,18 +255,26 @@ func (c *checker) filesHash() string {
 	return strconv.FormatUint(uint64(h.Sum32()), 16)
 }
 
-// remembered reports whether there is a valid result for peer, and returns it. It is no
-// longer valid once known_hosts has changed.
-func (c *checker) remembered(peer *peerState) (known bool, err error) {
+// result returns the result for peer in the state file, or "". It is no longer valid once
+// known_hosts has changed.
+func (c *checker) result(peer *peerState) string {
 	if peer.key == "" {
-		return false, nil
+		return ""
 	}
 	result, at, _ := c.state.Find(hostKeyRecord, peer.key, resultMaxAge)
-	switch {
-	case slices.ContainsFunc(c.files, func(file string) bool { return changedSince(file, at) }):
-	case result == sameKey:
+	if slices.ContainsFunc(c.files, func(file string) bool { return changedSince(file, at) }) {
+		return ""
+	}
+	return result
+}
+
+// remembered reports whether it is known if peer is the expected machine, and returns
+// the error if it is not.
+func (c *checker) remembered(peer *peerState) (known bool, err error) {
+	switch c.result(peer) {
+	case sameKey:
 		return true, nil
-	case result == differentKey:
+	case differentKey:
 		return true, &mismatch{c, peer.port}
 	}
 	return false, nil
@@ -316,11 +337,13 @@ func (c *checker) start(p engine.Peer, conn, stderr int) (pid int, err error) {
 	pid, err = syscall.ForkExec(c.ssh, c.keys[port].Args(c.tempFiles[port]), &syscall.ProcAttr{
 		Env:   os.Environ(),
 		Files: []uintptr{uintptr(conn), uintptr(conn), uintptr(stderr)},
+		Sys:   childAttr(),
 	})
 	if err != nil {
 		return 0, fmt.Errorf("%s: %w", c.ssh, err)
 	}
 	c.started++
+	c.peers[p].running = true
 	return pid, nil
 }
 
@@ -372,6 +395,7 @@ func (c *checker) verdict(p engine.Peer, said string, ended bool) error {
 		return engine.ErrUnchecked
 	}
 	peer := c.peers[p]
+	peer.running = false
 	if peer.key != "" {
 		switch err {
 		case nil:
@@ -392,8 +416,13 @@ func (c *checker) verdict(p engine.Peer, said string, ended bool) error {
 }
 
 // done is engine.HostKeyCheck.Done: it removes the temporary files.
-func (c *checker) done() {
+func (c *checker) done(w *engine.Winner) {
 	for _, path := range c.tempFiles {
 		os.Remove(path)
+	}
+	for _, peer := range c.peers {
+		if w != nil && peer.running && peer.key != "" {
+			c.state.Add(hostKeyRecord, peer.key, unfinished)
+		}
 	}
 }

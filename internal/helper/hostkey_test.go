@@ -3,7 +3,9 @@
 package helper
 
 import (
+	"bufio"
 	"errors"
+	"io"
 	"net/netip"
 	"os"
 	"os/exec"
@@ -74,7 +76,7 @@ func checkerOf(t *testing.T) (c *checker, p engine.Peer, fd int) {
 
 // again is another process' checker.
 func (c *checker) again() *checker {
-	return &checker{name: c.name, always: c.always, files: c.files, dirs: c.dirs, keygen: c.keygen, now: c.now}
+	return &checker{name: c.name, always: c.always, files: c.files, dirs: c.dirs, ssh: c.ssh, keygen: c.keygen, now: c.now}
 }
 
 func TestCheckerRemembers(t *testing.T) {
@@ -178,13 +180,98 @@ func TestCheckerReadsChanges(t *testing.T) {
 	if err := c.verdict(p, "debug1: Host 'box' is known and matches the ED25519 host key.\n", false); err != nil {
 		t.Fatal(err)
 	}
-	c.done()
+	c.done(nil)
 	soon := time.Now().Add(time.Minute)
 	if err := os.Chtimes(c.files[0], soon, soon); err != nil {
 		t.Fatal(err)
 	}
 	if err := c.again().known(p, nil, fd); err != engine.ErrUnchecked {
 		t.Error(err)
+	}
+}
+
+// ssh does not survive this process, even if that is killed.
+func TestCheckerKillsSSH(t *testing.T) {
+	if program := os.Getenv("FDRACE_TEST_KILLED"); program != "" {
+		c, p, fd := checkerOf(t)
+		if err := c.known(p, nil, fd); err != engine.ErrUnchecked {
+			t.Fatal(err)
+		}
+		c.ssh = program
+		if _, err := c.start(p, 0, 1); err != nil {
+			t.Fatal(err)
+		}
+		select {}
+	}
+	sleeper := filepath.Join(t.TempDir(), "ssh")
+	if err := os.WriteFile(sleeper, []byte("#!/bin/sh\necho started >&2\nread line\n"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("FDRACE_TEST_KILLED", sleeper)
+	other := exec.Command(os.Args[0], "-test.run=^TestCheckerKillsSSH$")
+	stdin, err := other.StdinPipe() // stays open
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stdin.Close()
+	stdout, err := other.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := other.Start(); err != nil {
+		t.Fatal(err)
+	}
+	line, err := bufio.NewReader(stdout).ReadString('\n')
+	if line != "started\n" {
+		t.Errorf("%q, %v", line, err)
+	}
+	other.Process.Kill()
+	ended := make(chan error, 1)
+	go func() { // which is at the end once nobody has it as stderr
+		_, err := io.Copy(io.Discard, stdout)
+		ended <- err
+	}()
+	select {
+	case <-ended:
+	case <-time.After(10 * time.Second):
+		t.Error("ssh still runs")
+	}
+	other.Wait()
+}
+
+// A check during which another candidate won is put off in later races, for a while.
+func TestCheckerPutsOff(t *testing.T) {
+	c, p, fd := checkerOf(t)
+	c.ssh = "/bin/true"
+	for _, tt := range []struct {
+		winner *engine.Winner
+		want   error
+	}{{nil, engine.ErrUnchecked}, {&engine.Winner{}, engine.ErrCheckLater}} {
+		c = c.again()
+		if err := c.known(p, nil, fd); err != engine.ErrUnchecked {
+			t.Fatal(err)
+		}
+		pid, err := c.start(p, fd, fd)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := unix.Wait4(pid, nil, 0, nil); err != nil {
+			t.Fatal(err)
+		}
+		c.done(tt.winner)
+		c.unlock(c.peers[p])
+		next := c.again()
+		if err := next.known(p, nil, fd); err != tt.want {
+			t.Errorf("%v, want %v", err, tt.want)
+		}
+		if tt.winner == nil {
+			continue
+		}
+		now := time.Now().Add(putOff)
+		next.now = func() time.Time { return now }
+		if err := next.known(p, nil, fd); err != engine.ErrUnchecked {
+			t.Errorf("%v later: %v", putOff, err)
+		}
 	}
 }
 
@@ -204,7 +291,7 @@ func TestCheckerCannotWrite(t *testing.T) {
 		t.Error(err)
 	}
 	path := c.tempFiles[22]
-	c.done()
+	c.done(nil)
 	if _, err := os.Stat(path); path == "" || err == nil {
 		t.Errorf("%q stays", path)
 	}
