@@ -28,7 +28,7 @@ func TestOtherClients(t *testing.T) {
 		name, banner, want string
 	}{
 		{"libssh", "SSH-2.0-libssh_0.10.6\r\n", "fdrace: this client does not support ProxyUseFdpass: "},
-		{"pipes", "", `fdrace: stdout is not a socket: add "ProxyUseFdpass yes" to this Host block`},
+		{"pipes", "", `fdrace: stdout is not a socket: add "ProxyUseFdpass yes" to the Host block`},
 	} {
 		for _, prestart := range []string{"1", "0"} {
 			log := t.TempDir() + "/log"

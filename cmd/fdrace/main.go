@@ -34,6 +34,7 @@ import (
 	"os"
 	"reflect"
 	"runtime"
+	"slices"
 	"strings"
 
 	"fdrace/internal/doctor"
@@ -130,6 +131,8 @@ func parse(o *helper.Options, args []string, options ...kong.Option) error {
 		return nil
 	case strings.HasPrefix(err.Error(), "unknown flag"):
 		return fmt.Errorf("%w (a host whose name begins with - goes after --)", err)
+	case strings.HasPrefix(err.Error(), "unexpected argument") && slices.Contains(args, "--setup"):
+		return setup.ErrFlag
 	case strings.HasPrefix(err.Error(), "unexpected argument"):
 		return fmt.Errorf("%w (flags go before the targets)", err)
 	}

@@ -125,7 +125,7 @@ func TestUsageErrors(t *testing.T) {
 		"--names-only 2:0:0:0:0:1":   `--names-only: "2:0:0:0:0:1" is not`,
 		"--names-only _ssh._tcp.x.y": `--names-only: "_ssh._tcp.x.y" is not`,
 		"machine/a/b":                `"machine/a/b": a machine is written with its name`,
-		"me@box":                     `"me@box": the user is for ssh to know`,
+		"me@box":                     `"me@box": leave out the user`,
 	} {
 		if _, _, err := read(t, line); err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "\n") {
 			t.Errorf("fdrace %s: %v; want %s", line, err, want)

@@ -23,13 +23,30 @@ func (l *login) arguments() (args []string) {
 	return args
 }
 
+// textFlag names the flag for which fdrace prints a text, "" if there is none. shows
+// reports whether it is --help or --version, which the parser does not note.
+func (l *login) textFlag(shows bool) string {
+	switch o := l.options; {
+	case shows:
+		return "--help or --version"
+	case o.Explain:
+		return "--explain"
+	case o.Doctor:
+		return "--doctor"
+	case o.Setup:
+		return "--setup"
+	}
+	return ""
+}
+
 // checkArguments reads fdrace's own command line as fdrace does.
 func (l *login) checkArguments() ([]engine.Target, *engine.Dialer, Finding) {
 	f := Finding{Check: "arguments", Status: Fail, Remedy: `correct the ProxyCommand; "fdrace --help" lists the flags`, Where: ByHand}
 	args := l.arguments()
 	shows, err := l.parse(&l.options, args)
-	if shows || err == nil && (l.options.Doctor || l.options.Explain) {
-		f.Found = "this prints a text instead of making a connection"
+	if flag := l.textFlag(shows); flag != "" {
+		f.Found = flag + " prints a text, and makes no connection for ssh"
+		f.Remedy = "remove it from the ProxyCommand"
 		return nil, nil, f
 	}
 	var targets []engine.Target

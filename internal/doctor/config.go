@@ -32,6 +32,14 @@ func (c sshConfig) is(keyword, word string) bool { return strings.EqualFold(c[ke
 // unset reports whether the keyword has no value, or "none".
 func (c sshConfig) unset(keyword string) bool { return c[keyword] == "" || c.is(keyword, "none") }
 
+// LookUpAlias returns the HostName and the Port that ssh_config has for alias. ok reports
+// whether it has another HostName than alias.
+func LookUpAlias(alias string) (host, port string, ok bool) {
+	c, _ := readConfig(alias, "")
+	host, port = c["hostname"], c["port"]
+	return host, port, host != "" && !strings.EqualFold(host, alias)
+}
+
 // readConfig asks ssh for its configuration of alias, from file if that is not
 // empty.
 func readConfig(alias, file string) (sshConfig, Finding) {

@@ -3,6 +3,7 @@
 package doctor
 
 import (
+	"cmp"
 	"os"
 	"strings"
 )
@@ -14,12 +15,17 @@ func (l *login) checkLog() []Finding {
 	if c.unset("controlpath") || c.is("controlpersist", "no") {
 		return nil
 	}
-	heard := l.options.Log != "" || os.Getenv("FDRACE_LOG") != "" || strings.Contains(l.command, "2>")
+	file := cmp.Or(l.options.Log, os.Getenv("FDRACE_LOG"))
 	for _, w := range l.words[:l.program] {
-		heard = heard || strings.HasPrefix(w.text, "FDRACE_LOG=")
+		if value, sets := strings.CutPrefix(w.text, "FDRACE_LOG="); sets && l.options.Log == "" {
+			file = value
+		}
 	}
-	if heard {
-		return []Finding{{Check: "ControlPersist", Status: OK, Found: "ssh discards what fdrace prints, but a file has it too"}}
+	if file == "" && strings.Contains(l.command, "2>") {
+		file = "the file after 2>"
+	}
+	if file != "" {
+		return []Finding{{Check: "ControlPersist", Status: OK, Found: "ssh discards what fdrace prints, but it is also in " + file}}
 	}
 	at := l.words[l.program].end
 	f := Finding{Check: "ControlPersist", Status: Warn, Found: "ssh discards what fdrace prints: a failed login does not say why"}

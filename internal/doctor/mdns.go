@@ -15,7 +15,7 @@ func checkMDNS() Finding {
 	ways := resolve.MDNSDaemons()
 	links, err := resolve.MDNSLinks()
 	if len(links) > 0 {
-		ways = append(ways, "a multicast on "+strings.Join(links, ", "))
+		ways = append(ways, "multicast on "+strings.Join(links, ", "))
 	}
 	if len(ways) > 0 {
 		f.Found = "resolved by " + strings.Join(ways, ", then ")

@@ -61,7 +61,7 @@ func (l *login) mptcpPath(multipath bool, err error) Finding {
 	case multipath:
 		f.Found = "MPTCP works to the server: --mptcp would use it"
 	case !wanted:
-		f.Found = "the server does not support MPTCP, which is not requested"
+		f.Found = "the server does not support MPTCP; this block does not ask for it"
 	default:
 		f.Status, f.Found = Warn, "the server does not support MPTCP, or a middlebox removes it: the session is plain TCP"
 		f.Remedy, f.Where = strings.Join([]string{

@@ -27,7 +27,7 @@ func (l *login) checkPath(targets []engine.Target, d *engine.Dialer) []Finding {
 	commands := d.Commands
 	d.Commands = nil // which log in, and may ask for a passphrase
 	if len(targets)+len(d.Proxies) == 0 {
-		return []Finding{{Check: "path", Status: OK, Found: "not tried: " + commands[0].Name + " logs in"}}
+		return []Finding{{Check: "path", Status: OK, Found: "not tried here, because it may log in: " + commands[0].Name + toTest(l.options.Jump)}}
 	}
 	var families helper.FamilyWatch
 	d.Report = families.Note
@@ -36,7 +36,7 @@ func (l *login) checkPath(targets []engine.Target, d *engine.Dialer) []Finding {
 	if err != nil {
 		f := l.lost(err, targets, d)
 		if len(commands) > 0 {
-			f.Status, f.Found = Warn, f.Found+"; not tried, because it logs in: "+commands[0].Name
+			f.Status, f.Found = Warn, f.Found+"; not tried here, because it may log in: "+commands[0].Name+toTest(l.options.Jump)
 		}
 		switch {
 		case !l.options.RequireMPTCP || mptcp.Supported() != nil:
@@ -60,6 +60,18 @@ func (l *login) checkPath(targets []engine.Target, d *engine.Dialer) []Finding {
 		log = "a server logs one connection that did not log in for each host key that was compared"
 	}
 	return append(append(found, more...), Finding{Check: "server log", Status: OK, Found: log})
+}
+
+// toTest says how to test the first of jumps, if that is one host.
+func toTest(jumps []string) string {
+	if len(jumps) == 0 {
+		return ""
+	}
+	host, _, _ := strings.Cut(jumps[0], "=")
+	if strings.ContainsAny(host, ",:") {
+		return ""
+	}
+	return fmt.Sprintf("; to test it, run: ssh %s true", quote(host))
 }
 
 // checkServer looks at the server that w leads to: whether its banner comes, and whether

@@ -7,7 +7,7 @@ import "fdrace/internal/prestart"
 // checkPrestart reports whether races start before Go's runtime. Otherwise they take a
 // millisecond longer.
 func checkPrestart() Finding {
-	f := Finding{Check: "prestart", Status: OK, Found: "on: common races finish before the Go runtime starts"}
+	f := Finding{Check: "fast start", Status: OK, Found: "on"}
 	if state := prestart.State(); state != "on" {
 		f.Found = state
 	}

@@ -131,9 +131,11 @@ func checkName(name string) error {
 	case name == "":
 		return fmt.Errorf("a host is missing")
 	case at:
-		return fmt.Errorf("the user is for ssh to know, not for the race: write only %q", host)
+		return fmt.Errorf("leave out the user, which is for ssh (User in the Host block): write only %q", host)
 	case strings.Contains(name, ":"):
 		return fmt.Errorf("not an IPv6 address; one with a port is written [2001:db8::1]:22")
+	case strings.HasPrefix(name, "%"):
+		return fmt.Errorf("only ssh replaces %%h and the like, in its ssh_config: write a host name or an address")
 	case strings.Contains(name, "%"):
 		return fmt.Errorf("a zone follows an IPv6 address, as in fe80::1%%eth0")
 	case strings.Contains(name, ","):
@@ -153,7 +155,10 @@ func checkName(name string) error {
 func checkLetters(name string) error {
 	for _, r := range name {
 		if r <= ' ' || r == 0x7f || strings.ContainsRune(`/\[]%"'`, r) {
-			return fmt.Errorf("a name has no %q", r)
+			if r == ' ' {
+				return fmt.Errorf("a host name cannot contain a space")
+			}
+			return fmt.Errorf("a host name cannot contain %q", r)
 		}
 	}
 	return nil

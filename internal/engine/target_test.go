@@ -47,6 +47,7 @@ func TestParseTargetRefuses(t *testing.T) {
 		"2001:db8::1%eth0":       "-B eth0",
 		"192.0.2.1%eth0":         "fe80::1%eth0",
 		"box%eth0":               "fe80::1%eth0",
+		"%h":                     "only ssh replaces",
 		"fe80::1%0":              "zone 0 is no interface",
 		"ff02::1%eth0":           "multicast, broadcast or in 0.0.0.0/8",
 		"[224.0.0.1]:22":         "[2001:db8::1]:22",
@@ -64,8 +65,8 @@ func TestParseTargetRefuses(t *testing.T) {
 		"a,b":                    `"a,b": targets are separated by spaces`,
 		"ssh://box":              `written without "ssh://": "box"`,
 		"socks5://me:pw@box":     `"socks5://...@box": a host is written without "socks5://": "box"`,
-		"box/":                   "no '/'",
-		"two words":              "no ' '",
+		"box/":                   "cannot contain '/'",
+		"two words":              "cannot contain a space",
 		strings.Repeat("a", 255): "253 characters",
 	} {
 		if got, err := ParseTarget(word, 22); err == nil || !strings.Contains(err.Error(), remedy) {

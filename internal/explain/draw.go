@@ -45,8 +45,8 @@ func (t *report) draw(p canvas) string {
 	fmt.Fprintln(&b, p.Paint(term.Bold, term.Printable(t.verdict)))
 	if len(lines) > 0 {
 		fmt.Fprintln(&b)
-		t.table(&b, p, lines)
-		for legend := range strings.SplitSeq(p.legend(lines), "\n") {
+		s := t.table(&b, p, lines)
+		for legend := range strings.SplitSeq(p.legend(lines, s), "\n") {
 			fmt.Fprintln(&b, p.Paint(term.Faint, legend))
 		}
 	}
@@ -72,6 +72,13 @@ const minBar = 16
 // layout finds room for the time lines beside the entries: a long reason may be cut,
 // which is told in full below, and a long name may have a line of its own.
 func (p canvas) layout(lines []line) (l layout) {
+	longest := 0
+	for _, line := range lines {
+		longest = max(longest, columns(line.what))
+	}
+	if l = p.widths(lines, longest); longest <= 60 && l.beside && p.Width-1-l.bar >= 2*minBar {
+		return l
+	}
 	for _, reason := range []int{34, 20} {
 		if l = p.widths(lines, reason); l.beside {
 			return l
@@ -124,7 +131,8 @@ func (l layout) with(text, painted, bar string) string {
 	return painted + "\n" + strings.Repeat(" ", l.bar) + bar
 }
 
-func (t *report) table(b *strings.Builder, p canvas, lines []line) {
+// table draws the lines, and returns the scale of their time lines.
+func (t *report) table(b *strings.Builder, p canvas, lines []line) scale {
 	l := p.layout(lines)
 	s := t.scale(lines, max(minBar, p.Width-1-l.bar))
 	head := l.row(" ", "target", "", "by", "what happened", "ms")
@@ -151,6 +159,7 @@ func (t *report) table(b *strings.Builder, p canvas, lines []line) {
 			fmt.Fprintln(b, "  "+p.dots()+" "+line.what)
 		}
 	}
+	return s
 }
 
 // lines puts the entries in order: target by target, each with its lookups and

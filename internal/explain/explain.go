@@ -5,6 +5,7 @@
 package explain
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -14,6 +15,7 @@ import (
 	"strings"
 	"time"
 
+	"fdrace/internal/doctor"
 	"fdrace/internal/engine"
 	"fdrace/internal/helper"
 	"fdrace/internal/term"
@@ -60,6 +62,9 @@ func Run(o *helper.Options) error {
 	defer helper.AwaitPardon(o.ServerLog(w, lost, d), ended)
 	if !o.JSON {
 		t.tell(w, lost, d)
+		if lost != nil {
+			t.hint = cmp.Or(hintAlias(targets), t.hint)
+		}
 		t.hint, t.log = t.hint+o.Unchecked(w), o.ServerLog(w, lost, d)
 		if _, err := os.Stdout.WriteString(t.draw(canvas{term.Of(int(os.Stdout.Fd()))})); err != nil {
 			return err
@@ -69,6 +74,20 @@ func Run(o *helper.Options) error {
 		return helper.Exit(1)
 	}
 	return nil
+}
+
+// hintAlias returns a hint if the one target is an alias of ssh_config, which only ssh and
+// --doctor know.
+func hintAlias(targets []engine.Target) string {
+	if len(targets) != 1 || strings.HasPrefix(targets[0].Host, "-") {
+		return ""
+	}
+	alias := targets[0].Host
+	host, port, ok := doctor.LookUpAlias(alias)
+	if !ok {
+		return ""
+	}
+	return term.Sanitize(fmt.Sprintf("%s is an alias in ssh_config, and --explain takes targets; run: fdrace --explain %s %s", alias, host, port))
 }
 
 // A report collects the events of a race: an entry for each lookup and each candidate, by
@@ -222,7 +241,7 @@ func (t *report) tell(w *engine.Winner, lost *engine.Error, d *engine.Dialer) {
 	if w.Interface != "" {
 		by += " from " + w.Interface
 	}
-	t.verdict = fmt.Sprintf("ssh would get %s%s, after %s and %d of %d tried", term.Sanitize(w.Addr.String()), by, helper.FormatMS(w.Elapsed), w.Tried, w.Known)
+	t.verdict = fmt.Sprintf("ssh would get %s%s, after %s; %d of %d addresses tried", term.Sanitize(w.Addr.String()), by, helper.FormatMS(w.Elapsed), w.Tried, w.Known)
 }
 
 // what says what became of r, with its attempts.

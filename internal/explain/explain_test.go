@@ -128,7 +128,7 @@ func TestReplacedAnswer(t *testing.T) {
 }
 
 func TestDraw(t *testing.T) {
-	won := told(silentV6(), "ssh would get 192.0.2.5:22 over MPTCP, after 272.0 ms and 3 of 3 tried", "", box, vpn, literal)
+	won := told(silentV6(), "ssh would get 192.0.2.5:22 over MPTCP, after 272.0 ms; 3 of 3 addresses tried", "", box, vpn, literal)
 	lost := told(nobody(), "no connection to any of 2 targets: timed out after 200ms", "look there", box, literal)
 	for name, p := range map[string]term.Screen{
 		"80":       {Width: 80},
@@ -192,7 +192,7 @@ func FuzzDraw(f *testing.F) {
 
 // What the README shows is what is drawn.
 func TestReadme(t *testing.T) {
-	box := engine.Target{Host: "box", Port: 22}
+	box := engine.Target{Host: "box.example.org", Port: 22}
 	other := engine.Target{Host: "192.0.2.9", Port: 22}
 	v6, v4, refused := attempt(box, "[2001:db8::5]:22", "tcp"), attempt(box, "192.0.2.5:22", "tcp"), attempt(other, "192.0.2.9:22", "tcp")
 	var l events
@@ -205,10 +205,10 @@ func TestReadme(t *testing.T) {
 	l.add(274300*us, engine.Connected, v4)
 	l.add(274300*us, engine.Won, v4)
 	l.add(10000300*us, engine.Cancelled, failedBy(v6, late))
-	picture := told(l, "ssh would get 192.0.2.5:22 over TCP, after 274.3 ms and 3 of 3 tried", "", box, other)
+	picture := told(l, "ssh would get 192.0.2.5:22 over TCP, after 274.3 ms; 3 of 3 addresses tried", "", box, other)
 	picture.log = helper.ServerLog(&engine.Winner{Candidate: engine.Candidate{Transport: "tcp"}}, nil, &engine.Dialer{})
 	drawn := picture.draw(canvas{term.Screen{Width: 80}})
-	want := "    $ fdrace --explain box 192.0.2.9\n"
+	want := "    $ fdrace --explain box.example.org 192.0.2.9\n"
 	for line := range strings.Lines(drawn) {
 		if strings.TrimSpace(line) != "" {
 			line = "    " + line
@@ -221,5 +221,21 @@ func TestReadme(t *testing.T) {
 	}
 	if !strings.Contains(string(readme), want) {
 		t.Errorf("README.md does not have what is drawn:\n%s", want)
+	}
+}
+
+// Where there is room, a reason is not cut.
+func TestLongReason(t *testing.T) {
+	box := engine.Target{Host: "both.lan", Port: 22}
+	var l events
+	v4 := attempt(box, "192.0.2.5:22", "tcp")
+	l.lookup(box, engine.IPv6, 0, 2100*us, "", errors.New("/etc/hosts has it, but not in this family"))
+	l.lookup(box, engine.IPv4, 0, 2200*us, "192.0.2.5", nil)
+	l.add(2200*us, engine.Start, v4)
+	l.add(9000*us, engine.Connected, v4)
+	l.add(9000*us, engine.Won, v4)
+	drawn := told(l, "x", "", box).draw(canvas{term.Screen{Width: 120}})
+	if strings.Contains(drawn, "…") || !strings.Contains(drawn, "IPv6  /etc/hosts has it, but not in this family 2.1  ") {
+		t.Error(drawn)
 	}
 }

@@ -149,17 +149,24 @@ func render(cells []cell, p canvas) string {
 	return b.String()
 }
 
-// legend explains the glyphs that have been drawn.
-func (p canvas) legend(lines []line) string {
+// legend explains the glyphs that have been drawn to the scale.
+func (p canvas) legend(lines []line, drawn scale) string {
 	s := p.glyphs()
-	late, waits := false, false
+	late, waits, goesOn := false, false, false
 	for _, l := range lines {
 		late = late || l.late
 		waits = waits || l.waited()
+		goesOn = goesOn || l.ended >= 0 && drawn.cell(l.ended) >= drawn.cells
 	}
 	legend := fmt.Sprintf("  %s tries   %s answers   %s does not", s.tries, s.good, s.bad)
 	if waits {
 		legend = fmt.Sprintf("  %s waits for its turn ", s.waits) + legend
+	}
+	if goesOn {
+		legend += fmt.Sprintf("   %s longer", s.on)
+	}
+	if !late && drawn.won >= 0 {
+		legend += fmt.Sprintf("   %s win", s.win)
 	}
 	if late {
 		legend += fmt.Sprintf("\n  %s from the win %s on: a race for ssh is over, and this is not tried", s.late, s.win)

@@ -118,7 +118,7 @@ func lossLines(err error) (lines []string) {
 }
 
 // seeDoctor is the last line about a race that nobody won.
-const seeDoctor = "fdrace: to find the cause, run: fdrace --doctor ALIAS"
+const seeDoctor = "fdrace: to find out why ssh ALIAS fails, run: fdrace --doctor ALIAS"
 
 func (e *raceError) headline(lost *engine.Error) string {
 	to := term.Sanitize(e.targets[0].String())
@@ -159,6 +159,9 @@ func (e *raceError) whyAll(failures []engine.Failure) string {
 	}
 	switch {
 	case has(failures, other):
+		if n == 2 {
+			return "both attempts failed"
+		}
 		return fmt.Sprintf("all %d attempts failed", n)
 	case all(failures, isAddress) && n == 2:
 		return reason + " on both addresses"

@@ -46,7 +46,7 @@ func TestLossLines(t *testing.T) {
 		{"two addresses", []engine.Target{box}, engine.Error{Failures: []engine.Failure{
 			{Candidate: engine.Candidate{Target: box, Addr: v6, Transport: "mptcp"}, Err: local{unix.ENETUNREACH}},
 			{Candidate: engine.Candidate{Target: box, Addr: v4, Transport: "tcp"}, Err: unix.ECONNREFUSED, At: 21 * ms},
-		}}, `fdrace: no connection to box:22: all 2 attempts failed
+		}}, `fdrace: no connection to box:22: both attempts failed
   [2001:db8::5]:22 over MPTCP: network is unreachable (no IPv6 route) (0.0 ms)
   192.0.2.5:22 over TCP: connection refused (21.0 ms)`},
 		{"no such host", []engine.Target{box}, engine.Error{Failures: []engine.Failure{{Candidate: engine.Candidate{Target: box}, Err: nowhere, At: 5 * ms}}},
@@ -67,7 +67,7 @@ fdrace: hint: the name servers (/etc/resolv.conf lists them) do not work: try th
 		{"one address by several targets, and a socket", []engine.Target{box, other}, engine.Error{Failures: []engine.Failure{
 			{Candidate: engine.Candidate{Target: other, Addr: addr("192.0.2.9:2222"), Transport: "tcp"}, Also: []engine.Target{box}, Err: unix.ECONNREFUSED},
 			{Candidate: engine.Candidate{Target: engine.Target{Host: "unix:/run/box"}, Addr: engine.Addr{Socket: resolve.Socket{Path: "/run/box"}}, Transport: "unix"}, Err: unix.ENOENT},
-		}}, `fdrace: no connection to any of 2 targets: all 2 attempts failed
+		}}, `fdrace: no connection to any of 2 targets: both attempts failed
   192.0.2.9:2222 (box) over TCP: connection refused (0.0 ms)
   unix:/run/box: no such file or directory (0.0 ms)`},
 		{"an errno that needs words", []engine.Target{box}, engine.Error{Failures: []engine.Failure{

@@ -23,9 +23,9 @@ func ServerLog(w *engine.Winner, lost *engine.Error, d *engine.Dialer) string {
 	case w == nil:
 		return logOfLost(lost)
 	case d.HostKey != nil:
-		return "the server may log one connection that did not log in: its host key was checked"
+		return "the server may log one connection that did not log in, for its host key"
 	case d.Banner != "":
-		return "the server logs one connection that did not log in: --banner waits for what it says"
+		return "the server logs one connection that did not log in, because of --banner"
 	case len(d.Proxies) > 0 && w.Elapsed >= d.Delay, len(d.Commands) > 0 && w.Elapsed >= d.Fallback, // it was asked
 		w.Transport != "tcp" || runtime.GOOS != "linux":
 		return "the server may log one connection that did not log in"
@@ -52,7 +52,7 @@ func (o *Options) Unchecked(w *engine.Winner) string {
 	return o.checker.unchecked(w)
 }
 
-const logsNothing = "the server logs nothing of this: each connection was reset before it was complete"
+const logsNothing = "the server logs nothing: each connection was reset before it was complete"
 
 // penalty is what OpenSSH 9.8 and later count for a connection that does not log
 // in (noauth of PerSourcePenalties in sshd_config(5)). Penalties add up, and above

@@ -12,7 +12,7 @@ import (
 )
 
 var (
-	errNoSocket = errors.New(`stdout is not a socket: add "ProxyUseFdpass yes" to this Host block in ~/.ssh/config; ssh clients other than OpenSSH do not support that`)
+	errNoSocket = errors.New(`stdout is not a socket: add "ProxyUseFdpass yes" to the Host block that runs fdrace; ssh clients other than OpenSSH do not support ProxyUseFdpass`)
 	errTerminal = errors.New(`fdrace passes its connection to ssh: use it as ProxyCommand with "ProxyUseFdpass yes"; "fdrace --explain" shows a race`)
 	errLibssh   = errors.New("this client does not support ProxyUseFdpass: it has sent its own banner, which OpenSSH does only on the connection that it is passed")
 )

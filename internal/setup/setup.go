@@ -21,6 +21,9 @@ import (
 	"fdrace/mptcp"
 )
 
+// ErrFlag is the error of a command line with --setup and another flag.
+var ErrFlag = errors.New("--setup takes no other flags: add them to the ProxyCommand that it prints")
+
 // CheckLine returns an error if o, a command line with --setup, is not an ALIAS and its
 // targets.
 func CheckLine(o helper.Options) error {
@@ -28,7 +31,7 @@ func CheckLine(o helper.Options) error {
 	o.Words, o.Setup = nil, false
 	switch {
 	case !reflect.DeepEqual(o, helper.Options{}):
-		return errors.New("--setup takes no other flags: add them to the ProxyCommand that it prints")
+		return ErrFlag
 	case len(words) < 2:
 		return errors.New("--setup: write an ALIAS and at least one TARGET, as in fdrace --setup box box.lan box.example.org")
 	case strings.ContainsAny(words[0], "*?!,\"'%=#\\ \t\r\n") || strings.HasPrefix(words[0], "-"):
