@@ -61,7 +61,7 @@ var helpGroups = []struct {
 		{"ssh-config", "With --doctor and --jump: the ssh_config, like ssh's own -F."},
 		{"verbose", "Print which address won; twice, print every step."},
 		{"log", "Append every step, the winner and each error to this file. The environment variable FDRACE_LOG does the same."},
-		{"version", "Print the version, and whether a race starts before Go's runtime."},
+		{"version", "Print the version, and whether a race starts before Go's runtime (fast start)."},
 		{"help", "Print this help."},
 	}},
 }

@@ -99,7 +99,7 @@ func (wakeMapper) Decode(ctx *kong.DecodeContext, target reflect.Value) error {
 type versionFlag bool
 
 func (versionFlag) BeforeReset(app *kong.Kong) error {
-	fmt.Fprintf(app.Stdout, "fdrace %s (%s, %s/%s)\nprestart: %s\n", version, runtime.Version(), runtime.GOOS, runtime.GOARCH, prestart.State())
+	fmt.Fprintf(app.Stdout, "fdrace %s (%s, %s/%s)\nfast start: %s\n", version, runtime.Version(), runtime.GOOS, runtime.GOARCH, prestart.State())
 	app.Exit(0)
 	return nil
 }

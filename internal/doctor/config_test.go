@@ -104,6 +104,39 @@ func TestCheckCommand(t *testing.T) {
 	}
 }
 
+// The file that has what ssh discards is named.
+func TestCheckLog(t *testing.T) {
+	t.Setenv("FDRACE_LOG", "")
+	for command, want := range map[string]string{
+		"fdrace -- %h":                          "a failed login does not say why",
+		"fdrace --log a -- %h":                  "it is also in a",
+		"env FDRACE_LOG=b fdrace -- %h":         "it is also in b",
+		"env FDRACE_LOG=b fdrace --log a -- %h": "it is also in a",
+		"fdrace -- %h 2>>c":                     "it is also in the file after 2>",
+	} {
+		l := &login{host: "box", config: sshConfig{"controlpath": "x", "controlpersist": "yes", "proxycommand": command}, command: command}
+		if f := l.checkCommand(); f.Status != OK {
+			t.Fatalf("%s: %+v", command, f)
+		}
+		if strings.Contains(command, "--log") {
+			l.options.Log = "a"
+		}
+		if found := l.checkLog(); len(found) != 1 || !strings.HasSuffix(found[0].Found, want) {
+			t.Errorf("%s: %+v", command, found)
+		}
+	}
+}
+
+func TestToTest(t *testing.T) {
+	for jump, want := range map[string]string{
+		"": "", "hop": "; to test it, run: ssh hop true", "me@hop=box:22": "; to test it, run: ssh me@hop true", "a,b": "", "hop:2222": "",
+	} {
+		if got := toTest(strings.Fields(jump)); got != want {
+			t.Errorf("%s: %s", jump, got)
+		}
+	}
+}
+
 // Each keyword names the flag in its place, and the last remedy has all of them.
 func TestCheckKeywords(t *testing.T) {
 	text := "addressfamily inet6\nbindaddress 192.0.2.7\nbindinterface eth0\nconnecttimeout 5\ncanonicalizehostname true\n"

@@ -26,8 +26,12 @@ func (l *login) checkPath(targets []engine.Target, d *engine.Dialer) []Finding {
 	d.Report, d.OnProgress, d.Timeout, d.Wait, d.Probe = nil, nil, min(d.Timeout, most), 0, true
 	commands := d.Commands
 	d.Commands = nil // which log in, and may ask for a passphrase
+	untried := Finding{Check: "path", Status: OK}
+	if len(commands) > 0 {
+		untried.Found = "not tried here, because it may log in: " + commands[0].Name + toTest(l.options.Jump)
+	}
 	if len(targets)+len(d.Proxies) == 0 {
-		return []Finding{{Check: "path", Status: OK, Found: "not tried here, because it may log in: " + commands[0].Name + toTest(l.options.Jump)}}
+		return []Finding{untried}
 	}
 	var families helper.FamilyWatch
 	d.Report = families.Note
@@ -35,10 +39,10 @@ func (l *login) checkPath(targets []engine.Target, d *engine.Dialer) []Finding {
 	d.Report = nil
 	if err != nil {
 		f := l.lost(err, targets, d)
-		if len(commands) > 0 {
-			f.Status, f.Found = Warn, f.Found+"; not tried here, because it may log in: "+commands[0].Name+toTest(l.options.Jump)
-		}
 		switch {
+		case len(commands) > 0:
+			f.Status = Warn
+			return []Finding{f, untried}
 		case !l.options.RequireMPTCP || mptcp.Supported() != nil:
 			return []Finding{f}
 		case helper.FellBack(err): // which the server may have seen

@@ -59,6 +59,11 @@ func TestServerLogOfWinner(t *testing.T) {
 		t.Error("nothing")
 	}
 	AwaitPardon("", time.Now())
+	for _, d := range []engine.Dialer{{}, {Banner: "SSH-"}, {HostKey: &engine.HostKeyCheck{}}} {
+		if got := ServerLog(&engine.Winner{Candidate: engine.Candidate{Transport: "tcp"}}, nil, &d); len(got) > 80 {
+			t.Errorf("%q does not fit into a line of a terminal", got)
+		}
+	}
 	AwaitPardon(logsNothing, time.Now())
 	AwaitPardon("it has", time.Now().Add(-penalty)) // long ago: none of them waits
 }

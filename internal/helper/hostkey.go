@@ -50,6 +50,8 @@ func (o *Options) addHostKey(d *engine.Dialer) error {
 		return fmt.Errorf("--host-key %q: write the name that known_hosts has, such as %%k or %%h in ssh_config", *o.HostKey)
 	}
 	c := &checker{name: *o.HostKey, always: o.HostKeyAlways, files: hostkey.Files(), now: time.Now}
+	// The first is cleared at logout: this process may be killed before it removes its file.
+	c.dirs = []string{os.Getenv("XDG_RUNTIME_DIR"), os.TempDir(), "/tmp"}
 	if o.KnownHosts != nil {
 		file := *o.KnownHosts
 		if rest, ok := strings.CutPrefix(file, "~/"); ok { // a shell leaves it after =
@@ -75,6 +77,7 @@ func (o *Options) addHostKey(d *engine.Dialer) error {
 type checker struct {
 	name        string
 	files       []string // known_hosts
+	dirs        []string // for temporary files, in order of preference
 	always      bool
 	ssh, keygen string // paths of the programs
 
@@ -82,8 +85,8 @@ type checker struct {
 	keys      map[uint16]*hostkey.Keys // by port
 	tempFiles map[uint16]string        // keys as files for ssh
 	peers     map[engine.Peer]*peerState
-	warned    bool
-	started   int // checks by this process
+	warning   string // printed: why servers are not checked
+	started   int    // checks by this process
 	now       func() time.Time
 }
 
@@ -92,7 +95,8 @@ type peerState struct {
 	key        string    // of its record in the state file; "" if results are not kept
 	port       uint16    // under which ssh looks up the host key
 	mine       bool      // this process checks it
-	othersFrom time.Time // when another process was first found to check it
+	othersFrom time.Time // since when this process waits for another one to check it
+	takeovers  int       // how many others it has waited for in vain
 }
 
 // known is engine.HostKeyCheck.Known.
@@ -111,34 +115,72 @@ func (c *checker) known(p engine.Peer, targets []engine.Target, fd int) error {
 	if result, err := c.remembered(peer); result {
 		return err
 	}
-	keys, err := c.find(portOf(p.Addr))
-	switch {
-	case err != nil:
-		return err
-	case !keys.Known():
-		if !c.warned {
-			c.warned = true
-			statusLine.erase()
-			printErr(fmt.Sprintf("fdrace: no host key is known for %s: going on without a check", c.name))
-		}
-		return nil
-	case peer.key == "" || peer.mine:
-		return engine.ErrUnchecked
-	case c.state.Lock(peer.key):
-	case peer.othersFrom.IsZero():
-		peer.othersFrom = c.now()
-		return engine.ErrBeingChecked
-	case c.now().Sub(peer.othersFrom) < othersTimeout:
+	// One process at a time goes on: when forty run ssh-keygen at once, it takes so long
+	// that servers see the connections that wait for it.
+	if !c.lock(peer) {
 		return engine.ErrBeingChecked
 	}
 	// Another process may have finished between the look and the lock.
 	if result, err := c.remembered(peer); result {
-		c.state.Unlock(peer.key)
+		c.unlock(peer)
 		return err
 	}
-	peer.mine = true
+	keys, err := c.find(peer.port)
+	switch {
+	case err != nil:
+		c.unlock(peer)
+		return err
+	case !keys.Known():
+		c.unlock(peer)
+		c.warn("no host key is known for " + c.name)
+		return nil
+	}
+	if err := c.write(peer.port, keys); err != nil {
+		c.unlock(peer)
+		c.warn("cannot check the host key: " + err.Error())
+		return nil
+	}
 	return engine.ErrUnchecked
 }
+
+// warn prints why servers are not checked, once.
+func (c *checker) warn(why string) {
+	if c.warning != "" {
+		return
+	}
+	c.warning = why
+	statusLine.erase()
+	printErr("fdrace: " + why + ": continuing without a check")
+}
+
+// lock reports whether this process may check peer now. If another process does not
+// finish within othersTimeout, one of those that wait takes over, and the rest wait for
+// that one.
+func (c *checker) lock(peer *peerState) bool {
+	if peer.key == "" || peer.mine {
+		return true
+	}
+	now := c.now()
+	switch {
+	case peer.othersFrom.IsZero():
+		peer.othersFrom = now
+	case now.Sub(peer.othersFrom) >= othersTimeout:
+		peer.othersFrom = now
+		peer.takeovers++
+	}
+	peer.mine = c.state.Lock(peer.lockKey())
+	return peer.mine
+}
+
+func (c *checker) unlock(peer *peerState) {
+	if peer.mine {
+		c.state.Unlock(peer.lockKey())
+		peer.mine = false
+	}
+}
+
+// lockKey returns what lock locks.
+func (p *peerState) lockKey() string { return p.key + "," + strconv.Itoa(p.takeovers) }
 
 // isAmbiguous reports whether p can be different machines on different networks: because
 // of its address, or because any host on the link can answer for a target that led to it.
@@ -200,16 +242,18 @@ func (c *checker) filesHash() string {
 	return strconv.FormatUint(uint64(h.Sum32()), 16)
 }
 
-// remembered reports whether there is a valid result for peer, and returns it. A
-// different key is no longer valid once known_hosts has changed.
+// remembered reports whether there is a valid result for peer, and returns it. It is no
+// longer valid once known_hosts has changed.
 func (c *checker) remembered(peer *peerState) (known bool, err error) {
 	if peer.key == "" {
 		return false, nil
 	}
-	switch result, at, _ := c.state.Find(hostKeyRecord, peer.key, resultMaxAge); {
+	result, at, _ := c.state.Find(hostKeyRecord, peer.key, resultMaxAge)
+	switch {
+	case slices.ContainsFunc(c.files, func(file string) bool { return changedSince(file, at) }):
 	case result == sameKey:
 		return true, nil
-	case result == differentKey && !slices.ContainsFunc(c.files, func(file string) bool { return changedSince(file, at) }):
+	case result == differentKey:
 		return true, &mismatch{c, peer.port}
 	}
 	return false, nil
@@ -241,25 +285,35 @@ func (c *checker) find(port uint16) (*hostkey.Keys, error) {
 		return nil, fmt.Errorf("ssh-keygen: %w", err)
 	}
 	if c.keys == nil {
-		c.keys, c.tempFiles = map[uint16]*hostkey.Keys{}, map[uint16]string{}
+		c.keys = map[uint16]*hostkey.Keys{}
 	}
 	c.keys[port] = keys
 	return keys, nil
 }
 
+// write writes the keys for port to a file for ssh.
+func (c *checker) write(port uint16, keys *hostkey.Keys) error {
+	if c.tempFiles[port] != "" {
+		return nil
+	}
+	var err error
+	for _, dir := range c.dirs {
+		var path string
+		if path, err = keys.Write(dir); err == nil {
+			if c.tempFiles == nil {
+				c.tempFiles = map[uint16]string{}
+			}
+			c.tempFiles[port] = path
+			return nil
+		}
+	}
+	return err
+}
+
 // start is engine.HostKeyCheck.Start.
 func (c *checker) start(p engine.Peer, conn, stderr int) (pid int, err error) {
 	port := portOf(p.Addr)
-	keys := c.keys[port]
-	if c.tempFiles[port] == "" {
-		dir := os.Getenv("XDG_RUNTIME_DIR") // is cleared at logout: this process may be killed
-		if c.tempFiles[port], err = keys.Write(dir); err != nil {
-			if c.tempFiles[port], err = keys.Write(os.TempDir()); err != nil {
-				return 0, err
-			}
-		}
-	}
-	pid, err = syscall.ForkExec(c.ssh, keys.Args(c.tempFiles[port]), &syscall.ProcAttr{
+	pid, err = syscall.ForkExec(c.ssh, c.keys[port].Args(c.tempFiles[port]), &syscall.ProcAttr{
 		Env:   os.Environ(),
 		Files: []uintptr{uintptr(conn), uintptr(conn), uintptr(stderr)},
 	})
@@ -305,8 +359,8 @@ func (c *checker) unchecked(w *engine.Winner) string {
 	if peer == nil {
 		return "the host key was not checked: --host-key checks only addresses that can be another machine elsewhere; --host-key-always checks each"
 	}
-	if keys := c.keys[peer.port]; keys != nil && !keys.Known() {
-		return fmt.Sprintf("the host key was not checked: none is known for %s", c.name)
+	if c.warning != "" && c.tempFiles[peer.port] == "" {
+		return "the host key was not checked: " + c.warning
 	}
 	return ""
 }
@@ -325,8 +379,7 @@ func (c *checker) verdict(p engine.Peer, said string, ended bool) error {
 		case hostkey.ErrMismatch:
 			c.state.Add(hostKeyRecord, peer.key, differentKey)
 		}
-		c.state.Unlock(peer.key)
-		peer.mine = false
+		c.unlock(peer)
 	}
 	if err == hostkey.ErrMismatch {
 		return &mismatch{c, portOf(p.Addr)}

@@ -69,12 +69,12 @@ func checkerOf(t *testing.T) (c *checker, p engine.Peer, fd int) {
 		t.Fatal(err)
 	}
 	p = engine.Peer{Addr: engine.Addr{AddrPort: netip.MustParseAddrPort("127.0.0.1:22")}}
-	return &checker{name: "Box", always: true, files: []string{known}, keygen: keygen, now: time.Now}, p, fd
+	return &checker{name: "Box", always: true, files: []string{known}, dirs: []string{dir}, keygen: keygen, now: time.Now}, p, fd
 }
 
 // again is another process' checker.
 func (c *checker) again() *checker {
-	return &checker{name: c.name, always: c.always, files: c.files, keygen: c.keygen, now: c.now}
+	return &checker{name: c.name, always: c.always, files: c.files, dirs: c.dirs, keygen: c.keygen, now: c.now}
 }
 
 func TestCheckerRemembers(t *testing.T) {
@@ -99,7 +99,7 @@ func TestCheckerRemembers(t *testing.T) {
 		t.Errorf("of another name no key is known, and so it may win: %v", err)
 	}
 	w := &engine.Winner{Candidate: engine.Candidate{Addr: p.Addr}}
-	if got := other.unchecked(w); got != "the host key was not checked: none is known for box2" {
+	if got := other.unchecked(w); got != "the host key was not checked: no host key is known for box2" {
 		t.Error(got)
 	}
 	if got := (&checker{}).unchecked(w); !strings.HasSuffix(got, "--host-key-always checks each") {
@@ -169,6 +169,47 @@ func TestCheckerForgets(t *testing.T) {
 	}
 }
 
+// A match is no longer valid once known_hosts has changed: its key may be revoked.
+func TestCheckerReadsChanges(t *testing.T) {
+	c, p, fd := checkerOf(t)
+	if err := c.known(p, nil, fd); err != engine.ErrUnchecked {
+		t.Fatal(err)
+	}
+	if err := c.verdict(p, "debug1: Host 'box' is known and matches the ED25519 host key.\n", false); err != nil {
+		t.Fatal(err)
+	}
+	c.done()
+	soon := time.Now().Add(time.Minute)
+	if err := os.Chtimes(c.files[0], soon, soon); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.again().known(p, nil, fd); err != engine.ErrUnchecked {
+		t.Error(err)
+	}
+}
+
+// A login goes on if there is no place for the keys.
+func TestCheckerCannotWrite(t *testing.T) {
+	c, p, fd := checkerOf(t)
+	c.dirs = []string{"", os.Getenv("XDG_RUNTIME_DIR") + "/%h", "/nonexistent"}
+	if err := c.known(p, nil, fd); err != nil {
+		t.Error(err)
+	}
+	want := "the host key was not checked: cannot check the host key: open /nonexistent/fdrace-known-hosts-"
+	if got := c.unchecked(&engine.Winner{Candidate: engine.Candidate{Addr: p.Addr}}); !strings.HasPrefix(got, want) {
+		t.Error(got)
+	}
+	c.dirs = append(c.dirs, t.TempDir())
+	if err := c.known(p, nil, fd); err != engine.ErrUnchecked {
+		t.Error(err)
+	}
+	path := c.tempFiles[22]
+	c.done()
+	if _, err := os.Stat(path); path == "" || err == nil {
+		t.Errorf("%q stays", path)
+	}
+}
+
 // TestCheckerWaits has another process hold the lock: a copy of this test, as the locks
 // of one process do not exclude each other.
 func TestCheckerWaits(t *testing.T) {
@@ -177,7 +218,9 @@ func TestCheckerWaits(t *testing.T) {
 		return
 	}
 	c, p, fd := checkerOf(t)
-	t.Setenv("FDRACE_TEST_LOCK", c.recordKey(p, fd))
+	key := c.recordKey(p, fd)
+	// The other plays two: one that was stopped, and one that has taken over from it.
+	t.Setenv("FDRACE_TEST_LOCK", (&peerState{key: key}).lockKey()+" "+(&peerState{key: key, takeovers: 1}).lockKey())
 	other := exec.Command(os.Args[0], "-test.run=^TestCheckerWaits$")
 	release, err := other.StdinPipe()
 	if err != nil {
@@ -195,10 +238,17 @@ func TestCheckerWaits(t *testing.T) {
 	}
 	now := time.Now()
 	c.now = func() time.Time { return now }
+	keygen := c.keygen
+	c.keygen = "/nonexistent/ssh-keygen" // the one that waits does not run it
+	if err := c.known(p, nil, fd); err != engine.ErrBeingChecked {
+		t.Error(err)
+	}
+	c.keygen = keygen
 	for _, step := range []struct {
 		after time.Duration
 		want  error
-	}{{0, engine.ErrBeingChecked}, {othersTimeout - 1, engine.ErrBeingChecked}, {1, engine.ErrUnchecked}, {0, engine.ErrUnchecked}} {
+	}{{0, engine.ErrBeingChecked}, {othersTimeout - 1, engine.ErrBeingChecked}, {1, engine.ErrBeingChecked},
+		{othersTimeout - 1, engine.ErrBeingChecked}, {1, engine.ErrUnchecked}, {0, engine.ErrUnchecked}} {
 		now = now.Add(step.after)
 		if err := c.known(p, nil, fd); err != step.want {
 			t.Errorf("%v later: %v, want %v", step.after, err, step.want)
@@ -217,11 +267,16 @@ func TestCheckerWaits(t *testing.T) {
 	}
 }
 
-// holdLock is the other process: it locks as a checker does, until its stdin ends.
-func holdLock(t *testing.T, key string) {
+// holdLock is the other process: it locks as checkers do, until its stdin ends.
+func holdLock(t *testing.T, keys string) {
 	memory, err := state.Open(state.Paths()...)
-	if err != nil || !memory.Lock(key) {
+	if err != nil {
 		t.Fatal(err)
+	}
+	for _, key := range strings.Fields(keys) {
+		if !memory.Lock(key) {
+			t.Fatal(key)
+		}
 	}
 	os.Stdout.Write([]byte("x"))
 	os.Stdin.Read(make([]byte, 1))

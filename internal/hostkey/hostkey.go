@@ -53,54 +53,68 @@ type Keys struct {
 // Known reports whether there is any key. Lines that revoke keys do not count.
 func (k *Keys) Known() bool { return k.known }
 
-// Find returns the lines of files for name or [name]:port. Like ssh, it skips files that
-// do not exist or cannot be read. It runs ssh-keygen, whose path is keygen, once or twice
-// for each file, and waits for it.
+// Find returns the lines of files for name and port. As ssh does, it skips files that do
+// not exist or cannot be read; and it uses the keys of [name]:port, or if there are none,
+// those of name, and likewise for certificate authorities (sshconnect.c: check_host_key).
+// It runs ssh-keygen, whose path is keygen, once or twice for each file, and waits for it.
 func Find(keygen, name string, port uint16, files []string) (*Keys, error) {
 	k := &Keys{Name: strings.ToLower(name)} // known_hosts has names in lower case
 	names := []string{k.Name}
 	if port != 22 {
-		names = append(names, fmt.Sprintf("[%s]:%d", k.Name, port))
+		names = []string{fmt.Sprintf("[%s]:%d", k.Name, port), k.Name}
 	}
-	for _, file := range files {
-		if info, err := os.Stat(file); err != nil || !info.Mode().IsRegular() {
-			continue
-		}
-		for _, name := range names {
+	found := map[string]bool{} // the markers of lines for the names before
+	for _, name := range names {
+		var all []byte
+		for _, file := range files {
+			if info, err := os.Stat(file); err != nil || !info.Mode().IsRegular() {
+				continue
+			}
 			out, err := output(keygen, "ssh-keygen", "-F", name, "-f", file)
 			if err != nil {
 				return nil, err
 			}
-			k.add(out)
-			if k.known && k.Entry == "" {
-				k.Entry = name
-			}
+			all = append(append(all, out...), '\n')
+		}
+		found = k.add(all, found)
+		if k.known && k.Entry == "" {
+			k.Entry = name
 		}
 	}
 	return k, nil
 }
 
+const revoked = "@revoked "
+
 // add parses the output of ssh-keygen -F: lines as they are in the file, and comments. It
+// skips lines with a marker that is in skip, except revoked, and returns the markers. It
 // replaces the host field by k.Name, so that ssh finds the keys of both names under one,
 // and expects that name in a certificate.
-func (k *Keys) add(out []byte) {
+func (k *Keys) add(out []byte, skip map[string]bool) (markers map[string]bool) {
+	markers = map[string]bool{}
 	for line := range bytes.Lines(out) {
 		fields := bytes.Fields(line)
 		marker := ""
 		if len(fields) > 0 && fields[0][0] == '@' {
 			marker, fields = string(fields[0])+" ", fields[1:]
 		}
-		if len(fields) < 3 || fields[0][0] == '#' {
+		if len(fields) < 3 || fields[0][0] == '#' || skip[marker] && marker != revoked {
 			continue
 		}
-		k.known = k.known || marker != "@revoked "
+		markers[marker] = true
+		k.known = k.known || marker != revoked
 		k.lines = fmt.Appendf(k.lines, "%s%s %s %s\n", marker, k.Name, fields[1], fields[2])
 	}
+	return markers
 }
 
 // Write writes the keys to a new file in dir that only the user can read, and returns its
 // path. The caller must remove it. Write also removes files of callers that were killed.
+// It fails if ssh would not take the path literally (ssh_config(5): UserKnownHostsFile).
 func (k *Keys) Write(dir string) (path string, err error) {
+	if !filepath.IsAbs(dir) || strings.ContainsAny(dir, "%$\"\\") {
+		return "", &os.PathError{Op: "create a file in", Path: dir, Err: errors.ErrUnsupported}
+	}
 	const name, abandoned = "fdrace-known-hosts-", time.Hour
 	old, _ := filepath.Glob(filepath.Join(dir, name+"*"))
 	for _, path := range old {
@@ -136,6 +150,10 @@ func (k *Keys) Args(file string) []string {
 		"GlobalKnownHostsFile=none",
 		"PreferredAuthentications=none",
 		"LogLevel=DEBUG1",
+		// What a user may have added for an old server. ssh itself uses the user's.
+		"HostKeyAlgorithms=+ssh-rsa",
+		"KexAlgorithms=+diffie-hellman-group14-sha1,diffie-hellman-group1-sha1",
+		"Ciphers=+aes128-cbc,aes256-cbc,3des-cbc",
 	} {
 		args = append(args, "-o", option)
 	}
@@ -155,8 +173,7 @@ func Verdict(stderr string, ended bool) error {
 		said, isDebug := strings.CutPrefix(line, "debug1: ")
 		switch {
 		case isDebug && strings.HasPrefix(said, "Host '") && strings.Contains(said, "' is known and matches the "),
-			isDebug && strings.HasPrefix(said, "Authentications that can continue: "),
-			strings.Contains(line, ": Permission denied ("): // it asks after it has compared the key
+			isDebug && strings.HasPrefix(said, "Authentications that can continue: "): // ssh asks after it has compared the key
 			return nil
 		case line == "Host key verification failed.":
 			return ErrMismatch

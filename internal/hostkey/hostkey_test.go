@@ -22,7 +22,8 @@ func TestVerdict(t *testing.T) {
 		{"half a line", head + "debug1: Host 'box' is known and matches the ED255", false, ErrPending.Error()},
 		{"a key", head + "debug1: Host 'box' is known and matches the ED25519 host key.\n", false, ""},
 		{"a certificate", head + "debug1: Host 'box' is known and matches the ED25519-CERT host certificate.\n", false, ""},
-		{"it went on", "root@box: Permission denied (publickey,password).\n", true, ""},
+		{"it went on", "debug1: Authentications that can continue: publickey,password\n", false, ""},
+		{"a server that pretends", "debug1: kex_exchange_identification: banner line 0: x: Permission denied (\ndebug1: Remote: y: Permission denied (publickey)\n", false, ErrPending.Error()},
 		{"another key", head + "@ WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED! @\nHost key verification failed.\n", false, ErrMismatch.Error()},
 		{"a key of another type", head + "No ED25519 host key is known for box and you have requested strict checking.\r\nHost key verification failed.\r\n", true, ErrMismatch.Error()},
 		{"a version that pretends", "debug1: Remote protocol version 2.0, remote software version Host 'box' is known and matches the \n", false, ErrPending.Error()},
@@ -49,6 +50,7 @@ func TestFind(t *testing.T) {
 		t.Skip(err, " (Debian: apt install openssh-client)")
 	}
 	const key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGVtcHR5ZW1wdHllbXB0eWVtcHR5ZW1wdHllbXB0"
+	key2 := strings.Replace(key, "GVt", "GVu", 1)
 	dir := t.TempDir()
 	file := func(name, text string) string {
 		path := filepath.Join(dir, name)
@@ -68,8 +70,12 @@ func TestFind(t *testing.T) {
 		{"a name", "other " + key + "\nbox,192.0.2.1 " + key + " comment\n", "box " + key, true},
 		{"with a port", "[box]:2222 " + key + "\n", "box " + key, true},
 		{"with another port", "[box]:22222 " + key + "\n", "", false},
-		{"both", "box " + key + "\n[box]:2222 " + key + "\n", "box " + key + "\nbox " + key, true},
-		{"a pattern", "*,!other " + key + "\n", "box " + key + "\nbox " + key, true},
+		{"with a port that has its own", "box " + key2 + "\n[box]:2222 " + key + "\n", "box " + key, true},
+		{"with a port that has only an authority", "box " + key + "\n@cert-authority box " + key2 + "\n@cert-authority [box]:2222 " + key + "\n",
+			"@cert-authority box " + key + "\nbox " + key, true},
+		{"a key that is revoked without a port", "@revoked box " + key2 + "\n@revoked [box]:2222 " + key + "\n[box]:2222 " + key2 + "\n",
+			"@revoked box " + key + "\nbox " + key2 + "\n@revoked box " + key2, true},
+		{"a pattern", "*,!other " + key + "\n", "box " + key, true},
 		{"an authority", "@cert-authority b?x " + key + "\n", "@cert-authority box " + key, true},
 		{"a revoked key", "@revoked box " + key + "\n", "@revoked box " + key, false},
 		{"nonsense", "box\n\x00\n@\nbox ssh-ed25519\n", "", false},
@@ -106,6 +112,11 @@ func TestFind(t *testing.T) {
 	}
 	if text, err := os.ReadFile(path); err != nil || string(text) != string(k.lines) {
 		t.Errorf("%q, %v", text, err)
+	}
+	for _, dir := range []string{"", "run", "/tmp/%h", "/tmp/${HOME}", `/tmp/"`} {
+		if path, err := k.Write(dir); !errors.Is(err, errors.ErrUnsupported) {
+			t.Errorf("%q: %s, %v", dir, path, err)
+		}
 	}
 	if args := strings.Join(k.Args("/run/user 1/x"), " "); !strings.Contains(args, `-o HostKeyAlias=box -o UserKnownHostsFile="/run/user 1/x"`) {
 		t.Error(args)
