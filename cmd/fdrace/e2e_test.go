@@ -36,16 +36,22 @@ func TestMain(m *testing.M) {
 // two hosts of its own, near, in which all that it executes runs, and far, which
 // has sshd. With -short there are only those that hang on the version of OpenSSH.
 func TestEndToEnd(t *testing.T) {
-	// They mostly wait. A processor and a half is what so many take.
-	const jobs = 6
+	// They mostly wait. A processor is what so many take.
+	const jobs = 4
 	story := params(t)
-	story.Files = ofOpenSSH(t, stories(t, func(name string) bool { return !measures(name) }))
+	files := ofOpenSSH(t, stories(t, func(name string) bool { return !measures(name) && !loads(name) }))
 	// Those that wait for the kernel for a minute begin first.
-	slow := slices.DeleteFunc(slices.Clone(story.Files), func(file string) bool { return !contains(t, file, lostPath) })
-	quick := slices.DeleteFunc(story.Files, func(file string) bool { return contains(t, file, lostPath) })
+	slow := slices.DeleteFunc(slices.Clone(files), func(file string) bool { return !contains(t, file, lostPath) })
+	quick := slices.DeleteFunc(files, func(file string) bool { return contains(t, file, lostPath) })
 	story.Files = append(slow, quick...)
 	lab.RunStories(t, story, jobs)
+	story.Files = ofOpenSSH(t, stories(t, loads))
+	lab.RunStories(t, story, 1)
 }
+
+// loads reports whether a story takes both processors, or compares times in a picture,
+// so that it has to run alone.
+func loads(name string) bool { return name == "hostkey_state.txtar" || name == "picture.txtar" }
 
 // measuring is how many stories run at a time that measure when each SYN left. They wait
 // as the others do, but are late if too many want a processor.

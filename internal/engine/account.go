@@ -102,6 +102,23 @@ func (r *race) allFailures() (list []Failure) {
 	return list
 }
 
+// awaits returns the error that names what a has not got since it connected, or nil.
+func (a *attempt) awaits() error {
+	switch {
+	case a.talk != nil && !a.talk.done:
+		return ErrNoReply
+	case a.check.runs:
+		return ErrUnchecked
+	case a.check.awaited != nil:
+		return a.check.awaited
+	case a.shown:
+		return ErrNoBanner
+	case a.fd >= 0 && a.addr.Proxy == nil:
+		return ErrNotAsked
+	}
+	return nil
+}
+
 // clear closes everything that is pending, commands only if commands is set. If nobody has
 // won, it records a failure for everything that has not failed yet.
 func (r *race) clear(cause error, commands bool) {
@@ -109,22 +126,14 @@ func (r *race) clear(cause error, commands bool) {
 		if a.ended || a.tries == 0 || a.addr.Command != nil && !commands {
 			continue
 		}
-		held := a.fd >= 0 && !a.shown && a.addr.Proxy == nil
+		awaits := a.awaits()
 		if r.won == nil || r.RunAll {
 			r.closeTries(a)
 		}
 		why := cause
 		switch {
-		case cause != nil && a.talk != nil && !a.talk.done:
-			why = fmt.Errorf("%w: %w", ErrNoReply, cause)
-		case cause != nil && a.check.runs:
-			why = fmt.Errorf("%w: %w", ErrUnchecked, cause)
-		case cause != nil && a.check.awaited != nil:
-			why = fmt.Errorf("%w: %w", a.check.awaited, cause)
-		case cause != nil && a.shown:
-			why = fmt.Errorf("%w: %w", ErrNoBanner, cause)
-		case cause != nil && held:
-			why = fmt.Errorf("%w: %w", ErrNotAsked, cause)
+		case cause != nil && awaits != nil:
+			why = fmt.Errorf("%w: %w", awaits, cause)
 		case cause != nil && a.was != nil && r.sys.Now() < a.lastBegan+retryInterval:
 			why = a.was
 		case cause != nil && a.err != nil:

@@ -55,11 +55,12 @@ type Dialer struct {
 	// Timeout bounds the whole race. Default: DefaultTimeout.
 	Timeout time.Duration
 
-	// Wait, if set, bounds the race instead of Timeout, which then bounds a round. A
-	// candidate that has failed, and a name that has no address, is tried again 500 ms
-	// after it was tried last. If the server had accepted the connection, it is tried
-	// again after 1, 2, 4 and then 8 s, or after 15 s if sshd refuses this client. At
-	// the end of a round everything starts over, name resolution included, except
+	// Wait, if set, bounds the race instead of Timeout, which then bounds a round, of
+	// at least 1 s. A candidate that has failed, and a name that has no address, is
+	// tried again 500 ms after it was tried last. If the server had accepted the
+	// connection, it is tried again after 1, 2, 4 and then 8 s, or after 15 s if sshd
+	// refuses this client; a server that has accepted and is silent fails at the end of
+	// a round. After a round everything starts over, name resolution included, except
 	// Commands. A candidate can have several Start and Failed events, but has one
 	// Failure. RunAll ignores Wait. Default: 0, one round.
 	Wait time.Duration

@@ -95,7 +95,7 @@ func (r *race) completed(fd int, err error) (over bool) {
 
 // failed ends a with err.
 func (r *race) failed(a *attempt, err error) {
-	accepted := a.shown || a.fd >= 0 && !r.holds(a)
+	accepted := r.accepted(a)
 	r.closeTries(a)
 	var socket errSocket
 	a.err, a.ended = err, true
@@ -107,6 +107,9 @@ func (r *race) failed(a *attempt, err error) {
 		r.retryLater(a, err, accepted)
 	}
 }
+
+// accepted reports whether a server has seen the connection of a.
+func (r *race) accepted(a *attempt) bool { return a.shown || a.fd >= 0 && !r.holds(a) }
 
 // via returns the interface that a is bound to, or "".
 func (r *race) via(a *attempt) string {

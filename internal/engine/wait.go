@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -16,6 +17,9 @@ const (
 	// retryInterval is the time between the starts of two tries. It is short enough
 	// that a login succeeds within a second after the host is ready.
 	retryInterval = 500 * time.Millisecond
+
+	// minRound keeps a short Timeout from making a burst of connections.
+	minRound = time.Second
 
 	// The time after a connection that a server has accepted is firstBackOff, and then
 	// doubles up to maxBackOff.
@@ -47,7 +51,8 @@ type pendingRetry[T any] struct {
 // startWaiting makes the time of the whole race Wait, and that of a round what it was.
 func (r *race) startWaiting() {
 	if r.Wait > 0 && !r.RunAll {
-		r.wait = waiting{on: true, timeout: r.timeout, roundEnd: r.timeout}
+		round := max(r.timeout, minRound)
+		r.wait = waiting{on: true, timeout: round, roundEnd: round}
 		r.timeout = r.Wait
 		r.lookups.repeats = true
 	}
@@ -87,6 +92,9 @@ func (r *race) askLater(l *lane) {
 func (r *race) retryFailed(now time.Duration) {
 	if !r.wait.on {
 		return
+	}
+	if now >= r.wait.roundEnd {
+		r.failSilent(now)
 	}
 	if now >= r.wait.roundEnd {
 		r.startOver(now)
@@ -131,6 +139,25 @@ func (r *race) askAgain(l *lane) {
 	})
 	r.sys.Refresh()
 	r.resolveTarget(l)
+}
+
+// failSilent fails the attempts that a server has accepted and left without an answer, so
+// that the next round begins after a pause. A round that is over goes on for one that has
+// had less than its time.
+func (r *race) failSilent(now time.Duration) {
+	var silent []*attempt
+	for _, a := range r.attempts {
+		if !a.ended && a.addr.Command == nil && r.accepted(a) {
+			silent = append(silent, a)
+			r.wait.roundEnd = max(r.wait.roundEnd, a.lastBegan+r.wait.timeout)
+		}
+	}
+	if now < r.wait.roundEnd {
+		return
+	}
+	for _, a := range silent {
+		r.failed(a, fmt.Errorf("%w: %w", a.awaits(), context.DeadlineExceeded))
+	}
 }
 
 // startOver starts a new round.

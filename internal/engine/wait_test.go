@@ -58,6 +58,34 @@ func TestWait(t *testing.T) {
 			want:  "0 syn R; 20 ack R; 30 reset R; 15030 syn R; 15050 ack R; 15060 wins R; 15060 1 of 1 tried, by R:22",
 		},
 		{
+			name: "and one that accepts and is silent", targets: "10.0.0.5", dialer: Dialer{Wait: time.Minute, NoRetry: true, Banner: "SSH-", Timeout: 2 * time.Second},
+			hosts: hosts{"10.0.0.5": {rtt: 20 * ms, banner: 10 * ms, up: 12 * time.Second, before: &peer{rtt: 20 * ms, mute: true}}},
+			want: "0 syn R; 20 ack R; 2000 reset R; 3000 syn R; 3020 ack R; 5000 reset R; 7000 syn R; 7020 ack R; 9000 reset R; " +
+				"13000 syn R; 13020 ack R; 13030 wins R; 13030 1 of 1 tried, by R:22",
+		},
+		{
+			name: "and one whose check does not end", targets: "10.0.0.5", dialer: Dialer{Wait: 5 * time.Second, NoRetry: true, Timeout: 1500 * ms},
+			hosts: hosts{"10.0.0.5": {rtt: 20 * ms, key: "silent", verdict: time.Hour}},
+			want: "0 syn R; 20 check R; 1500 end check R; 2500 syn R; 2520 check R; 4000 end check R; 5000 race: context deadline exceeded; " +
+				"  connect tcp R:22: connected, but its host key was not checked: context deadline exceeded at 4000",
+		},
+		{
+			name: "another host is not left alone meanwhile", targets: "10.0.0.6 10.0.0.5", dialer: Dialer{Wait: time.Minute, Banner: "SSH-", Timeout: time.Second},
+			hosts: hosts{"10.0.0.6": {rtt: 20 * ms, mute: true}, "10.0.0.5": {rtt: 20 * ms, banner: 10 * ms, up: 1500 * ms, before: refuses}},
+			want: "0 syn 10.0.0.6; 0 syn R; 20 ack 10.0.0.6; 20 close R; 500 syn R; 520 close R; 1000 reset 10.0.0.6; 1000 syn R; 1020 close R; 1500 syn R; " +
+				"1520 ack R; 1530 wins R; 1530 2 of 2 tried, by R:22; 1530 attempt 4 of 4",
+		},
+		{
+			name: "one that accepts at the end of a round has its time", targets: "10.0.0.5", dialer: Dialer{Wait: time.Minute, NoRetry: true, Banner: "SSH-", Timeout: 1100 * ms},
+			hosts: hosts{"10.0.0.5": {rtt: 20 * ms, banner: 300 * ms, up: 900 * ms, before: refuses}},
+			want:  "0 syn R; 20 close R; 500 syn R; 520 close R; 1000 syn R; 1020 ack R; 1320 wins R; 1320 1 of 1 tried, by R:22; 1320 attempt 3 of 3",
+		},
+		{
+			name: "a round takes a second at least", targets: "10.0.0.5", dialer: Dialer{Wait: 2500 * ms, NoRetry: true, Timeout: 10 * ms},
+			want: "0 syn R; 1000 close R; 1000 syn R; 2000 close R; 2000 syn R; 2500 close R; 2500 race: context deadline exceeded; " +
+				"  connect tcp R:22: context deadline exceeded at 2500",
+		},
+		{
 			name: "the time is out: each candidate once", targets: "10.0.0.5 10.0.0.6 box", dialer: Dialer{Wait: 1200 * ms, NoRetry: true},
 			zone:  zone{"box A": {after: 5 * ms, err: nxdomain}, "box AAAA": {after: 5 * ms, err: nxdomain}},
 			hosts: hosts{"10.0.0.5": *refuses},

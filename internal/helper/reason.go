@@ -38,6 +38,10 @@ func reason(err error, addr engine.Addr) string {
 		return engine.ErrNoReply.Error()
 	case errors.Is(err, context.DeadlineExceeded) && errors.Is(err, engine.ErrNotAsked):
 		return engine.ErrNotAsked.Error()
+	case errors.Is(err, context.DeadlineExceeded) && errors.Is(err, engine.ErrUnchecked):
+		return engine.ErrUnchecked.Error()
+	case errors.Is(err, context.DeadlineExceeded) && errors.Is(err, engine.ErrBeingChecked):
+		return engine.ErrBeingChecked.Error()
 	case errors.Is(err, unix.EAGAIN) && addr.Socket.Path != "":
 		return "its backlog is full"
 	case errors.Is(err, context.DeadlineExceeded):

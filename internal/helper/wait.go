@@ -61,7 +61,7 @@ func (o *Options) addWait(d *engine.Dialer, targets []engine.Target) error {
 	if o.Wait == nil {
 		d.Wait = wakeWait
 	}
-	o.waker = &waker{macs: macs, send: func(time.Duration) { sendMagic(macs) }}
+	o.waker = &waker{macs: macs, send: func(now time.Duration) { o.sendMagic(macs, now) }}
 	return nil
 }
 
@@ -70,27 +70,22 @@ type waker struct {
 	macs []net.HardwareAddr
 	send func(now time.Duration)
 	next time.Duration // when the next packet is due
-	done bool          // a connection has been made
 }
 
-// start sends the first packet. It makes d send the others, one per wakeInterval, until
-// there is a connection.
+// start sends the first packet. It makes d send the others, one per wakeInterval, until the
+// race is won or its time is out. A connection does not end that: it can be a proxy's, or
+// that of another machine.
 func (w *waker) start(d *engine.Dialer) {
-	report, onProgress := d.Report, d.OnProgress
-	d.Report = func(e engine.Event) {
-		w.done = w.done || e.Kind == engine.Connected
-		if report != nil {
-			report(e)
-		}
-	}
+	onProgress := d.OnProgress
 	d.OnProgress = func(p engine.Progress) bool {
-		if !w.done && p.At >= w.next {
+		waits := p.Left > 0
+		if waits && p.At >= w.next {
 			w.sendNow(p.At)
 		}
 		if onProgress != nil && !onProgress(p) {
 			onProgress = nil
 		}
-		return !w.done || onProgress != nil
+		return waits || onProgress != nil
 	}
 	w.sendNow(0)
 }
@@ -100,10 +95,16 @@ func (w *waker) sendNow(now time.Duration) {
 	w.send(now)
 }
 
-// sendMagic sends packets for macs. Errors go to the log only: it is normal that some
-// interfaces cannot send them.
-func sendMagic(macs []net.HardwareAddr) {
-	if err := wake.Send(macs); err != nil {
-		logLine("fdrace: magic packet: " + err.Error())
+// sendMagic sends packets for macs. It is normal that some interfaces cannot send them: only
+// the log has each error. With -v the first one is printed if no interface can.
+func (o *Options) sendMagic(macs []net.HardwareAddr, now time.Duration) {
+	sent, err := wake.Send(macs)
+	if err == nil {
+		return
+	}
+	line := "fdrace: magic packet: " + err.Error()
+	logLine(line)
+	if sent == 0 && now == 0 && o.Verbose > 0 {
+		printErr(line)
 	}
 }

@@ -3,6 +3,7 @@
 package helper
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -49,31 +50,24 @@ func TestWaitOptions(t *testing.T) {
 	}
 }
 
-// A packet is sent at the start, every second, and not once there is a connection;
-// the status line goes on.
+// A packet is sent at the start and every second, whatever has connected, and not once only
+// commands go on; the status line goes on.
 func TestWakerTimes(t *testing.T) {
-	sent, drawn, told := []time.Duration{}, 0, 0
+	sent, drawn := []time.Duration{}, 0
 	w := &waker{send: func(now time.Duration) { sent = append(sent, now) }}
-	d := &engine.Dialer{
-		Report:     func(engine.Event) { told++ },
-		OnProgress: func(engine.Progress) bool { drawn++; return drawn < 25 },
-	}
+	d := &engine.Dialer{OnProgress: func(engine.Progress) bool { drawn++; return drawn < 45 }}
 	w.start(d)
-	for at := 500 * ms; at <= 5*time.Second; at += 100 * ms {
-		if at == 2500*ms {
-			d.Report(engine.Event{Kind: engine.Failed})
-		}
-		if at == 3500*ms {
-			d.Report(engine.Event{Kind: engine.Connected})
-		}
-		if !d.OnProgress(engine.Progress{At: at}) && at < 3500*ms {
+	const wait = 4 * time.Second
+	for at := 500 * ms; at <= 6*time.Second; at += 100 * ms {
+		left := max(0, wait-at)
+		if !d.OnProgress(engine.Progress{At: at, Left: left}) && (left > 0 || drawn < 45) {
 			t.Fatalf("it stops at %v", at)
 		}
 	}
-	if len(sent) != 4 || sent[0] != 0 || sent[1] != time.Second || sent[3] != 3*time.Second {
-		t.Errorf("sent at %v", sent)
+	if want := []time.Duration{0, time.Second, 2 * time.Second, 3 * time.Second}; !slices.Equal(sent, want) {
+		t.Errorf("sent at %v, want %v", sent, want)
 	}
-	if drawn != 25 || told != 2 {
-		t.Errorf("drawn %d times, told %d", drawn, told)
+	if drawn != 45 {
+		t.Errorf("drawn %d times", drawn)
 	}
 }

@@ -28,24 +28,35 @@ func packet(mac net.HardwareAddr) []byte {
 }
 
 // Send sends a packet for each of macs on each interface that is up: to the broadcast
-// address of each IPv4 network, and to ff02::1. It needs no privilege. It returns the
-// errors of interfaces on which no packet could be sent.
-func Send(macs []net.HardwareAddr) error {
+// address of each IPv4 network, and to ff02::1. It needs no privilege. It returns how many
+// packets were sent, and the errors of interfaces on which none could be sent, or
+// errNoInterface.
+func Send(macs []net.HardwareAddr) (sent int, err error) {
 	all, err := net.Interfaces()
 	if err != nil {
-		return err
+		return 0, err
 	}
-	var failed error
+	return sendOnAll(all, func(i *net.Interface) (int, error) { return sendOn(i, macs) })
+}
+
+// errNoInterface says that there is no network to send on.
+var errNoInterface = errors.New("no interface that is up can send it")
+
+// sendOnAll calls send for each of all that is up, and sums up what it returns.
+func sendOnAll(all []net.Interface, send func(*net.Interface) (int, error)) (sent int, failed error) {
 	for _, i := range all {
 		if i.Flags&net.FlagUp == 0 || i.Flags&net.FlagLoopback != 0 {
 			continue
 		}
-		sent, err := sendOn(&i, macs)
-		if sent == 0 && err != nil {
+		n, err := send(&i)
+		if sent += n; n == 0 && err != nil {
 			failed = errors.Join(failed, fmt.Errorf("%s: %w", i.Name, err))
 		}
 	}
-	return failed
+	if sent == 0 && failed == nil {
+		failed = errNoInterface
+	}
+	return sent, failed
 }
 
 // sendOn sends on one interface, and returns how many packets were sent.

@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"net"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -43,4 +44,44 @@ func TestBroadcast(t *testing.T) {
 			t.Errorf("%s: %s, want %s", prefix, got, want)
 		}
 	}
+}
+
+func TestSendOnAll(t *testing.T) {
+	up := net.FlagUp | net.FlagBroadcast
+	lo, down := net.Interface{Name: "lo", Flags: net.FlagUp | net.FlagLoopback}, net.Interface{Name: "eth9", Flags: net.FlagBroadcast}
+	good, bad, tun := net.Interface{Name: "good", Flags: up}, net.Interface{Name: "bad", Flags: up}, net.Interface{Name: "tun", Flags: net.FlagUp}
+	for _, tt := range []struct {
+		all  []net.Interface
+		sent int
+		err  string
+	}{
+		{nil, 0, "no interface that is up can send it"},
+		{[]net.Interface{lo, down, tun}, 0, "no interface that is up can send it"},
+		{[]net.Interface{lo, good, good}, 4, ""},
+		{[]net.Interface{bad, good}, 2, "bad: network is down"},
+		{[]net.Interface{bad}, 0, "bad: network is down"},
+	} {
+		sent, err := sendOnAll(tt.all, func(i *net.Interface) (int, error) {
+			switch i.Name {
+			case "good":
+				return 2, nil
+			case "bad":
+				return 0, syscall.ENETDOWN
+			case "tun":
+				return 0, nil
+			}
+			t.Errorf("sent on %s", i.Name)
+			return 0, nil
+		})
+		if got := errText(err); sent != tt.sent || got != tt.err {
+			t.Errorf("%v: sent %d, %s; want %d, %s", tt.all, sent, got, tt.sent, tt.err)
+		}
+	}
+}
+
+func errText(err error) string {
+	if err == nil {
+		return ""
+	}
+	return err.Error()
 }
