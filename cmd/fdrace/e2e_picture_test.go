@@ -22,7 +22,7 @@ import (
 
 // pictureVerbs are those of the story of the README's picture.
 //
-//	picture PROG ARG...    runs PROG on a terminal in colours, and prints what
+//	picture PROG ARG...    runs PROG on a terminal in color, and prints what
 //	                       is then to be seen there, the command line first.
 //	                       "make picture" gets it in the file $PICTURE.
 func pictureVerbs() map[string]func(*testscript.TestScript, bool, []string) {
