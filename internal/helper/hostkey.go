@@ -5,8 +5,6 @@ package helper
 import (
 	"errors"
 	"fmt"
-	"hash/fnv"
-	"net/netip"
 	"os"
 	"slices"
 	"strconv"
@@ -16,17 +14,11 @@ import (
 
 	"fdrace/internal/engine"
 	"fdrace/internal/hostkey"
-	"fdrace/internal/resolve"
 	"fdrace/internal/state"
 	"fdrace/internal/term"
-
-	"golang.org/x/sys/unix"
 )
 
 const (
-	// resultMaxAge is how long the result of a check is valid.
-	resultMaxAge = 10 * time.Minute
-
 	// othersTimeout is how long a login waits for the check of another process. That
 	// process may have been stopped, for example by ^Z.
 	othersTimeout = 3 * time.Second
@@ -34,12 +26,6 @@ const (
 	// putOff is how long other candidates come first, if in an earlier race one of them
 	// won during the check.
 	putOff = time.Second
-
-	// The kind of record that a result is in the state file, and the results.
-	hostKeyRecord = "hostkey"
-	sameKey       = "same"
-	differentKey  = "different"
-	unfinished    = "unfinished" // another candidate won meanwhile
 )
 
 // addHostKey sets up the check of host keys if the command line has --host-key.
@@ -195,91 +181,6 @@ func (c *checker) unlock(peer *peerState) {
 // lockKey returns what lock locks.
 func (p *peerState) lockKey() string { return p.key + "," + strconv.Itoa(p.takeovers) }
 
-// isAmbiguous reports whether p can be different machines on different networks: because
-// of its address, or because any host on the link can answer for a target that led to it.
-func isAmbiguous(p engine.Peer, targets []engine.Target) bool {
-	if !p.Addr.AddrPort.IsValid() || p.Addr.Proxy != nil {
-		return false
-	}
-	return IsAmbiguous(p.Addr.Addr()) || slices.ContainsFunc(targets, func(t engine.Target) bool {
-		_, mac, _ := resolve.ParseMAC(t.Host)
-		return mac || resolve.IsMDNS(t.Host)
-	})
-}
-
-// IsAmbiguous reports whether a is in a range that many networks use: private (RFC 1918,
-// RFC 4193), shared (RFC 6598) or link-local.
-func IsAmbiguous(a netip.Addr) bool {
-	return a.IsPrivate() || a.IsLinkLocalUnicast() || isShared(a)
-}
-
-// isShared reports whether a is in 100.64.0.0/10.
-func isShared(a netip.Addr) bool {
-	if !a.Is4() {
-		return false
-	}
-	b := a.As4()
-	return b[0] == 100 && b[1]&0xc0 == 64
-}
-
-// recordKey returns the key of p's record: the network that fd is connected through, the
-// address, the name of the host key and the files that have it. It is "" if the network
-// is not known.
-func (c *checker) recordKey(p engine.Peer, fd int) string {
-	sa, err := unix.Getsockname(fd)
-	if err != nil {
-		return ""
-	}
-	index := 0
-	if sa, ok := sa.(*unix.SockaddrInet6); ok {
-		index = int(sa.ZoneId)
-	}
-	network := resolve.Network(engine.LocalAddr(fd), index)
-	if network == "" {
-		return ""
-	}
-	if c.state == nil {
-		c.state, _ = state.Open(state.Paths()...) // without one nothing is remembered
-	}
-	return network + "," + p.Addr.String() + "," + strings.ToLower(c.name) + "," + c.filesHash()
-}
-
-// filesHash tells sets of known_hosts files apart.
-func (c *checker) filesHash() string {
-	h := fnv.New32a()
-	for _, file := range c.files {
-		if _, err := os.Stat(file); err == nil {
-			fmt.Fprintf(h, "%s\n", file)
-		}
-	}
-	return strconv.FormatUint(uint64(h.Sum32()), 16)
-}
-
-// result returns the result for peer in the state file, or "". It is no longer valid once
-// known_hosts has changed.
-func (c *checker) result(peer *peerState) string {
-	if peer.key == "" {
-		return ""
-	}
-	result, at, _ := c.state.Find(hostKeyRecord, peer.key, resultMaxAge)
-	if slices.ContainsFunc(c.files, func(file string) bool { return changedSince(file, at) }) {
-		return ""
-	}
-	return result
-}
-
-// remembered reports whether it is known if peer is the expected machine, and returns
-// the error if it is not.
-func (c *checker) remembered(peer *peerState) (known bool, err error) {
-	switch c.result(peer) {
-	case sameKey:
-		return true, nil
-	case differentKey:
-		return true, &mismatch{c, peer.port}
-	}
-	return false, nil
-}
-
 // portOf returns the port under which ssh looks up the host key.
 func portOf(a engine.Addr) uint16 {
 	switch {
@@ -289,11 +190,6 @@ func portOf(a engine.Addr) uint16 {
 		return a.Port()
 	}
 	return 22 // a socket has none
-}
-
-func changedSince(file string, at time.Time) bool {
-	info, err := os.Stat(file)
-	return err == nil && info.ModTime().After(at)
 }
 
 // find returns the host keys that are known for port.

@@ -1,0 +1,121 @@
+//go:build unix
+
+package helper
+
+import (
+	"fmt"
+	"hash/fnv"
+	"net/netip"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"fdrace/internal/engine"
+	"fdrace/internal/resolve"
+	"fdrace/internal/state"
+
+	"golang.org/x/sys/unix"
+)
+
+const (
+	// resultMaxAge is how long the result of a check is valid.
+	resultMaxAge = 10 * time.Minute
+
+	// The kind of record that a result is in the state file, and the results.
+	hostKeyRecord = "hostkey"
+	sameKey       = "same"
+	differentKey  = "different"
+	unfinished    = "unfinished" // another candidate won meanwhile
+)
+
+// recordKey returns the key of p's record: the network that fd is connected through, the
+// address, the name of the host key and the files that have it. It is "" if the network
+// is not known.
+func (c *checker) recordKey(p engine.Peer, fd int) string {
+	sa, err := unix.Getsockname(fd)
+	if err != nil {
+		return ""
+	}
+	index := 0
+	if sa, ok := sa.(*unix.SockaddrInet6); ok {
+		index = int(sa.ZoneId)
+	}
+	network := resolve.Network(engine.LocalAddr(fd), index)
+	if network == "" {
+		return ""
+	}
+	if c.state == nil {
+		c.state, _ = state.Open(state.Paths()...) // without one nothing is remembered
+	}
+	return network + "," + p.Addr.String() + "," + strings.ToLower(c.name) + "," + c.filesHash()
+}
+
+// filesHash tells sets of known_hosts files apart.
+func (c *checker) filesHash() string {
+	h := fnv.New32a()
+	for _, file := range c.files {
+		if _, err := os.Stat(file); err == nil {
+			fmt.Fprintf(h, "%s\n", file)
+		}
+	}
+	return strconv.FormatUint(uint64(h.Sum32()), 16)
+}
+
+// result returns the result for peer in the state file, or "". It is no longer valid once
+// known_hosts has changed.
+func (c *checker) result(peer *peerState) string {
+	if peer.key == "" {
+		return ""
+	}
+	result, at, _ := c.state.Find(hostKeyRecord, peer.key, resultMaxAge)
+	if slices.ContainsFunc(c.files, func(file string) bool { return changedSince(file, at) }) {
+		return ""
+	}
+	return result
+}
+
+// remembered reports whether it is known if peer is the expected machine, and returns
+// the error if it is not.
+func (c *checker) remembered(peer *peerState) (known bool, err error) {
+	switch c.result(peer) {
+	case sameKey:
+		return true, nil
+	case differentKey:
+		return true, &mismatch{c, peer.port}
+	}
+	return false, nil
+}
+
+func changedSince(file string, at time.Time) bool {
+	info, err := os.Stat(file)
+	return err == nil && info.ModTime().After(at)
+}
+
+// isAmbiguous reports whether p can be different machines on different networks: because
+// of its address, or because any host on the link can answer for a target that led to it.
+func isAmbiguous(p engine.Peer, targets []engine.Target) bool {
+	if !p.Addr.AddrPort.IsValid() || p.Addr.Proxy != nil {
+		return false
+	}
+	return IsAmbiguous(p.Addr.Addr()) || slices.ContainsFunc(targets, func(t engine.Target) bool {
+		_, mac, _ := resolve.ParseMAC(t.Host)
+		return mac || resolve.IsMDNS(t.Host)
+	})
+}
+
+// IsAmbiguous reports whether a is in a range that many networks use: private (RFC 1918,
+// RFC 4193), shared (RFC 6598) or link-local.
+func IsAmbiguous(a netip.Addr) bool {
+	return a.IsPrivate() || a.IsLinkLocalUnicast() || isShared(a)
+}
+
+// isShared reports whether a is in 100.64.0.0/10.
+func isShared(a netip.Addr) bool {
+	if !a.Is4() {
+		return false
+	}
+	b := a.As4()
+	return b[0] == 100 && b[1]&0xc0 == 64
+}
