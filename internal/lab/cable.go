@@ -16,7 +16,8 @@ import (
 //
 // The n-th cable, counted from 1, has 10.1.n.1, 2001:db8:c:n::1 and fe80::1 at
 // the near end and the same with 2 at the far one. The metric of its default
-// routes is 100·n.
+// routes is 100·n. The IPv4 networks are /28: all hosts share the kernel's table of
+// neighbors, which has room for 1024, and a story may ask for every address of a network.
 func Cable(near, far *Host, name string, n int) error {
 	var there *os.File
 	if err := far.Do(func() (err error) {
@@ -43,7 +44,7 @@ func Cable(near, far *Host, name string, n int) error {
 		}
 		return host.Configure(own,
 			fmt.Sprintf("link set %s addrgenmode none up", name),
-			fmt.Sprintf("address add 10.1.%d.%d/24 dev %s", n, end, name),
+			fmt.Sprintf("address add 10.1.%d.%d/28 dev %s", n, end, name),
 			fmt.Sprintf("address add 2001:db8:c:%d::%d/64 dev %s nodad", n, end, name),
 			fmt.Sprintf("address add fe80::%d/64 dev %s nodad", end, name),
 			fmt.Sprintf("route add default via 10.1.%d.%d dev %s metric %d", n, via, name, 100*n),

@@ -20,9 +20,11 @@ import (
 const (
 	// maxAttempts is how often a story is run that is late, or wrong in something else
 	// that depends on a time. maxDoubtful is how often one is run that fails in another
-	// way while the machine is busy.
+	// way while the machine is busy, and maxBeside how often one is run that fails
+	// beside others: all stories share the kernel, and some fill its tables.
 	maxAttempts = 5
 	maxDoubtful = 3
+	maxBeside   = 2
 
 	// The machine was busy if it stalled for this long, or if for this share of the
 	// time some thread had to wait for a processor. A server that starts may then need
@@ -35,7 +37,7 @@ const (
 	hopelessStall = 500 * time.Millisecond
 )
 
-// repeats has the name of a story for each time that it was run again.
+// repeats has the name of a story, and how it failed, for each time that it was run again.
 var repeats struct {
 	sync.Mutex
 	names []string
@@ -44,8 +46,8 @@ var repeats struct {
 // RunStories runs each story of params as a subtest, in their order, jobs at a time.
 //
 // A busy machine makes races slower, and nothing makes them faster. So a story that
-// fails because of a time, or while the machine is busy, is run again. A program that is
-// too late is so each time.
+// fails because of a time, while the machine is busy, or beside others, is run again,
+// alone. A program that is too late is so each time.
 func RunStories(t *testing.T, params testscript.Params, jobs int) {
 	t.Helper()
 	host, err := NewHost("probe")
@@ -58,12 +60,13 @@ func RunStories(t *testing.T, params testscript.Params, jobs int) {
 	}
 	files := make(chan string)
 	var running sync.WaitGroup
+	var beside sync.RWMutex // a reader runs beside others, a writer alone
 	for range jobs {
 		running.Go(func() {
 			for file := range files {
 				one := params
 				one.Files = []string{file}
-				t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) { runStory(t, one, probe) })
+				t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) { runStory(t, one, probe, &beside, jobs > 1) })
 			}
 		})
 	}
@@ -77,12 +80,19 @@ func RunStories(t *testing.T, params testscript.Params, jobs int) {
 	}
 }
 
-// runStory runs the one story of params until it passes, or fails for good.
-func runStory(t *testing.T, params testscript.Params, probe *StallProbe) {
+// runStory runs the one story of params until it passes, or fails for good: the first
+// time as a reader of beside, then as a writer. others reports whether there may be other
+// readers.
+func runStory(t *testing.T, params testscript.Params, probe *StallProbe, beside *sync.RWMutex, others bool) {
 	hopeless := true
 	for n := 1; ; n++ {
+		turn := beside.RLocker()
+		if n > 1 {
+			turn = beside
+		}
+		turn.Lock()
 		start, before := time.Now(), readPressure()
-		a := attempt(t, params, probe)
+		a := attempt(t, params, probe, turn.Unlock)
 		stall, waits := probe.Worst(start), readPressure().since(before)
 		busy := stall >= busyStall || waits >= busyPressure
 		hopeless = hopeless && stall >= hopelessStall
@@ -92,9 +102,9 @@ func runStory(t *testing.T, params testscript.Params, probe *StallProbe) {
 			t.Skip(&a.log)
 		case !a.failed:
 			return
-		case a.inexact && n < maxAttempts, busy && n < maxDoubtful:
+		case a.inexact && n < maxAttempts, busy && n < maxDoubtful, others && n < maxBeside:
 			repeats.Lock()
-			repeats.names = append(repeats.names, filepath.Base(t.Name()))
+			repeats.names = append(repeats.names, filepath.Base(t.Name())+" ("+a.failure()+")")
 			repeats.Unlock()
 			t.Logf("run again: %s\n%s", machine, &a.log)
 		case hopeless:
@@ -114,8 +124,9 @@ type attemptT struct {
 	inexact         bool // see scenario.inexact
 }
 
-// attempt runs the one story of params, in a directory of its own.
-func attempt(t *testing.T, params testscript.Params, probe *StallProbe) *attemptT {
+// attempt runs the one story of params, in a directory of its own, and then done.
+func attempt(t *testing.T, params testscript.Params, probe *StallProbe, done func()) *attemptT {
+	defer done()
 	a := &attemptT{TB: t}
 	root, err := os.MkdirTemp(params.WorkdirRoot, "")
 	if err != nil {
@@ -146,6 +157,13 @@ func (a *attemptT) Run(_ string, f func(testscript.T)) {
 	<-done
 }
 
+// failure returns the line of the log that says what failed.
+func (a *attemptT) failure() string {
+	_, text, _ := strings.Cut(a.log.String(), "FAIL: ")
+	text, _, _ = strings.Cut(text, "\n")
+	return text
+}
+
 func (a *attemptT) Parallel()         {}
 func (a *attemptT) Verbose() bool     { return testing.Verbose() }
 func (a *attemptT) Failed() bool      { return a.failed }
@@ -167,7 +185,7 @@ const maxRepeats = 30
 func Exit(status int) {
 	n := len(repeats.names)
 	if n > 0 {
-		line := fmt.Sprintf("%d repeats, as stories were late or the machine was busy: %s\n", n, strings.Join(repeats.names, ", "))
+		line := fmt.Sprintf("%d repeats, as stories were late, the machine was busy, or others ran beside them:\n\t%s\n", n, strings.Join(repeats.names, "\n\t"))
 		fmt.Print("lab: ", line)
 		if name := os.Getenv("FDRACE_REPEATS"); name != "" {
 			if f, err := os.OpenFile(name, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644); err == nil {
