@@ -61,7 +61,7 @@ func TestEndToEnd(t *testing.T) {
 		case slices.Contains(sleeping, s.Name) || contains(t, file, lostPath):
 			asleep = append(asleep, s)
 		default:
-			s.Alone = s.Name == "hostkey_state" || s.Name == "picture"
+			s.Alone = s.Name == "hostkey_burst" || s.Name == "picture"
 			others = append(others, s)
 		}
 	}
