@@ -27,6 +27,10 @@ type Loss struct {
 	What string
 	Each []string
 	Hint string
+
+	// NoAddress is the first target, if all are names without an address.
+	NoAddress  string
+	NoSuchHost bool // none of these names exists
 }
 
 // DescribeLoss describes the race of d to targets that ended with err, which has an
@@ -40,7 +44,11 @@ func DescribeLoss(err error, targets []engine.Target, d *engine.Dialer) Loss {
 }
 
 func (e *raceError) loss(lost *engine.Error) Loss {
-	return Loss{What: e.headline(lost), Each: e.fold(lost.Failures), Hint: e.hint(lost)}
+	l := Loss{What: e.headline(lost), Each: e.fold(lost.Failures), Hint: e.hint(lost)}
+	if all(lost.Failures, notFound) {
+		l.NoAddress, l.NoSuchHost = lost.Failures[0].Target.Host, all(lost.Failures, noSuchHost)
+	}
+	return l
 }
 
 // A raceError is a lost race, with what DescribeLoss needs.
@@ -157,16 +165,21 @@ func (e *raceError) whyAll(failures []engine.Failure) string {
 		var errno unix.Errno
 		return f.Addr.AddrPort.IsValid() && f.Addr.Proxy == nil && errors.As(f.Err, &errno)
 	}
+	addrs := map[engine.Addr]bool{} // an address may have failed over TCP and over MPTCP
+	for _, f := range failures {
+		addrs[f.Addr] = true
+	}
 	switch {
 	case has(failures, other):
 		if n == 2 {
 			return "both attempts failed"
 		}
 		return fmt.Sprintf("all %d attempts failed", n)
-	case all(failures, isAddress) && n == 2:
+	case !all(failures, isAddress) || len(addrs) == 1:
+	case len(addrs) == 2:
 		return reason + " on both addresses"
-	case all(failures, isAddress):
-		return fmt.Sprintf("%s on all %d addresses", reason, n)
+	default:
+		return fmt.Sprintf("%s on all %d addresses", reason, len(addrs))
 	}
 	return reason
 }
