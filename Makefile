@@ -68,13 +68,13 @@ test:
 		go test -race -count=1 -p 1 $(TIMED) || status=1; \
 		sh .ci/openssh10 $(OPENSSH10); \
 		test ! -x $(OPENSSH10)/usr/sbin/sshd || FDRACE_OPENSSH=$(OPENSSH10) \
-			go test -race -count=1 -p 1 -short -run '^Test(EndToEnd|OnTheWire|SSHD)$$' ./cmd/fdrace ./internal/tools/soak || status=1; \
+			go test -race -count=1 -p 1 -short -run '^Test(EndToEnd|SSHD)$$' ./cmd/fdrace ./internal/tools/soak || status=1; \
 		set +x; test ! -e $(FDRACE_REPEATS) || cat $(FDRACE_REPEATS); \
 		exit $$status
 
 e2e:
 	@sh .ci/need cc ssh sshd ip --or-skip ansible git microsocks mosh mptcpize nc nft ping rsync tinyproxy
-	CGO_ENABLED=1 go test -race -count=1 -run '^Test(EndToEnd|OnTheWire)$$' ./cmd/fdrace
+	CGO_ENABLED=1 go test -race -count=1 -run '^TestEndToEnd$$' ./cmd/fdrace
 
 # Each is run though the other has missed a target. Not by go run, which a signal
 # would part from what it runs.

@@ -22,32 +22,36 @@ func TestDoctorIsSeenOnce(t *testing.T) {
 	if err := mptcp.Supported(); err != nil {
 		t.Skip("needs MPTCP: run `sysctl net.mptcp.enabled=1`: ", err)
 	}
-	program, config := build(t), filepath.Join(t.TempDir(), "config")
+	program := build(t)
 	for _, flags := range []string{"-v", "--mptcp", "--require-mptcp"} {
-		var plain net.ListenConfig
-		plain.SetMultipathTCP(false)
-		l, err := plain.Listen(t.Context(), "tcp4", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		_, port, _ := net.SplitHostPort(l.Addr().String())
-		text := fmt.Sprintf("Host box\nHostName 127.0.0.1\nPort %s\nProxyUseFdpass yes\nProxyCommand fdrace %s -- %%h %%p\n", port, flags)
-		if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		out, _ := exec.Command(program, "--doctor", "-F", config, "box").CombinedOutput()
-		seen := 0
-		for ; ; seen++ { // which the kernel has completed by now
-			l.(*net.TCPListener).SetDeadline(time.Now().Add(10 * time.Millisecond))
-			c, err := l.Accept()
+		t.Run(flags, func(t *testing.T) {
+			t.Parallel() // --doctor waits for a banner for 3 s
+			var plain net.ListenConfig
+			plain.SetMultipathTCP(false)
+			l, err := plain.Listen(t.Context(), "tcp4", "127.0.0.1:0")
 			if err != nil {
-				break
+				t.Fatal(err)
 			}
-			c.Close()
-		}
-		l.Close()
-		if seen != 1 {
-			t.Errorf("%s: the server has seen %d connections\n%s", flags, seen, out)
-		}
+			defer l.Close()
+			_, port, _ := net.SplitHostPort(l.Addr().String())
+			config := filepath.Join(t.TempDir(), "config")
+			text := fmt.Sprintf("Host box\nHostName 127.0.0.1\nPort %s\nProxyUseFdpass yes\nProxyCommand fdrace %s -- %%h %%p\n", port, flags)
+			if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			out, _ := exec.Command(program, "--doctor", "-F", config, "box").CombinedOutput()
+			seen := 0
+			for ; ; seen++ { // which the kernel has completed by now
+				l.(*net.TCPListener).SetDeadline(time.Now().Add(10 * time.Millisecond))
+				c, err := l.Accept()
+				if err != nil {
+					break
+				}
+				c.Close()
+			}
+			if seen != 1 {
+				t.Errorf("the server has seen %d connections\n%s", seen, out)
+			}
+		})
 	}
 }

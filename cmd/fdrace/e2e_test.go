@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"fdrace/internal/lab"
@@ -28,69 +29,71 @@ func TestMain(m *testing.M) {
 		enterSandbox(os.Args[1:])
 	}
 	noLab = lab.Reexec()
-	lab.Exit(m.Run())
+	status := m.Run()
+	if err := os.RemoveAll(built.dir); err != nil && status == 0 {
+		fmt.Println("FAIL:", err)
+		status = 1
+	}
+	lab.Exit(status)
 }
 
 // TestEndToEnd runs the stories of testdata: the real fdrace under the real ssh
 // that logs in to the real sshd, the system's or that of FDRACE_OPENSSH. Each has
 // two hosts of its own, near, in which all that it executes runs, and far, which
 // has sshd. With -short there are only those that hang on the version of OpenSSH.
+//
+// Those of names run once more, as "runtime/NAME", with races that begin after Go's
+// runtime has started: nothing that a person or a server could see is different.
 func TestEndToEnd(t *testing.T) {
-	// They mostly wait. A processor is what so many take.
-	const jobs = 4
-	story := params(t)
-	files := ofOpenSSH(t, stories(t, func(name string) bool { return !measures(name) && !loads(name) }))
-	// Those that wait for the kernel for a minute begin first.
-	slow := slices.DeleteFunc(slices.Clone(files), func(file string) bool { return !contains(t, file, lostPath) })
-	quick := slices.DeleteFunc(files, func(file string) bool { return contains(t, file, lostPath) })
-	story.Files = append(slow, quick...)
-	lab.RunStories(t, story, jobs)
-	story.Files = ofOpenSSH(t, stories(t, loads))
-	lab.RunStories(t, story, 1)
-}
-
-// loads reports whether a story takes both processors, or compares times in a picture,
-// so that it has to run alone.
-func loads(name string) bool { return name == "hostkey_state.txtar" || name == "picture.txtar" }
-
-// measuring is how many stories run at a time that measure when each SYN left. They wait
-// as the others do, but are late if too many want a processor.
-const measuring = 2
-
-// TestOnTheWire runs the stories that measure when each SYN left.
-func TestOnTheWire(t *testing.T) {
-	story := params(t)
-	story.Files = ofOpenSSH(t, stories(t, measures))
-	lab.RunStories(t, story, measuring)
-}
-
-// TestWithRuntime runs those of names again, with races that begin after Go's runtime
-// has started: nothing that a person or a server could see is different.
-func TestWithRuntime(t *testing.T) {
-	t.Setenv("FDRACE_PRESTART", "0")
-	story := params(t)
-	story.Files = ofOpenSSH(t, stories(t, func(name string) bool {
-		return strings.HasPrefix(name, "race_resolver_") || name == "race_names.txtar" || name == "race_prestart.txtar"
-	}))
-	lab.RunStories(t, story, measuring)
-}
-
-func measures(name string) bool { return strings.HasPrefix(name, "race_") }
-
-// stories returns the files of testdata that are wanted.
-func stories(t *testing.T, want func(name string) bool) (files []string) {
-	t.Helper()
-	all, err := filepath.Glob("../../testdata/*.txtar")
-	if err != nil || len(all) == 0 {
-		t.Fatal("no stories in testdata", err)
-	}
-	for _, file := range all {
-		if want(filepath.Base(file)) {
-			files = append(files, file)
+	// How many take a processor, and how many that sleep run beside them.
+	const jobs, sleepers = 4, 6
+	var measured, asleep, others []lab.Story
+	for _, file := range ofOpenSSH(t, stories(t, "*")) {
+		s := lab.Story{Name: strings.TrimSuffix(filepath.Base(file), ".txtar"), File: file}
+		switch {
+		case strings.HasPrefix(s.Name, "race_"):
+			s.Share = 2
+			measured = append(measured, s)
+			if strings.HasPrefix(s.Name, "race_resolver_") || s.Name == "race_names" || s.Name == "race_prestart" {
+				s.Name, s.Env = "runtime/"+s.Name, []string{"FDRACE_PRESTART=0"}
+				measured = append(measured, s)
+			}
+		case slices.Contains(sleeping, s.Name) || contains(t, file, lostPath):
+			asleep = append(asleep, s)
+		default:
+			s.Alone = s.Name == "hostkey_burst" || s.Name == "picture"
+			others = append(others, s)
 		}
+	}
+	// The longest first: none is left when nothing runs beside it any more.
+	rank := func(s lab.Story) int {
+		if i := slices.Index(sleeping, s.Name); i >= 0 {
+			return i
+		}
+		return len(sleeping)
+	}
+	slices.SortStableFunc(asleep, func(a, b lab.Story) int { return rank(a) - rank(b) })
+	lab.RunStories(t, params(t), lab.Queue{Jobs: jobs, Stories: append(measured, others...)}, lab.Queue{Jobs: sleepers, Stories: asleep})
+}
+
+// stories returns the files of testdata whose story's name matches.
+func stories(t *testing.T, pattern string) []string {
+	t.Helper()
+	files, err := filepath.Glob("../../testdata/" + pattern + ".txtar")
+	if err != nil || len(files) == 0 {
+		t.Fatal("no stories in testdata", err)
 	}
 	return files
 }
+
+// sleeping are the stories that wait for timeouts for seconds, and need no processor
+// meanwhile. Those of lost paths, which are not all listed, do as well.
+var sleeping = strings.Fields(`
+	mptcp_break_long mptcp_reboot doctor_path doctor_config doctor_network
+	doctor_mistakes explain wait doctor_hostkey status mptcp_link_down mptcp_pause
+	mptcp_break mptcp_blackhole doctor_mptcp readme log jump_lane doctor_lost_path
+	doctor_names doctor_shell wake
+`)
 
 // withSSHD matches a story that starts sshd; lostPath one of a session whose
 // network goes away, which takes up to a minute and depends on the kernel alone.
@@ -140,12 +143,24 @@ func params(t *testing.T) testscript.Params {
 	}
 }
 
+// built is the program, for all tests.
+var built struct {
+	once sync.Once
+	dir  string // which TestMain removes
+	path string
+	err  error
+}
+
 func build(t *testing.T) (path string) {
-	path, err := lab.Build(t.TempDir())
-	if err != nil {
-		t.Fatal(err)
+	built.once.Do(func() {
+		if built.dir, built.err = os.MkdirTemp("", "fdrace"); built.err == nil {
+			built.path, built.err = lab.Build(built.dir)
+		}
+	})
+	if built.err != nil {
+		t.Fatal(built.err)
 	}
-	return path
+	return built.path
 }
 
 // commands are the verbs of all stories.

@@ -25,6 +25,7 @@ func FuzzFastParse(f *testing.F) {
 
 // TestFastParse: the lines that people write are quick.
 func TestFastParse(t *testing.T) {
+	t.Parallel() // as TestStartOtherwise: both need a processor for seconds, and no more
 	for _, line := range []string{
 		"192.0.2.1", "box 22", "-- box 22", "-4 -- box 22", "--mptcp -- box 22", "--require-mptcp box",
 		"-w 5 -- box 22", "--timeout=5s box", "-v box", "-vv --banner -p 23 box", "-b 127.0.0.1 -B lo box vpn 22",

@@ -78,7 +78,7 @@ In ssh_config:
 
 // help is kong's, with the flags in groups.
 func help(o kong.HelpOptions, ctx *kong.Context) error {
-	fmt.Fprint(ctx.Stdout, "Usage: fdrace [flags] TARGET... [PORT]\nFlags go before the targets; what comes after a target is not read as a flag.\n")
+	fmt.Fprint(ctx.Stdout, "Usage: fdrace [flags] TARGET... [PORT]\nFlags go before the targets; what comes after -- is not read as a flag.\n")
 	o.NoAppSummary = true
 	ctx.Model.Positional[0].Help = targetHelp
 	all := ctx.Model.Flags

@@ -126,19 +126,28 @@ func parse(o *helper.Options, args []string, options ...kong.Option) error {
 		return err
 	}
 	_, err = k.Parse(args)
-	switch {
-	case err == nil:
+	if err == nil {
 		return nil
-	case strings.HasPrefix(err.Error(), "unknown flag"):
+	}
+	text := err.Error()
+	switch {
+	case strings.HasPrefix(text, "unknown flag"):
+		if text, _, _ := strings.Cut(text, ", did you mean one of "); strings.Count(err.Error(), `"`) > 2*3 {
+			err = errors.New(text) // every short flag is like every other
+		}
 		return fmt.Errorf("%w (a host whose name begins with - goes after --)", err)
-	case strings.HasPrefix(err.Error(), "unexpected argument") && slices.Contains(args, "--setup"):
+	case strings.HasPrefix(text, "unexpected argument") && slices.Contains(args, "--setup"):
 		return setup.ErrFlag
-	case strings.HasPrefix(err.Error(), "unexpected argument"):
-		return fmt.Errorf("%w (flags go before the targets)", err)
+	case strings.HasPrefix(text, "unexpected argument"):
+		return fmt.Errorf("%w (flags and -- go before the targets)", err)
 	}
-	if flag, got, ok := strings.Cut(err.Error(), ": expected value value but got "); ok {
-		got, _, _ = strings.Cut(got, " (") // a way to give it all the same, which would be refused
-		return fmt.Errorf("%s: a value is missing before %s", flag, got)
+	flag, rest, _ := strings.Cut(text, ": expected ")
+	_, got, ok := strings.Cut(rest, " value but got ")
+	switch got, _, _ = strings.Cut(got, " ("); { // a way to give it all the same, which would be refused
+	case !ok:
+		return err
+	case got == `"EOL"`:
+		return fmt.Errorf("%s: a value is missing", flag)
 	}
-	return err
+	return fmt.Errorf("%s: a value is missing before %s", flag, got)
 }

@@ -61,6 +61,7 @@ func TestStart(t *testing.T) {
 // TestStartOtherwise has the program built in other ways: its entry works in all of
 // them.
 func TestStartOtherwise(t *testing.T) {
+	t.Parallel()
 	if prestart.Link == "" {
 		t.Skip("prestart has its entry on Linux on amd64 and arm64 only: run the test there")
 	}

@@ -6,13 +6,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"slices"
 	"strings"
 	"time"
 
 	"fdrace/internal/engine"
 	"fdrace/internal/helper"
+	"fdrace/internal/resolve"
 	"fdrace/internal/term"
 	"fdrace/mptcp"
 
@@ -133,14 +133,20 @@ func (l *login) lost(err error, targets []engine.Target, d *engine.Dialer) Findi
 		loss.What += "; " + strings.Join(loss.Each, "; ")
 	}
 	f := Finding{Check: "path", Status: Fail, Found: loss.What, Remedy: loss.Hint, Where: ByHand}
-	var dns *net.DNSError
 	switch {
 	case errors.Is(err, unix.ECONNREFUSED) && loss.Hint == "":
 		return l.refused(f, targets, d)
-	case errors.As(err, &dns) && dns.IsNotFound:
+	case loss.NoSuchHost:
 		f.Found += ": the name does not exist in DNS or /etc/hosts"
-		f.Remedy = fmt.Sprintf("check the spelling of %s; if it is right, %s", term.Sanitize(dns.Name), l.useAddress(dns.Name))
-	case loss.Hint == "":
+		f.Remedy = fmt.Sprintf("check the spelling of %s; if it is right, %s", term.Sanitize(loss.NoAddress), l.useAddress(loss.NoAddress))
+	case loss.Hint != "":
+	case loss.NoAddress != "" && d.Family != engine.AnyFamily:
+		f.Remedy = fmt.Sprintf("leave out -%s in the ProxyCommand", strings.TrimPrefix(d.Family.String(), "IPv"))
+	case resolve.IsMDNS(loss.NoAddress):
+		f.Remedy = fmt.Sprintf("is %s on, and on a link of this machine? if so, %s", term.Sanitize(loss.NoAddress), l.useAddress(loss.NoAddress))
+	case loss.NoAddress != "":
+		f.Remedy = l.useAddress(loss.NoAddress)
+	default:
 		f.Remedy = "is the machine on, and does every firewall let its port through?"
 		if len(targets) > 0 {
 			f.Remedy = fmt.Sprintf("is the machine on, and does every firewall let port %d through?", targets[0].Port)

@@ -30,7 +30,9 @@ func (r *race) answered(a answer) {
 	if a.kind == askAAAA && len(a.addrs) > 0 && !l.hasAddrs && l.pendingA && r.sys.Route(IPv4) {
 		l.awaitingA = r.prefersIPv4(a.addrs)
 	}
-	r.enqueue(l, r.hostAddrs(l, a.addrs), a.kind == askLinks)
+	hosts := r.hostAddrs(l, a.addrs)
+	l.rejected = l.rejected || len(hosts) < len(a.addrs)
+	r.enqueue(l, hosts, a.kind == askLinks)
 	if a.kind.isName() {
 		r.sort(l)
 	}
@@ -49,8 +51,11 @@ func (r *race) reportLookupError(l *lane) {
 	if l.pendingLookups > 0 || l.err == nil {
 		return
 	}
-	if !(l.hasAddrs && notFound(l.err)) {
+	none := notFound(l.err)
+	if !none || !l.hasAddrs && !l.rejected {
 		r.recordFailure(Failure{Candidate: Candidate{Target: l.target}, Err: l.err})
+	}
+	if !none || !l.hasAddrs {
 		r.askLater(l)
 	}
 	l.err = nil

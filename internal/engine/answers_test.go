@@ -165,6 +165,17 @@ var targetRaces = []raceCase{
 			"  0.0.0.0:22: no host has this address: a block list, or a wrong record at 0",
 	},
 	{
+		name: "a blocked name, and no address of the other family", targets: "box", zone: zone{"box AAAA": {err: nxdomain}, "box A": {addrs: "0.0.0.0"}},
+		want: "0 race: 0.0.0.0:22: no host has this address: a block list, or a wrong record; " +
+			"  0.0.0.0:22: no host has this address: a block list, or a wrong record at 0",
+	},
+	{
+		name: "a blocked name, and the other family is not known", targets: "box", zone: zone{"box AAAA": {err: servfail}, "box A": {addrs: "0.0.0.0"}},
+		want: "0 race: all 2 candidates failed; " +
+			"  0.0.0.0:22: no host has this address: a block list, or a wrong record at 0; " +
+			"  box: lookup box: server misbehaving at 0",
+	},
+	{
 		name: "SRV: an earlier server answers while the targets of a later one are tried", targets: "_ssh._tcp.lab",
 		zone: zone{"_ssh._tcp.lab SRV": {after: 100 * ms, addrs: "10.0.0.1 10.0.0.2", more: true},
 			"_ssh._tcp.lab SRV again": {after: 200 * ms, addrs: "10.0.0.3"}},

@@ -26,6 +26,7 @@ type lane struct {
 	awaitingA          bool // an IPv4 address would precede those of the AAAA answer (RFC 6724)
 	resolutionDeadline time.Duration
 	hasAddrs           bool  // an answer had addresses
+	rejected           bool  // an answer had addresses that no host can have
 	err                error // of a lookup that has failed
 
 	queue          [2][]group // addresses that have not started, by family: IPv6, IPv4

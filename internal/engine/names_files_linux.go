@@ -33,13 +33,8 @@ func (s *names) fromHosts(k *kernel, l *lookup) bool {
 			}
 		}
 	}
-	var none error
-	switch {
-	case len(four)+len(six) > 0:
-		none = resolve.NotFound(host, "/etc/hosts has it, but not in this family")
-	case stub.IsOnion(host):
-		none = resolve.NotFound(host, "a name of Tor, which DNS is not asked for (RFC 7686): it takes a proxy")
-	default:
+	onion := stub.IsOnion(host)
+	if len(four)+len(six) == 0 && !onion {
 		return false
 	}
 	for i, q := range l.questions {
@@ -48,7 +43,10 @@ func (s *names) fromHosts(k *kernel, l *lookup) bool {
 			a.addrs = six
 		}
 		if len(a.addrs) == 0 {
-			a.err = none
+			a.err = resolve.NotFound(host, "it has no "+q.kind.family().String()+" address in /etc/hosts")
+			if onion {
+				a.err = resolve.NotFound(host, "a name of Tor, which DNS is not asked for (RFC 7686): it takes --proxy")
+			}
 		}
 		s.answers = append(s.answers, a)
 		l.over[i] = true

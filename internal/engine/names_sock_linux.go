@@ -10,6 +10,7 @@ import (
 	"fdrace/internal/rawsys"
 	"fdrace/internal/resolve"
 	"fdrace/internal/stub"
+	"fdrace/internal/term"
 
 	"golang.org/x/sys/unix"
 )
@@ -149,43 +150,52 @@ func (s *names) readTCP(k *kernel, sock *nameSock, now time.Duration) {
 // failure returns why a question has no answer.
 func (s *names) failure(l *lookup, question int) error {
 	q := l.questions[question]
-	var said, silent []string
+	var asked, said, silent []string
 	none := l.NotFound()
 	for i := range s.conf.NServers {
 		server := toNetip(&s.conf.Servers[i]).String()
 		switch why := l.Blame(question, i); why {
 		case stub.NoData, stub.NXDomain:
 			none = none || l.Found()
+			continue
 		case stub.Ignored, stub.Positive: // it was not asked, or its answer is not the one used
+			continue
 		case stub.NoAnswer:
 			silent = append(silent, server)
 		default:
-			said = append(said, fmt.Sprintf("name server %s %s", server, verdicts[why]))
+			said = append(said, server+" "+verdicts[why])
 		}
+		asked = append(asked, server)
 	}
 	switch {
 	case !none && len(said)+len(silent) > 0:
 	case q.kind == askSRV:
 		return resolve.NotFound(q.host, resolve.NoService)
+	case q.kind == askAAAA && len(l.questions) == 1 && s.conf.NoAAAA:
+		return resolve.NotFound(q.host, "the option no-aaaa turns off the lookup of IPv6 addresses")
+	case l.Found(), l.Exists() && len(l.questions) == 1:
+		return resolve.NotFound(q.host, "it has no "+q.kind.family().String()+" address in DNS")
+	case l.Exists():
+		return resolve.NotFound(q.host, "it has no address in DNS")
 	default:
-		return resolve.NotFound(q.host, "no such host")
+		return resolve.NotFound(q.host, resolve.NoSuchHost)
 	}
-	e := &net.DNSError{Name: q.host, Server: strings.Join(silent, ", ")}
+	e := &net.DNSError{Name: q.host, Server: strings.Join(asked, ", ")}
 	if len(said) == 0 {
 		e.IsTimeout = true
 		e.Err = "no answer from " + nameServers(silent)
 		return e
 	}
 	e.IsTemporary = true
-	e.Err = strings.Join(said, ", ")
+	e.Err = "name server " + strings.Join(said, ", ")
 	if len(silent) > 0 {
 		e.Err += ", no answer from " + nameServers(silent)
 	}
 	if domain := l.Domain(); domain != "" {
-		e.Err += fmt.Sprintf(" (for %s.%s)", q.host, domain)
+		e.Err += fmt.Sprintf(" (for %s)", term.Sanitize(q.host+"."+domain))
 	}
 	if l.Stopped() {
-		e.Err += "; the search list is not tried, which could lead to another machine"
+		e.Err += "; the search list is not tried: a wildcard there could lead to another machine"
 	}
 	return e
 }

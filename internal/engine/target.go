@@ -140,6 +140,8 @@ func checkName(name string) error {
 		return fmt.Errorf("a zone follows an IPv6 address, as in fe80::1%%eth0")
 	case strings.Contains(name, ","):
 		return fmt.Errorf("targets are separated by spaces")
+	case strings.Trim(name, ".") == "":
+		return fmt.Errorf("not a host name: write one such as box or box.example.org")
 	case strings.Trim(name, "0123456789.") == "" && strings.Count(name, ".") == 3:
 		return fmt.Errorf("not an IPv4 address: each of its four numbers is from 0 to 255, without leading zeros")
 	case strings.Trim(name, "0123456789.") == "":

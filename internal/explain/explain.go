@@ -70,6 +70,9 @@ func Run(o *helper.Options) error {
 			return err
 		}
 	}
+	if t.failed != nil {
+		return t.failed
+	}
 	if lost != nil {
 		return helper.Exit(1)
 	}
@@ -101,6 +104,7 @@ type report struct {
 	verdict string         // the first line
 	hint    string         // below the picture, if any
 	log     string         // the last one: what the server logs of it
+	failed  error          // to write JSON
 	checked *checked       // by a transport's Check, of what connects next
 	byFD    map[int]*entry // those that have connected
 }

@@ -229,13 +229,13 @@ func TestLongReason(t *testing.T) {
 	box := engine.Target{Host: "both.lan", Port: 22}
 	var l events
 	v4 := attempt(box, "192.0.2.5:22", "tcp")
-	l.lookup(box, engine.IPv6, 0, 2100*us, "", errors.New("/etc/hosts has it, but not in this family"))
+	l.lookup(box, engine.IPv6, 0, 2100*us, "", errors.New("it has no IPv6 address in /etc/hosts"))
 	l.lookup(box, engine.IPv4, 0, 2200*us, "192.0.2.5", nil)
 	l.add(2200*us, engine.Start, v4)
 	l.add(9000*us, engine.Connected, v4)
 	l.add(9000*us, engine.Won, v4)
 	drawn := told(l, "x", "", box).draw(canvas{term.Screen{Width: 120}})
-	if strings.Contains(drawn, "…") || !strings.Contains(drawn, "IPv6  /etc/hosts has it, but not in this family 2.1  ") {
+	if strings.Contains(drawn, "…") || !strings.Contains(drawn, "IPv6  it has no IPv6 address in /etc/hosts 2.1  ") {
 		t.Error(drawn)
 	}
 }

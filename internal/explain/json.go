@@ -36,7 +36,9 @@ func (t *report) json(w io.Writer) func(engine.Event) {
 	out.SetEscapeHTML(false)
 	return func(e engine.Event) {
 		t.note(e)
-		_ = out.Encode(t.object(e)) // a reader that goes ends this by SIGPIPE
+		if err := out.Encode(t.object(e)); t.failed == nil {
+			t.failed = err // a reader that goes ends this by SIGPIPE
+		}
 	}
 }
 

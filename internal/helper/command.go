@@ -106,6 +106,10 @@ type jump struct {
 
 // parseJump reads [USER@]HOST[:PORT][,...][=TARGET[:PORT]].
 func parseJump(word string, targets []engine.Target) (j jump, err error) {
+	errJump := errors.New("write [USER@]HOST[:PORT], as for ssh -J, and =TARGET[:PORT] where it is to lead elsewhere")
+	if strings.Contains(word, "://") {
+		return j, errJump
+	}
 	hops, target, own := strings.Cut(word, "=")
 	if own {
 		if j.target, err = engine.ParseTarget(target, 22); err != nil {
@@ -139,8 +143,8 @@ func parseJump(word string, targets []engine.Target) (j jump, err error) {
 	bad := func(text string) bool {
 		return strings.HasPrefix(text, "-") || strings.ContainsFunc(text, func(r rune) bool { return r <= ' ' || r == 0x7f })
 	}
-	if j.host == "" || bad(j.host) || bad(j.user) || bad(j.before) || strings.Contains(word, "://") {
-		return j, errors.New("write [USER@]HOST[:PORT], as for ssh -J, and =TARGET[:PORT] where it is to lead elsewhere")
+	if j.host == "" || bad(j.host) || bad(j.user) || bad(j.before) {
+		return j, errJump
 	}
 	return j, nil
 }

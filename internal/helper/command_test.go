@@ -31,7 +31,7 @@ func TestJump(t *testing.T) {
 		"-me@bastion":               "write [USER@]HOST[:PORT]",
 		"-a,bastion":                "write [USER@]HOST[:PORT]",
 		"a bastion":                 "write [USER@]HOST[:PORT]",
-		"ssh://bastion":             "is not a number",
+		"ssh://bastion":             "write [USER@]HOST[:PORT]",
 		"me@":                       "write [USER@]HOST[:PORT]",
 		"bastion:ssh":               `port "ssh" is not a number`,
 		"bastion=unix:/run/x":       "a jump host is asked for a host name or an address",

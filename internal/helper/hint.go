@@ -13,6 +13,7 @@ import (
 	"fdrace/internal/engine"
 	"fdrace/internal/hostkey"
 	"fdrace/internal/resolve"
+	"fdrace/internal/stub"
 
 	"golang.org/x/sys/unix"
 )
@@ -61,8 +62,10 @@ func (e *raceError) hint(lost *engine.Error) string {
 		return "no name server answers (/etc/resolv.conf lists them): try the IP address instead of the name"
 	case all(lost.Failures, lookupFailed):
 		return "the name servers (/etc/resolv.conf lists them) do not work: try the IP address instead of the name"
-	case all(lost.Failures, notFound) && !resolve.IsMDNS(lost.Failures[0].Target.Host):
+	case all(lost.Failures, noSuchHost):
 		return "the name does not exist in DNS or /etc/hosts: check the spelling"
+	case all(lost.Failures, func(f engine.Failure) bool { return notFound(f) && stub.IsOnion(f.Target.Host) }):
+		return "where Tor runs, --no-direct --proxy socks5://127.0.0.1:9050 connects to it"
 	}
 	return ""
 }
@@ -74,9 +77,16 @@ func lookupFailed(f engine.Failure) bool {
 	return f.Transport == "" && !resolve.IsMDNS(f.Target.Host) && (errors.As(f.Err, &dns) && !dns.IsNotFound || f.Family != engine.AnyFamily && timedOut(f))
 }
 
+// notFound reports whether a name has no address.
 func notFound(f engine.Failure) bool {
 	var dns *net.DNSError
 	return f.Transport == "" && errors.As(f.Err, &dns) && dns.IsNotFound
+}
+
+// noSuchHost reports whether neither DNS nor /etc/hosts has the name.
+func noSuchHost(f engine.Failure) bool {
+	var dns *net.DNSError
+	return notFound(f) && errors.As(f.Err, &dns) && dns.Err == resolve.NoSuchHost
 }
 
 // hintNoRoute is for a machine that had no route for any attempt.

@@ -27,6 +27,10 @@ type Loss struct {
 	What string
 	Each []string
 	Hint string
+
+	// NoAddress is the first target, if all are names without an address.
+	NoAddress  string
+	NoSuchHost bool // none of these names exists
 }
 
 // DescribeLoss describes the race of d to targets that ended with err, which has an
@@ -40,7 +44,11 @@ func DescribeLoss(err error, targets []engine.Target, d *engine.Dialer) Loss {
 }
 
 func (e *raceError) loss(lost *engine.Error) Loss {
-	return Loss{What: e.headline(lost), Each: e.fold(lost.Failures), Hint: e.hint(lost)}
+	l := Loss{What: e.headline(lost), Each: e.fold(lost.Failures), Hint: e.hint(lost)}
+	if all(lost.Failures, notFound) {
+		l.NoAddress, l.NoSuchHost = lost.Failures[0].Target.Host, all(lost.Failures, noSuchHost)
+	}
+	return l
 }
 
 // A raceError is a lost race, with what DescribeLoss needs.

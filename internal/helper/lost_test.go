@@ -33,8 +33,10 @@ var (
 	dnsDead   = &net.DNSError{Err: "i/o timeout", Name: "box", IsTimeout: true}
 	dnsSilent = &net.DNSError{Err: "no answer from name servers 192.0.2.53 and 192.0.2.54", Server: "192.0.2.53, 192.0.2.54", Name: "box", IsTimeout: true}
 	dnsFails  = &net.DNSError{Err: "name server 192.0.2.53 failed (SERVFAIL), name server 192.0.2.54 refused (REFUSED)", Name: "box.example.org", IsTemporary: true}
-	nowhere   = &net.DNSError{Err: "no such host", Name: "box", IsNotFound: true}
-	mptcps    = []engine.Transport{{Name: "mptcp"}}
+	dnsThree  = &net.DNSError{Err: "name server 2001:db8:1111:2222:3333:4444:5555:6666 answers nothing at port 53 (connection refused), 2001:db8:1111:2222:3333:4444:5555:7777 did not understand the question (FORMERR), no answer from name server 2001:db8:1111:2222:3333:4444:5555:8888; the search list is not tried: a wildcard there could lead to another machine",
+		Name: "box.example.org", Server: "2001:db8:1111:2222:3333:4444:5555:6666, 2001:db8:1111:2222:3333:4444:5555:7777, 2001:db8:1111:2222:3333:4444:5555:8888", IsTemporary: true}
+	nowhere = &net.DNSError{Err: "no such host", Name: "box", IsNotFound: true}
+	mptcps  = []engine.Transport{{Name: "mptcp"}}
 )
 
 // failed is a failure of addr, to which each of names leads.
@@ -146,6 +148,12 @@ var lostCases = []lostCase{
 		engine.Failure{Candidate: engine.Candidate{Target: engine.Target{Host: "box", Port: 22}}, Err: dnsDead, At: 5000 * ms})},
 	{name: "no such name", words: "box", lost: fails(
 		engine.Failure{Candidate: engine.Candidate{Target: engine.Target{Host: "box", Port: 22}}, Err: nowhere, At: 5 * ms})},
+	{name: "a name that exists, and -6: no hint", words: "box", lost: fails(
+		engine.Failure{Candidate: engine.Candidate{Target: engine.Target{Host: "box", Port: 22}}, Err: resolve.NotFound("box", "it has no IPv6 address in DNS"), At: 5 * ms})},
+	{name: "a name of Tor", words: "box.onion", lost: fails(
+		engine.Failure{Candidate: engine.Candidate{Target: engine.Target{Host: "box.onion", Port: 22}}, Err: resolve.NotFound("box.onion", "a name of Tor, which DNS is not asked for (RFC 7686): it takes --proxy")})},
+	{name: "three name servers with long addresses", words: "box.example.org", lost: fails(
+		engine.Failure{Candidate: engine.Candidate{Target: engine.Target{Host: "box.example.org", Port: 22}}, Err: dnsThree, At: 5 * ms})},
 	{name: "a socket that may not be used", words: "unix:/run/box", lost: fails(
 		engine.Failure{Candidate: engine.Candidate{Target: engine.Target{Host: "unix:/run/box"}, Addr: engine.Addr{Socket: resolve.Socket{Path: "/run/box"}}, Transport: "unix"}, Err: local{unix.EACCES}})},
 }

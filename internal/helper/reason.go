@@ -15,8 +15,15 @@ import (
 )
 
 // Reason says in one line why an attempt to connect to addr, or a lookup, ended with err.
-// It is sanitized.
-func Reason(err error, addr engine.Addr) string { return term.Sanitize(reason(err, addr)) }
+// It is sanitized. It is not cut if it is about name servers: there may be three, with long
+// addresses, and it has nothing that they sent.
+func Reason(err error, addr engine.Addr) string {
+	var dns *net.DNSError
+	if errors.As(err, &dns) && dns.Server != "" {
+		return term.Printable(reason(err, addr))
+	}
+	return term.Sanitize(reason(err, addr))
+}
 
 func reason(err error, addr engine.Addr) string {
 	var dns *net.DNSError

@@ -4,6 +4,7 @@ package lab
 
 import (
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -16,5 +17,9 @@ func TestScripts(t *testing.T) {
 	if err != nil || len(files) == 0 {
 		t.Fatal("no scripts in testdata", err)
 	}
-	RunStories(t, testscript.Params{Files: files, Setup: Setup, Cmds: Commands(), WorkdirRoot: t.TempDir()}, 1)
+	queue := Queue{Jobs: 1}
+	for _, file := range files {
+		queue.Stories = append(queue.Stories, Story{Name: strings.TrimSuffix(filepath.Base(file), ".txtar"), File: file})
+	}
+	RunStories(t, testscript.Params{Setup: Setup, Cmds: Commands(), WorkdirRoot: t.TempDir()}, queue)
 }

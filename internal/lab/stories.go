@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"runtime"
 	"strings"
 	"sync"
@@ -20,11 +19,10 @@ import (
 const (
 	// maxAttempts is how often a story is run that is late, or wrong in something else
 	// that depends on a time. maxDoubtful is how often one is run that fails in another
-	// way while the machine is busy, and maxBeside how often one is run that fails
-	// beside others: all stories share the kernel, and some fill its tables.
+	// way while the machine is busy. One that fails beside others is run once more at
+	// least: all stories share the kernel, and some fill its tables.
 	maxAttempts = 5
 	maxDoubtful = 3
-	maxBeside   = 2
 
 	// The machine was busy if it stalled for this long, or if for this share of the
 	// time some thread had to wait for a processor. A server that starts may then need
@@ -43,57 +41,105 @@ var repeats struct {
 	names []string
 }
 
-// RunStories runs each story of params as a subtest, in their order, jobs at a time.
+// A Story is a script that is run as a subtest.
+type Story struct {
+	Name, File string
+	Env        []string // NAME=VALUE for the script, in addition to what Setup sets
+	Share      int      // how many of its queue's jobs it takes; 0 means 1
+	Alone      bool     // it needs the machine for itself
+}
+
+// A Queue is stories that begin in their order, so many at a time as there are jobs.
+type Queue struct {
+	Jobs    int
+	Stories []Story
+}
+
+// RunStories runs the queues side by side, each story as a subtest. Those that need the
+// machine for themselves follow.
 //
 // A busy machine makes races slower, and nothing makes them faster. So a story that
 // fails because of a time, while the machine is busy, or beside others, is run again,
-// alone. A program that is too late is so each time.
-func RunStories(t *testing.T, params testscript.Params, jobs int) {
+// alone, when all others have had their turn. A program that is too late is so each time.
+func RunStories(t *testing.T, params testscript.Params, queues ...Queue) {
 	t.Helper()
 	host, err := NewHost("probe")
 	if err != nil {
 		t.Fatal(err)
 	}
-	probe, err := ProbeStalls(host)
-	if err != nil {
+	r := runner{params: params}
+	if r.probe, err = ProbeStalls(host); err != nil {
 		t.Fatal(err)
 	}
-	files := make(chan string)
-	var running sync.WaitGroup
-	var beside sync.RWMutex // a reader runs beside others, a writer alone
-	for range jobs {
-		running.Go(func() {
-			for file := range files {
-				one := params
-				one.Files = []string{file}
-				t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) { runStory(t, one, probe, &beside, jobs > 1) })
-			}
-		})
+	for _, q := range queues {
+		r.beside.Add(len(q.Stories))
 	}
-	for _, file := range params.Files {
-		files <- file
+	var begun sync.WaitGroup
+	for _, q := range queues {
+		begun.Go(func() { r.begin(t, q) })
 	}
-	close(files)
-	running.Wait()
-	if err := errors.Join(probe.Close(), host.Close()); err != nil {
+	begun.Wait()
+	r.running.Wait()
+	if err := errors.Join(r.probe.Close(), host.Close()); err != nil {
 		t.Error(err)
 	}
 }
 
-// runStory runs the one story of params until it passes, or fails for good: the first
-// time as a reader of beside, then as a writer. others reports whether there may be other
-// readers.
-func runStory(t *testing.T, params testscript.Params, probe *StallProbe, beside *sync.RWMutex, others bool) {
-	hopeless := true
-	for n := 1; ; n++ {
-		turn := beside.RLocker()
-		if n > 1 {
-			turn = beside
+// A runner runs stories.
+type runner struct {
+	params  testscript.Params
+	probe   *StallProbe
+	running sync.WaitGroup
+	beside  sync.WaitGroup // those that have not had their turn beside others
+	alone   sync.Mutex     // held by the one that runs when all have
+}
+
+// begin returns when the last story of q has begun.
+func (r *runner) begin(t *testing.T, q Queue) {
+	jobs := make(chan struct{}, q.Jobs)
+	for _, s := range q.Stories {
+		share := min(max(1, s.Share), q.Jobs)
+		if s.Alone {
+			share = 0
 		}
-		turn.Lock()
+		for range share {
+			jobs <- struct{}{}
+		}
+		leave := sync.OnceFunc(func() {
+			for range share {
+				<-jobs
+			}
+			r.beside.Done()
+		})
+		r.running.Go(func() {
+			t.Run(s.Name, func(t *testing.T) { r.run(t, s, leave) })
+			leave() // after a skip, or if -run does not match the name
+		})
+	}
+}
+
+// run runs a story until it passes, or fails for good: first beside others, until it calls
+// leave, and then alone.
+func (r *runner) run(t *testing.T, s Story, leave func()) {
+	params := r.params
+	params.Files = []string{s.File}
+	params.Setup = func(env *testscript.Env) error {
+		err := r.params.Setup(env)
+		env.Vars = append(env.Vars, s.Env...)
+		return err
+	}
+	hopeless, alone := true, false
+	for n := 1; ; n++ {
+		if !alone && (s.Alone || n > 1) {
+			leave()
+			r.beside.Wait()
+			r.alone.Lock()
+			defer r.alone.Unlock()
+			alone = true
+		}
 		start, before := time.Now(), readPressure()
-		a := attempt(t, params, probe, turn.Unlock)
-		stall, waits := probe.Worst(start), readPressure().since(before)
+		a := attempt(t, params, r.probe)
+		stall, waits := r.probe.Worst(start), readPressure().since(before)
 		busy := stall >= busyStall || waits >= busyPressure
 		hopeless = hopeless && stall >= hopelessStall
 		machine := fmt.Sprintf("the machine stalled for %v; threads waited for a processor %.0f %% of the time", stall.Round(time.Millisecond), 100*waits)
@@ -101,10 +147,13 @@ func runStory(t *testing.T, params testscript.Params, probe *StallProbe, beside 
 		case a.skipped:
 			t.Skip(&a.log)
 		case !a.failed:
+			if testing.Verbose() {
+				t.Log(&a.log)
+			}
 			return
-		case a.inexact && n < maxAttempts, busy && n < maxDoubtful, others && n < maxBeside:
+		case a.inexact && n < maxAttempts, busy && n < maxDoubtful, !alone:
 			repeats.Lock()
-			repeats.names = append(repeats.names, filepath.Base(t.Name())+" ("+a.failure()+")")
+			repeats.names = append(repeats.names, s.Name+" ("+a.failure()+")")
 			repeats.Unlock()
 			t.Logf("run again: %s\n%s", machine, &a.log)
 		case hopeless:
@@ -124,9 +173,8 @@ type attemptT struct {
 	inexact         bool // see scenario.inexact
 }
 
-// attempt runs the one story of params, in a directory of its own, and then done.
-func attempt(t *testing.T, params testscript.Params, probe *StallProbe, done func()) *attemptT {
-	defer done()
+// attempt runs the one story of params, in a directory of its own.
+func attempt(t *testing.T, params testscript.Params, probe *StallProbe) *attemptT {
 	a := &attemptT{TB: t}
 	root, err := os.MkdirTemp(params.WorkdirRoot, "")
 	if err != nil {

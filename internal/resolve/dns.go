@@ -40,7 +40,7 @@ func Addrs(ctx context.Context, network, host string) ([]netip.Addr, error) {
 	addrs, err := resolver.LookupNetIP(ctx, network, host)
 	var none *net.AddrError // /etc/hosts has host, but not in this family
 	if errors.As(err, &none) || err == nil && len(addrs) == 0 {
-		return nil, &net.DNSError{Err: "no such host", Name: host, IsNotFound: true}
+		return nil, &net.DNSError{Err: NoSuchHost, Name: host, IsNotFound: true}
 	}
 	for i, a := range addrs {
 		addrs[i] = a.Unmap()

@@ -38,7 +38,7 @@ func ParseMAC(word string) (mac net.HardwareAddr, ok bool, err error) {
 	case len(groups) == 7:
 		return nil, true, fmt.Errorf("%q has seven parts, a MAC address six: a port of its own is written %s:%s", word, dashed(mac), groups[6])
 	case len(groups) != 6:
-		return nil, true, fmt.Errorf("%q has %d bytes, a MAC address has six, as in 00:00:07:cf:10:0a", word, len(groups))
+		return nil, true, fmt.Errorf("%q has %d bytes, a MAC address has six, as in 00:00:5e:00:53:07", word, len(groups))
 	}
 	return mac, true, checkMAC(word, mac)
 }

@@ -33,7 +33,7 @@ func TestParseMAC(t *testing.T) {
 		"10-20-30-40":             "",
 		"unix:/run/a:b":           "",
 
-		"00:00:07":                "has 3 bytes, a MAC address has six, as in 00:00:07:cf:10:0a",
+		"00:00:07":                "has 3 bytes, a MAC address has six, as in 00:00:5e:00:53:07",
 		"00:00:07:cf:10":          "has 5 bytes",
 		"00:00:07:cf:10:0g":       `"0g" is not a byte`,
 		"00:00:07:cf:10:-a":       `"-a" is not a byte`,

@@ -59,12 +59,15 @@ func MDNS(ctx context.Context, network, host string) ([]netip.Addr, error) {
 	host = strings.TrimSuffix(host, ".")
 	if addrs, known := hostsFile(ctx, network, host); known {
 		if len(addrs) == 0 {
-			return nil, NotFound(host, "/etc/hosts has it, but not in this family")
+			return nil, NotFound(host, fmt.Sprintf("it has no IPv%s address in /etc/hosts", strings.TrimPrefix(network, "ip")))
 		}
 		return addrs, nil
 	}
 	return askSources(ctx, sources, network, host)
 }
+
+// NoSuchHost is the reason in the error for a name that does not exist.
+const NoSuchHost = "no such host"
 
 // NotFound returns a *net.DNSError with IsNotFound that says why name has no address.
 func NotFound(name, why string) error {

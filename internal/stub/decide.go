@@ -187,6 +187,7 @@ func (l *Lookup) advance(now time.Duration) {
 		if unanswered || l.found || fails && l.retry(now) {
 			return
 		}
+		l.exists = l.exists || l.hasNoData()
 		domain, _ := l.domain(l.step)
 		if fails {
 			l.failed, l.blamed = true, l.step
@@ -202,6 +203,19 @@ func (l *Lookup) advance(now time.Duration) {
 		}
 		l.nextName(now)
 	}
+}
+
+// hasNoData reports whether a server said that this name exists, and has no records of the
+// type asked for.
+func (l *Lookup) hasNoData() bool {
+	for i := range l.n {
+		for j := range l.conf.NServers {
+			if l.question(i).server(j).verdict == NoData {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // retry asks once more if servers have answered SERVFAIL, which may be temporary. It

@@ -60,6 +60,7 @@ type Lookup struct {
 	again     bool // servers that answered SERVFAIL for this name were asked again
 	confused  bool // a server's message answered no question
 	found     bool // this name has records: it is the answer
+	exists    bool // a name before it exists, and has no such records
 	over      bool // no name has
 	failed    bool // servers failed for a name ...
 	blamed    int  // at this step, the last such one

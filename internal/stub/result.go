@@ -55,6 +55,10 @@ func (l *Lookup) Found() bool { return l.found }
 // that it does not exist or has no such records.
 func (l *Lookup) NotFound() bool { return l.over && !l.failed }
 
+// Exists reports whether a server said of a name on the search list that it exists, and has
+// no records of the type asked for.
+func (l *Lookup) Exists() bool { return l.exists }
+
 // Stopped reports whether l did not use the search list because servers failed for
 // the name as it is.
 func (l *Lookup) Stopped() bool {

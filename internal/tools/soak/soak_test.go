@@ -56,6 +56,9 @@ func TestSSHD(t *testing.T) {
 			continue
 		}
 		t.Run(c.String(), func(t *testing.T) {
+			if c.how != atOnce { // which mostly sleep
+				t.Parallel()
+			}
 			if c.mptcp() && noMPTCP != nil {
 				t.Skip(noMPTCP, ": run `sysctl net.mptcp.enabled=1`, or `apt-get install mptcpize`")
 			}
