@@ -43,7 +43,7 @@ func TestConfigFiles(t *testing.T) {
 func TestCheckSpelling(t *testing.T) {
 	c := configFile{hosts: []string{"box", "gateway", "db-1", "*.lan", "a", "!bacs"}}
 	for alias, want := range map[string]string{
-		"box": "", "x.lan": "", "bxo": "box", "bo": "box", "boxx": "box", "gatway": "gateway", "gaetway": "gateway", "BOX": "box",
+		"box": "", "x.lan": "", "bxo": "box", "bo": "box", "boxx": "box", "gatway": "gateway", "gaetway": "gateway", "BOX": "box", "bocks": "box",
 		"db-2": "db-1", "mail": "", "b": "", "zzz": "", "": "",
 	} {
 		found := checkSpelling(alias, c)

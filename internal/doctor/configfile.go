@@ -105,14 +105,17 @@ func checkSpelling(alias string, c configFile) []Finding {
 }
 
 // closest returns the one of names that differs from word by the fewest slips, "" if
-// that is every third letter or more.
+// that is every third letter or more. Another spelling of the same sound is one slip.
 func closest(word string, names []string) (best string) {
 	least := max(1, len(word)/3) + 1
+	sound := strings.NewReplacer("ck", "k", "x", "ks", "ph", "f") // bocks is heard as box
 	for _, name := range names {
 		if strings.ContainsAny(name, "*?!") {
 			continue
 		}
-		if n := slips(strings.ToLower(word), strings.ToLower(name)); n < least && n < len(name) {
+		a, b := strings.ToLower(word), strings.ToLower(name)
+		n := min(slips(a, b), 1+slips(sound.Replace(a), sound.Replace(b)))
+		if n < least && n < len(name) {
 			best, least = name, n
 		}
 	}

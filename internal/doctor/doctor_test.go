@@ -223,3 +223,16 @@ func TestWrap(t *testing.T) {
 		t.Errorf("%q", got)
 	}
 }
+
+// Every line of a report has what was found behind a space, however long the name of its
+// check.
+func TestReportText(t *testing.T) {
+	for name, want := range map[string]string{
+		"path":                 "ok    path              found\n",
+		"CanonicalizeHostname": "ok    CanonicalizeHostname found\n",
+	} {
+		if got := (&report{}).text(Finding{Check: name, Status: OK, Found: "found"}); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}

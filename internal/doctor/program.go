@@ -25,6 +25,15 @@ func (l *login) checkProgram() Finding {
 		return Finding{Check: f.Check, Status: OK, Found: fmt.Sprintf("%s finds %s, version %s", shell, program.text, version)}
 	}
 	f.Found = fmt.Sprintf("%s cannot run %s: %s", shell, program.text, s.firstLine())
+	switch first := l.words[0]; {
+	case l.program == 0 || first.text == "env":
+	case first.text == "exec":
+		f.Found += "; ssh writes exec before the line already"
+		return l.fixCommand(f, strings.TrimLeft(l.command[first.end:], " \t"))
+	default: // it sets a variable
+		f.Found += "; ssh writes exec before the line, after which only env sets variables"
+		return l.fixCommand(f, "env "+l.command)
+	}
 	f.Remedy, f.Where = "sudo make install", ByHand
 	if self, err := os.Executable(); err == nil {
 		f = l.fixCommand(f, l.command[:program.start]+quote(self)+l.command[program.end:])

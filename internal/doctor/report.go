@@ -55,7 +55,7 @@ const (
 
 // text returns f for people: a line, and below it what to do, ready to be copied.
 func (r *report) text(f Finding) string {
-	head := fmt.Sprintf("%-*s%-*s", checkColumn, f.Status, foundColumn-checkColumn, f.Check)
+	head := fmt.Sprintf("%-*s%-*s ", checkColumn, f.Status, foundColumn-checkColumn-1, f.Check)
 	color := map[Status]string{OK: term.Green, Warn: term.Yellow, Fail: term.Bold + ";" + term.Red}[f.Status]
 	head = r.screen.Paint(color, head[:checkColumn]) + head[checkColumn:]
 	var b strings.Builder

@@ -57,8 +57,8 @@ func (k *kernel) AnswersOthers(fd int, since time.Duration) bool {
 	return err == nil && yes
 }
 
-// refusalOf is the error of fd, whose server has reset it: what it refusalOf before, or else
-// err.
+// refusalOf returns the error of fd, whose server has reset it: what the server said before,
+// or else err.
 func (k *kernel) refusalOf(fd int, err error) error {
 	buf := make([]byte, maxBanner)
 	n, _, e := unix.Recvfrom(fd, buf, unix.MSG_PEEK|unix.MSG_DONTWAIT)

@@ -165,16 +165,21 @@ func (e *raceError) whyAll(failures []engine.Failure) string {
 		var errno unix.Errno
 		return f.Addr.AddrPort.IsValid() && f.Addr.Proxy == nil && errors.As(f.Err, &errno)
 	}
+	addrs := map[engine.Addr]bool{} // an address may have failed over TCP and over MPTCP
+	for _, f := range failures {
+		addrs[f.Addr] = true
+	}
 	switch {
 	case has(failures, other):
 		if n == 2 {
 			return "both attempts failed"
 		}
 		return fmt.Sprintf("all %d attempts failed", n)
-	case all(failures, isAddress) && n == 2:
+	case !all(failures, isAddress) || len(addrs) == 1:
+	case len(addrs) == 2:
 		return reason + " on both addresses"
-	case all(failures, isAddress):
-		return fmt.Sprintf("%s on all %d addresses", reason, n)
+	default:
+		return fmt.Sprintf("%s on all %d addresses", reason, len(addrs))
 	}
 	return reason
 }

@@ -97,6 +97,11 @@ var lostCases = []lostCase{
 		}}, Err: unix.ECONNREFUSED, At: ms})},
 	{name: "one host that refuses on both addresses", words: "box", lost: fails(
 		failed(2, "[2001:db8::5]:22", "tcp", unix.ECONNREFUSED, "box"), failed(2, "192.0.2.5:22", "tcp", unix.ECONNREFUSED, "box"))},
+	{name: "one address that refuses twice", words: "192.0.2.5", lost: fails(
+		failed(2, "192.0.2.5:22", "mptcp", unix.ECONNREFUSED), failed(2, "192.0.2.5:22", "tcp", unix.ECONNREFUSED))},
+	{name: "two addresses that refuse twice", words: "box", lost: fails(
+		failed(2, "[2001:db8::5]:22", "mptcp", unix.ECONNREFUSED, "box"), failed(2, "[2001:db8::5]:22", "tcp", unix.ECONNREFUSED, "box"),
+		failed(2, "192.0.2.5:22", "mptcp", unix.ECONNREFUSED, "box"), failed(2, "192.0.2.5:22", "tcp", unix.ECONNREFUSED, "box"))},
 	{name: "IPv6 only", words: "192.0.2.5", lost: fails(failed(0, "192.0.2.5:22", "tcp", local{unix.ENETUNREACH}))},
 	{name: "IPv6 only, and -4", words: "box", dialer: engine.Dialer{Family: engine.IPv4},
 		lost: fails(failed(0, "192.0.2.5:22", "tcp", local{unix.ENETUNREACH}, "box"))},

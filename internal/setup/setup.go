@@ -34,7 +34,7 @@ func CheckLine(o helper.Options) error {
 		return ErrFlag
 	case len(words) < 2:
 		return errors.New("--setup: write an ALIAS and at least one TARGET, as in fdrace --setup box box.lan box.example.org")
-	case strings.ContainsAny(words[0], "*?!,\"'%=#\\ \t\r\n") || strings.HasPrefix(words[0], "-"):
+	case strings.ContainsAny(words[0], "*?!,@\"'%=#\\ \t\r\n") || strings.HasPrefix(words[0], "-"):
 		return fmt.Errorf("--setup: %q cannot be an alias: write a plain name, as you will type it after ssh", words[0])
 	}
 	_, _, err := (&helper.Options{Words: words[1:]}).Plan()

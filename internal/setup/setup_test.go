@@ -51,6 +51,7 @@ func TestCheckLine(t *testing.T) {
 		"box 22":                 "a target is missing",
 		"*.lan box.lan":          `"*.lan" cannot be an alias`,
 		"-box box.lan":           `"-box" cannot be an alias`,
+		"me@box box.lan":         `"me@box" cannot be an alias`,
 		"box me@box.lan":         `"me@box.lan"`,
 	} {
 		err := CheckLine(helper.Options{Setup: true, Words: strings.Fields(line)})
