@@ -175,7 +175,7 @@ func TestNames(t *testing.T) {
 			want:  []string{"AAAA [2001:db8::5]", "A [192.0.2.5 192.0.2.6]"}},
 		{name: "one family: the other is told that there is none", host: "box.example.org", kinds: []kind{askAAAA, askA},
 			zones: []map[string]string{{"box.example.org AAAA": "", "box.example.org A": "192.0.2.5"}},
-			want:  []string{"AAAA no address", "A [192.0.2.5]"}},
+			want:  []string{"AAAA it has no IPv6 address in DNS", "A [192.0.2.5]"}},
 		{name: "the wildcard of a search domain is not asked", conf: "search corp.example", host: "box.example.org", kinds: []kind{askAAAA, askA},
 			zones: []map[string]string{{"box.example.org AAAA": "SERVFAIL", "box.example.org A": "192.0.2.5", "box.example.org.corp.example AAAA": "2001:db8::bad"}},
 			want:  []string{"AAAA name server 127.0.0.53 failed (SERVFAIL)", "A [192.0.2.5]"}},

@@ -173,9 +173,7 @@ func (s *names) failure(l *lookup, question int) error {
 		return resolve.NotFound(q.host, resolve.NoService)
 	case q.kind == askAAAA && len(l.questions) == 1 && s.conf.NoAAAA:
 		return resolve.NotFound(q.host, "the option no-aaaa turns off the lookup of IPv6 addresses")
-	case l.Found(): // by the other question
-		return resolve.NotFound(q.host, "no address")
-	case l.Exists() && len(l.questions) == 1:
+	case l.Found(), l.Exists() && len(l.questions) == 1:
 		return resolve.NotFound(q.host, "it has no "+q.kind.family().String()+" address in DNS")
 	case l.Exists():
 		return resolve.NotFound(q.host, "it has no address in DNS")
