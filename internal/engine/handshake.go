@@ -138,7 +138,7 @@ func (h *handshake) socks5(p *Proxy) {
 	h.send(methods, 2, func(in []byte) error {
 		switch {
 		case in[0] != 5:
-			return fmt.Errorf("not a SOCKS5 proxy: its reply begins with %#02x", in[0])
+			return notSOCKS(5, in)
 		case in[1] == 0:
 			h.socks5Request(p)
 		case in[1] == 2 && p.User != "":
@@ -158,6 +158,15 @@ func (h *handshake) socks5(p *Proxy) {
 		}
 		return nil
 	})
+}
+
+// notSOCKS returns the error for a reply that begins with another byte than those of this
+// version of SOCKS.
+func notSOCKS(version int, reply []byte) error {
+	if strings.HasPrefix("HTTP/", string(reply[:min(len(reply), len("HTTP/"))])) {
+		return fmt.Errorf("not a SOCKS%d proxy: it speaks HTTP: write http://HOST:PORT", version)
+	}
+	return fmt.Errorf("not a SOCKS%d proxy: its reply begins with %#02x", version, reply[0])
 }
 
 // socks5Reply returns the meaning of a reply code (RFC 1928 section 6).
@@ -193,7 +202,7 @@ func (h *handshake) socks5Request(p *Proxy) {
 		const port = 2
 		switch code := int(in[1]); {
 		case in[0] != 5:
-			return fmt.Errorf("not a SOCKS5 proxy: its reply begins with %#02x", in[0])
+			return notSOCKS(5, in)
 		case code > 0:
 			return refusedBy("%s", socks5Reply(code))
 		}
@@ -231,7 +240,7 @@ func (h *handshake) socks4a(p *Proxy) {
 	h.send(request, 8, func(in []byte) error {
 		switch {
 		case in[0] != 0:
-			return fmt.Errorf("not a SOCKS4 proxy: its reply begins with %#02x", in[0])
+			return notSOCKS(4, in)
 		case in[1] == 90:
 			return h.finish(nil)
 		case in[1] == 91:

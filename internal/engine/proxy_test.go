@@ -202,7 +202,8 @@ func TestHandshakes(t *testing.T) {
 			{"\x05\x01\x00", "\x05\x00"}, {"\x05\x01\x00\x03\x03box\x00\x16", "\x05\x05\x00\x01"}}, "the proxy said: connection refused (SOCKS5 reply 5)"},
 		{"SOCKS5, a reply of its own", Proxy{Target: name}, []script{
 			{"\x05\x01\x00", "\x05\x00"}, {"\x05\x01\x00\x03\x03box\x00\x16", "\x05\xf0\x00\x01"}}, "the proxy said: SOCKS5 reply 240"},
-		{"no SOCKS5", Proxy{Target: name}, []script{{"\x05\x01\x00", "HT"}}, "not a SOCKS5 proxy: its reply begins with 0x48"},
+		{"no SOCKS5", Proxy{Target: name}, []script{{"\x05\x01\x00", "HT"}}, "not a SOCKS5 proxy: it speaks HTTP: write http://HOST:PORT"},
+		{"no SOCKS5, nor HTTP", Proxy{Target: name}, []script{{"\x05\x01\x00", "SS"}}, "not a SOCKS5 proxy: its reply begins with 0x53"},
 		{"SOCKS4a, a name", Proxy{Kind: SOCKS4a, Target: name, User: "me"}, []script{
 			{"\x04\x01\x00\x16\x00\x00\x00\x01me\x00box\x00", "\x00\x5a\x00\x00\x00\x00\x00\x00"}}, ""},
 		{"SOCKS4, an address", Proxy{Kind: SOCKS4a, Target: four}, []script{
