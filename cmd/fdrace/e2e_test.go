@@ -50,6 +50,7 @@ func TestEndToEnd(t *testing.T) {
 	var measured, asleep, others []lab.Story
 	for _, file := range ofOpenSSH(t, stories(t, "*")) {
 		s := lab.Story{Name: strings.TrimSuffix(filepath.Base(file), ".txtar"), File: file}
+		s.Alone = slices.Contains(alone, s.Name)
 		switch {
 		case strings.HasPrefix(s.Name, "race_"):
 			s.Share = 2
@@ -61,7 +62,6 @@ func TestEndToEnd(t *testing.T) {
 		case slices.Contains(sleeping, s.Name) || contains(t, file, lostPath):
 			asleep = append(asleep, s)
 		default:
-			s.Alone = s.Name == "hostkey_burst" || s.Name == "picture"
 			others = append(others, s)
 		}
 	}
@@ -85,6 +85,9 @@ func stories(t *testing.T, pattern string) []string {
 	}
 	return files
 }
+
+// alone are the stories that have many processes at once, or times in a picture.
+var alone = []string{"hostkey_burst", "race_sshd", "picture"}
 
 // sleeping are the stories that wait for timeouts for seconds, and need no processor
 // meanwhile. Those of lost paths, which are not all listed, do as well.
