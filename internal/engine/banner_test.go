@@ -1,6 +1,10 @@
 package engine
 
-import "fdrace/internal/resolve"
+import (
+	"time"
+
+	"fdrace/internal/resolve"
+)
 
 // Races that ask more of the winner, or try more ways to it.
 var bannerRaces = []raceCase{
@@ -18,27 +22,54 @@ var bannerRaces = []raceCase{
 	{
 		name: "banner: one that waits is reset before the kernel sends its ACK, and begun anew for its turn", targets: "10.0.0.1 10.0.0.2", dialer: Dialer{Banner: "SSH-"},
 		hosts: hosts{"10.0.0.1": {rtt: 20 * ms, mute: true}, "10.0.0.2": {rtt: 20 * ms, banner: 20 * ms}},
-		want: "0 syn 10.0.0.1; 0 syn 10.0.0.2; 20 ack 10.0.0.1; 170 reset 10.0.0.2; 270 syn 10.0.0.2; 290 ack 10.0.0.2; 310 reset 10.0.0.1; " +
+		want: "0 syn 10.0.0.1; 0 syn 10.0.0.2; 20 ack 10.0.0.1; 120 reset 10.0.0.2; 270 syn 10.0.0.2; 290 ack 10.0.0.2; 310 reset 10.0.0.1; " +
 			"310 wins 10.0.0.2; 310 2 of 2 tried, by 10.0.0.2:22; 310 attempt 2 of 2",
 	},
 	{
 		name: "banner: one that is to begin anew does so at once when the first has been refused", targets: "10.0.0.1 10.0.0.2", dialer: Dialer{Banner: "SSH-"},
 		hosts: hosts{"10.0.0.1": {rtt: 20 * ms, banner: 180 * ms, said: "Exceeded MaxStartups"}, "10.0.0.2": {rtt: 20 * ms, banner: 20 * ms}},
-		want: "0 syn 10.0.0.1; 0 syn 10.0.0.2; 20 ack 10.0.0.1; 170 reset 10.0.0.2; 200 reset 10.0.0.1; 200 syn 10.0.0.2; 220 ack 10.0.0.2; " +
+		want: "0 syn 10.0.0.1; 0 syn 10.0.0.2; 20 ack 10.0.0.1; 120 reset 10.0.0.2; 200 reset 10.0.0.1; 200 syn 10.0.0.2; 220 ack 10.0.0.2; " +
 			"240 wins 10.0.0.2; 240 2 of 2 tried, by 10.0.0.2:22; 240 attempt 2 of 2",
 	},
 	{
 		name: "banner: one that is begun anew is tried again when that is lost", targets: "10.0.0.1 10.0.0.2", dialer: Dialer{Banner: "SSH-"},
 		hosts: hosts{"10.0.0.1": {rtt: 20 * ms, mute: true}, "10.0.0.2": {rtt: 20 * ms, banner: 20 * ms, drops: 2}},
-		want: "0 syn 10.0.0.1; 0 syn 10.0.0.2; 20 ack 10.0.0.1; 170 reset 10.0.0.2; 270 syn 10.0.0.2; 520 syn 10.0.0.2; 540 close 10.0.0.2; " +
+		want: "0 syn 10.0.0.1; 0 syn 10.0.0.2; 20 ack 10.0.0.1; 120 reset 10.0.0.2; 270 syn 10.0.0.2; 520 syn 10.0.0.2; 540 close 10.0.0.2; " +
 			"540 ack 10.0.0.2; 560 reset 10.0.0.1; 560 wins 10.0.0.2; 560 2 of 2 tried, by 10.0.0.2:22; 560 attempt 3 of 3, after one was lost",
 	},
 	{
 		name: "banner: a server that takes its time is seen once, whatever the round trip", targets: "10.0.0.1 10.0.0.2", dialer: Dialer{Banner: "SSH-"},
 		hosts: hosts{"10.0.0.1": {rtt: 300 * ms, banner: 540 * ms}, "10.0.0.2": {rtt: 300 * ms, banner: 540 * ms}},
 		want: "0 syn 10.0.0.1; 0 syn 10.0.0.2; 250 syn 10.0.0.1; 250 syn 10.0.0.2; 300 close 10.0.0.1; 300 ack 10.0.0.1; " +
-			"300 close 10.0.0.2; 450 reset 10.0.0.2; 550 syn 10.0.0.2; 840 close 10.0.0.2; 840 wins 10.0.0.1; " +
+			"300 close 10.0.0.2; 400 reset 10.0.0.2; 550 syn 10.0.0.2; 840 close 10.0.0.2; 840 wins 10.0.0.1; " +
 			"840 2 of 2 tried, by 10.0.0.1:22; 840 attempt 1 of 2",
+	},
+	{
+		name: "banner: a server that answers others in the meantime has as long as it takes", targets: "10.0.0.1 10.0.0.2", dialer: Dialer{Banner: "SSH-"},
+		hosts: hosts{"10.0.0.1": {rtt: 20 * ms, banner: 900 * ms, others: 550 * ms}, "10.0.0.2": {rtt: 20 * ms, banner: 20 * ms}},
+		want:  "0 syn 10.0.0.1; 0 syn 10.0.0.2; 20 ack 10.0.0.1; 120 reset 10.0.0.2; 920 wins 10.0.0.1; 920 2 of 2 tried, by 10.0.0.1:22",
+	},
+	{
+		name: "banner: until it has answered none for one delay", targets: "10.0.0.1 10.0.0.2", dialer: Dialer{Banner: "SSH-"},
+		hosts: hosts{"10.0.0.1": {rtt: 20 * ms, mute: true, others: 250 * ms}, "10.0.0.2": {rtt: 20 * ms, banner: 20 * ms, drops: 2}},
+		want: "0 syn 10.0.0.1; 0 syn 10.0.0.2; 20 ack 10.0.0.1; 120 reset 10.0.0.2; 520 syn 10.0.0.2; 770 syn 10.0.0.2; 790 close 10.0.0.2; " +
+			"790 ack 10.0.0.2; 810 reset 10.0.0.1; 810 wins 10.0.0.2; 810 2 of 2 tried, by 10.0.0.2:22; 810 attempt 3 of 3, after one was lost",
+	},
+	{
+		name: "banner: or for ten delays", targets: "10.0.0.1 10.0.0.2", dialer: Dialer{Banner: "SSH-"},
+		hosts: hosts{"10.0.0.1": {rtt: 20 * ms, mute: true, others: time.Hour}, "10.0.0.2": {rtt: 20 * ms, banner: 20 * ms}},
+		want: "0 syn 10.0.0.1; 0 syn 10.0.0.2; 20 ack 10.0.0.1; 120 reset 10.0.0.2; 2520 syn 10.0.0.2; 2540 ack 10.0.0.2; " +
+			"2560 reset 10.0.0.1; 2560 wins 10.0.0.2; 2560 2 of 2 tried, by 10.0.0.2:22; 2560 attempt 2 of 2",
+	},
+	{
+		name: "banner: what one address answers does not count for another", targets: "box", dialer: Dialer{Banner: "SSH-"}, zone: dual,
+		hosts: hosts{"fd99::5": {rtt: 20 * ms, mute: true}, "10.0.0.5": {rtt: 20 * ms, banner: 600 * ms, others: time.Hour}},
+		want:  "0 syn fd99::5; 20 ack fd99::5; 270 syn 10.0.0.5; 290 ack 10.0.0.5; 890 reset fd99::5; 890 wins 10.0.0.5; 890 2 of 2 tried, by box:22",
+	},
+	{
+		name: "banner: MPTCP's twin does not start while its server answers others", targets: "10.0.0.1", dialer: Dialer{Banner: "SSH-", Transports: twoTransports},
+		hosts: hosts{"10.0.0.1 mptcp": {rtt: 20 * ms, banner: 400 * ms, others: 100 * ms}, "10.0.0.1": {rtt: 20 * ms, banner: 20 * ms}},
+		want:  "0 syn 10.0.0.1 mptcp; 20 ack 10.0.0.1 mptcp; 420 wins 10.0.0.1 mptcp; 420 1 of 1 tried, by 10.0.0.1:22",
 	},
 	{
 		name: "banner: three wait for each other, and the silent one is still in the race", targets: "10.0.0.1 10.0.0.2 10.0.0.3",

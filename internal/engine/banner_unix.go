@@ -5,6 +5,7 @@ package engine
 import (
 	"bytes"
 	"fmt"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -49,6 +50,11 @@ func (k *kernel) banner(fd int) error {
 	}
 	k.polls[k.index[fd]].Events = unix.POLLIN
 	return errNotYet
+}
+
+func (k *kernel) AnswersOthers(fd int, since time.Duration) bool {
+	yes, err := answersOthers(fd, k.Now()-since)
+	return err == nil && yes
 }
 
 // refusalOf returns the error of fd, whose server has reset it: what the server said before,

@@ -269,6 +269,15 @@ func (f *fake) Look(t *Transport, fd int) error {
 	return nil
 }
 
+func (f *fake) AnswersOthers(fd int, since time.Duration) bool {
+	c := f.open[fd]
+	if !c.shown || c.checks || since >= f.now {
+		f.t.Errorf("AnswersOthers of %s since %v: shown %v, checks %v", c.name, since, c.shown, c.checks)
+	}
+	p, _ := f.peer(c.name)
+	return p.others > since
+}
+
 // show makes the server see c. It fails the test if the server sees another connection, unless
 // that had a delay to send a banner, its ACK cannot be held back, or the host key of c was
 // checked, which may take longer than a turn.

@@ -69,6 +69,7 @@ type peer struct {
 	inside bool
 	banner time.Duration // the delay
 	mute   bool
+	others time.Duration // until then it answers other connections of this machine
 	said   string        // it sends this in place of the banner, and closes
 	lost   int           // the number of first SYNs that are lost
 	drops  int           // the number of the one SYN that is lost, from 1

@@ -16,12 +16,19 @@ import (
 // after the others are closed. With it, one connection at a time has its turn: its ACK is
 // sent, and its server has one Delay to send a banner. Meanwhile other connections wait
 // without an ACK, and no attempt starts.
+//
+// A server where many clients log in at once, and sshd starts a process for each, takes
+// longer for its banner. If the race went on to the next address, the server would see another
+// connection, have even more to do, and penalize this client. So a server that has
+// answered other connections of this machine meanwhile has another Delay. One that is
+// silent, or behind something that is silent, has answered none.
 
 // A gate decides which connections their servers may see.
 type gate struct {
 	turn    *attempt      // the last one that its server has seen, and that has no banner yet
 	until   time.Duration // when the next one has its turn, unless turn ends before
 	quiet   time.Duration // no attempt starts before this, unless turn ends before
+	latest  time.Duration // turn is not extended from then on
 	awaited []*attempt    // HostKeyCheck.Known will be called again
 	held    []*attempt    // connected without an ACK, in the order in which they connected
 }
@@ -31,7 +38,10 @@ const (
 	// has to wait longer is reset after ackRenew; the difference is for a busy
 	// machine.
 	ackDelay = 200 * time.Millisecond
-	ackRenew = 150 * time.Millisecond
+	ackRenew = 100 * time.Millisecond
+
+	// maxTurn bounds a turn, in Delays.
+	maxTurn = 10
 
 	// minGrace and maxGrace bound grace.
 	minGrace = 10 * time.Millisecond
@@ -171,6 +181,7 @@ func (r *race) show(a *attempt) {
 	r.gate.turn = a
 	r.gate.quiet = now + r.schedule.delay
 	r.gate.until = r.gate.quiet + min(a.handshake, maxHandshake)
+	r.gate.latest = now + maxTurn*r.schedule.delay
 	r.schedule.pause(r.gate.quiet)
 	for _, b := range r.attempts {
 		if b.pending() && !r.holds(b) && b.addr.Command == nil { // its server would see it as soon as it answers
@@ -180,6 +191,23 @@ func (r *race) show(a *attempt) {
 			b.lanes[0].last = r.gate.quiet
 		}
 	}
+}
+
+// extendTurn adds a Delay to the turn, if that is over and the server has answered others
+// since it began or was extended.
+func (r *race) extendTurn(now time.Duration) {
+	g := &r.gate
+	delay := r.schedule.delay
+	if g.turn == nil || !g.turn.shown || g.turn.check.runs || now < g.quiet || now >= g.latest {
+		return
+	}
+	if !r.sys.AnswersOthers(g.turn.fd, g.quiet-delay) {
+		g.latest = now
+		return
+	}
+	g.until += now + delay - g.quiet
+	g.quiet = now + delay
+	r.schedule.pause(g.quiet)
 }
 
 // pause records that no attempt starts before until: that time does not count towards the

@@ -122,6 +122,7 @@ func (r *race) loop() (cause error) {
 		r.retryFailed(now)
 		r.startNAT64(now)
 		r.expireCommands(now)
+		r.extendTurn(now)
 		if over := r.admitHeld(now) || r.pollChecks(now) || r.peek(now) || r.start(now) || r.askProxies(now); over || r.schedule.over() && !r.isWaiting() {
 			return nil
 		}

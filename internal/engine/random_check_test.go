@@ -167,8 +167,8 @@ func (w *world) checkPace(t *testing.T, events []Event) {
 			// a retry has times of its own
 		case e.Kind == Start && e.Transport != "tcp" || e.Kind == Start && w.dialer.Transports == nil:
 			held := DefaultDelay // which the next two had to wait for
-			if w.dialer.Banner != "" {
-				held *= 2 // and for a server that was silent
+			if w.dialer.Banner != "" || w.dialer.HostKey != nil {
+				held += maxTurn * DefaultDelay // and for a server that was silent, or was checked
 			}
 			gaps := w.dialer.Transports != nil && freed >= 0 && e.At < freed+held
 			l := lane{e.Target, e.Addr.Proxy}

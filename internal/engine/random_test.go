@@ -123,6 +123,9 @@ func drawPeer(r *rand.Rand) peer {
 		half:   r.IntN(8) == 0,
 		lost:   max(0, r.IntN(6)-3),
 	}
+	if r.IntN(4) == 0 {
+		p.others = time.Duration(r.IntN(3000)) * ms
+	}
 	if r.IntN(16) == 0 {
 		p.gone = time.Duration(r.IntN(1000)) * ms
 	}

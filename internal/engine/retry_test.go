@@ -139,7 +139,7 @@ var retryRaces = []raceCase{
 		hosts: hosts{"10.0.0.5": {rtt: 30 * ms}, "10.0.0.6": {rtt: 20 * ms},
 			"10.0.0.5 mptcp": {rtt: 40 * ms, lost: 2}, "10.0.0.6 mptcp": {rtt: 275 * ms, mute: true}},
 		want: "0 syn 10.0.0.5 mptcp; 10 syn 10.0.0.6 mptcp; 250 syn 10.0.0.5; 260 syn 10.0.0.6; 280 syn 10.0.0.5 mptcp; 285 ack 10.0.0.6 mptcp; " +
-			"285 close 10.0.0.5 mptcp; 285 close 10.0.0.5 mptcp; 430 reset 10.0.0.5; 430 reset 10.0.0.6; 535 syn 10.0.0.5 mptcp; 535 syn 10.0.0.5; " +
+			"285 close 10.0.0.5 mptcp; 285 close 10.0.0.5 mptcp; 380 reset 10.0.0.5; 380 reset 10.0.0.6; 535 syn 10.0.0.5 mptcp; 535 syn 10.0.0.5; " +
 			"535 syn 10.0.0.6; 575 ack 10.0.0.5 mptcp; 575 reset 10.0.0.6 mptcp; 575 reset 10.0.0.5; 575 reset 10.0.0.6; 575 wins 10.0.0.5 mptcp; " +
 			"575 2 of 2 tried, by 10.0.0.5:22; 575 attempt 3 of 3",
 	},
@@ -149,7 +149,7 @@ var retryRaces = []raceCase{
 		hosts: hosts{"10.0.0.5": {rtt: 30 * ms}, "10.0.0.6": {rtt: 20 * ms},
 			"10.0.0.5 mptcp": {rtt: 5 * ms, lost: 1, mute: true}, "10.0.0.6 mptcp": {rtt: 15 * ms, lost: 1, banner: 5 * ms}},
 		want: "0 syn 10.0.0.5 mptcp; 10 syn 10.0.0.6 mptcp; 250 syn 10.0.0.5; 260 syn 10.0.0.6; 280 syn 10.0.0.5 mptcp; 285 close 10.0.0.5 mptcp; " +
-			"285 ack 10.0.0.5 mptcp; 285 close 10.0.0.6 mptcp; 430 reset 10.0.0.5; 430 reset 10.0.0.6; 535 syn 10.0.0.6 mptcp; 535 syn 10.0.0.5; " +
+			"285 ack 10.0.0.5 mptcp; 285 close 10.0.0.6 mptcp; 380 reset 10.0.0.5; 380 reset 10.0.0.6; 535 syn 10.0.0.6 mptcp; 535 syn 10.0.0.5; " +
 			"535 syn 10.0.0.6; 550 ack 10.0.0.6 mptcp; 555 reset 10.0.0.5 mptcp; 555 close 10.0.0.5; 555 reset 10.0.0.6; 555 wins 10.0.0.6 mptcp; " +
 			"555 2 of 2 tried, by 10.0.0.6:22; 555 attempt 2 of 2",
 	},

@@ -55,6 +55,11 @@ type system interface {
 	// if a part has come, and Wait returns fd only when the server has closed it.
 	Look(t *Transport, fd int) error
 
+	// AnswersOthers reports whether the server of fd has sent something since then to
+	// another connection of this machine, from the same address, that is as young as one
+	// that logs in. It returns false where the system cannot tell.
+	AnswersOthers(fd int, since time.Duration) bool
+
 	// Converse sends and receives what h has to, on fd. It returns errNotYet until h
 	// is done, and Wait returns fd when Converse can go on.
 	Converse(fd int, h *handshake) error
