@@ -1,21 +1,20 @@
 #!/bin/sh
-# Of three programs that run ssh on many hosts, one takes an IPv6 address for another
-# host and a port, and one for a type of connection.
+# Of three programs that run ssh on many hosts, one takes the end of an IPv6 address for
+# a port and connects to another host, and one rejects some addresses but not others.
 #
 # pssh 2.3.4-2, pdsh 2.34-0.2 and clustershell 1.9.1-1 (Debian 12).
 #
-# One would expect an IPv6 address to reach ssh as it was given, or to be refused: the
-# programs only pass it on, and "2001:db8::1:22" is one address, with no port in it.
+# One would expect an IPv6 address to be passed to ssh as it is, or to be rejected.
+# "2001:db8::1:22" is one address without a port.
 #
-# Seen: pssh cuts it at the last colon and runs `ssh -p 22 2001:db8::1`, on another
-# machine, and lists it as a success of 2001:db8::1:22. Brackets do not help, as they
-# reach ssh, which takes them for part of a name. pdsh looks for an "rcmd module 2001",
-# but takes fe80::1%eth0, and the same address behind "ssh:". clush, of clustershell,
-# gets both right.
+# Seen: pssh cuts it at the last colon, runs `ssh -p 22 2001:db8::1`, which is another
+# machine, and lists the result as that of 2001:db8::1:22. Brackets do not help: pssh
+# passes them to ssh, which takes them for part of a name. pdsh looks for an "rcmd
+# module" called 2001, but accepts fe80::1%eth0, and any address after "ssh:". clush, of
+# clustershell, gets all of them right.
 #
-# It matters to who puts addresses in a list of hosts, above all those that end in
-# something like a port. Give pssh names, or a port behind every address, without
-# brackets.
+# It matters to anyone who keeps IPv6 addresses in a list of hosts. With pssh use names,
+# or add a port to each address, without brackets.
 set -eu
 
 tmp=$(mktemp -d)

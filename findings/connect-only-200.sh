@@ -1,22 +1,22 @@
 #!/bin/sh
-# No ProxyCommand tool for HTTP proxies accepts all that means success: an interim
-# response ends each of six, and another 2xx than 200 ends five.
+# Six ProxyCommand tools for HTTP proxies take an interim response for a failure, and
+# five of them any 2xx status but 200.
 #
 # connect-proxy 1.105-1.3, corkscrew 2.0-14, ncat 7.93+dfsg1-1, netcat-openbsd 1.219-1,
 # proxytunnel 1.10.20210604-2 and socat 1.7.4.4-2 (Debian 12).
 #
-# One would expect that a client of CONNECT takes any 2xx for success (RFC 9110, section
-# 9.3.6), and skips the 1xx responses before it, even those that it did not expect
-# (section 15.2).
+# One would expect a client to take any 2xx response to CONNECT for success (RFC 9110,
+# section 9.3.6), and to skip 1xx responses before it, even unexpected ones (section
+# 15.2).
 #
-# Seen: "201 Created" is success to corkscrew alone. "100 Continue" or "103 Early Hints"
-# is a failure to all, though "200 OK" follows. proxytunnel -q ends without a word, and
-# the others report as an error what is none: "Proxy error: HTTP/1.1 100 Continue".
-# Node's http module, asked for comparison, takes the 201, but no interim response.
+# Seen: only corkscrew accepts "201 Created". None accepts "100 Continue" or "103 Early
+# Hints", although "200 OK" follows. proxytunnel -q ends without a message; the others
+# report an error that is none, such as "Proxy error: HTTP/1.1 100 Continue". Node's http
+# module, for comparison, accepts 201, but no interim response either.
 #
-# It matters to who writes a proxy for ssh, or puts one in front of another: whatever
-# the RFC allows, the first line that reaches the client must say 200. A proxy cannot
-# report progress while it connects.
+# It matters to anyone who writes a proxy for ssh, or puts one in front of another:
+# whatever the RFC allows, the first line that the client gets must say 200. A proxy
+# cannot report progress while it connects.
 set -eu
 
 tmp=$(mktemp -d)

@@ -1,23 +1,21 @@
 #!/bin/sh
 # A DNS64 resolver makes IPv6 addresses even of private addresses and of 0.0.0.0, and
-# the translator for its prefix has no way to them.
+# the NAT64 translator behind it refuses them.
 #
 # unbound 1.17.1-2+deb12u4 and tayga 0.9.2-8 (Debian 12).
 #
-# One would expect a resolver to synthesize an AAAA record only where the translator
-# can lead somewhere: the prefix 64:ff9b::/96, which unbound uses if it is told no
-# other, must not stand for private and other non-global addresses (RFC 6052,
-# section 3.1).
+# One would expect the resolver to synthesize an AAAA record only where a translator can
+# reach the address. Its default prefix, 64:ff9b::/96, must not be used for private
+# and other non-global addresses (RFC 6052, section 3.1).
 #
-# Seen: with module "dns64" unbound makes 64:ff9b::a00:5 of 10.0.0.5, 64:ff9b::7f00:1
-# of 127.0.0.1, and 64:ff9b:: of 0.0.0.0, by which block lists mean "nowhere". tayga
-# follows the RFC: it connects to 64:ff9b::c01f:c407, the address of a public host, and
-# answers "Network is unreachable" for 64:ff9b::a00:5, where 10.0.0.5
-# itself connects.
+# Seen: unbound with its dns64 module turns 10.0.0.5 into 64:ff9b::a00:5, 127.0.0.1 into
+# 64:ff9b::7f00:1, and 0.0.0.0, which block lists return for "no such host", into
+# 64:ff9b::. tayga follows the RFC. It connects to 64:ff9b::c01f:c407, a public host, and
+# answers "Network is unreachable" for 64:ff9b::a00:5, although it can reach 10.0.0.5.
 #
-# It matters to who has a NAT64 and hosts with private addresses: IPv6 comes first for
-# their clients, and always fails. A prefix of one's own avoids it. Clients do well to
-# go on with the next address, and not to take a synthesized one for "not blocked".
+# It matters on networks that have both NAT64 and hosts with private addresses: clients
+# try IPv6 first, and it always fails. Give such a network a prefix of its own. A
+# client should go on to the next address, and treat 64:ff9b:: like 0.0.0.0.
 set -eu
 
 tmp=$(mktemp -d)

@@ -1,21 +1,21 @@
 #!/bin/sh
-# Whoever asks for IPv6 only gets an address that leads nowhere, where the same lookup
-# for both families gets a good one.
+# A name lookup for IPv6 alone loses the zone that the same lookup for both address
+# families returns.
 #
-# libnss-mdns 0.15.1-3 with avahi-daemon 0.8-10+deb12u1 (Debian 12), and OpenSSH and
-# Python as they are installed.
+# libnss-mdns 0.15.1-3 with avahi-daemon 0.8-10+deb12u1, glibc 2.36 (Debian 12), and
+# OpenSSH and Python as they are installed.
 #
 # One would expect getaddrinfo() for AF_INET6 to return what it returns for AF_UNSPEC,
-# less the IPv4 addresses.
+# without the IPv4 addresses.
 #
-# Seen: the link-local address of box.local has its zone with AF_UNSPEC, and none
-# with AF_INET6. Only gethostbyname4_r, of the functions an NSS module has, can return
-# a zone, and the C library calls it for AF_UNSPEC alone. So `ssh box.local` reaches
-# the host (that it refuses is its answer), and `ssh -6 box.local` says "Invalid
-# argument", about a host that has nothing but IPv6.
+# Seen: the link-local address of box.local has a zone for AF_UNSPEC, and none for
+# AF_INET6. Of the functions of an NSS module only gethostbyname4_r can return a zone,
+# and glibc calls it for AF_UNSPEC only. `ssh box.local` reaches the host (which
+# refuses the connection here), and `ssh -6 box.local` fails with "Invalid argument",
+# although the host has no address but this one.
 #
-# It matters to who writes `AddressFamily inet6`, and to programs that ask for the
-# families separately, as Happy Eyeballs does: ask for both, and sort afterwards.
+# It matters to users of `AddressFamily inet6`, and to programs that look up the two
+# families separately, as Happy Eyeballs does. Ask for both at once, and sort the result.
 set -eu
 
 tmp=$(mktemp -d)

@@ -1,24 +1,25 @@
 #!/bin/sh
-# Four mDNS responders lose the answer to a simple resolver's question, in three ways.
+# Four mDNS responders do not answer a simple resolver as they should; it finds
+# nothing, for three different reasons.
 #
 # dnssd-advertise 1.1.6, dnssd 0.4.1, @astronautlabs/mdns 1.0.10 and bonjour-hap 3.10.5
 # (npm), on Linux with the `ip` command installed.
 #
-# One would expect each of them to resolve its host name for dig, or any resolver that
-# asks from a port of its own: it gets an answer by unicast, with its ID and its
-# question, like from any name server (RFC 6762, section 6.7).
+# One would expect dig, or any resolver that asks from a port of its own, to get a
+# unicast answer that repeats the ID and the question, as from any name server
+# (RFC 6762, section 6.7).
 #
-# Seen: dnssd-advertise, which "aims to be compliant", answers to the right port with
-# ID 0 and no question, so that resolvers take it for the answer to something else.
-# bonjour-hap answers the group, where the resolver does not listen. dnssd and
-# @astronautlabs/mdns, which descends from it, do all as they should on a network with
-# addresses like 192.168.7.1, and say nothing on one with public addresses: they
-# send unicast to private and link-local ones only. To a question from port 5353,
-# without the bit that asks for unicast, all four answer.
+# Seen: dnssd-advertise, which "aims to be compliant" with that RFC, answers to the right
+# port, but with ID 0 and no question, so the resolver discards the answer.
+# bonjour-hap answers to the multicast group, where the resolver does not listen. dnssd
+# and its descendant @astronautlabs/mdns give a correct answer on a network with private
+# addresses (192.168.7.0/24 here), and none on one with public addresses, because they
+# send unicast to private and link-local addresses only. All four answer a multicast
+# question from port 5353.
 #
-# It matters to resolvers without a multicast socket: listen on the group as well, and
-# accept there what has no ID. Those who use such a package should test it with
-# dig @224.0.0.251 -p 5353 box.local, on their own network and on a public one.
+# It matters to anyone who publishes a name with one of these packages. Test it with
+# `dig @224.0.0.251 -p 5353 box.local`, also on a network with public addresses. A
+# resolver should listen to the group as well, and accept ID 0 there.
 set -eu
 
 tmp=$(mktemp -d)

@@ -1,22 +1,21 @@
 #!/bin/sh
-# A transparent proxy under mptcpize serves every client but those that use MPTCP.
+# A transparent proxy under mptcpize drops exactly those clients that use MPTCP.
 #
 # redsocks 0.5-2+b3 with libmptcpwrap0 0.12-1 (Debian 12), the library that `mptcpize
 # run` and `mptcpize enable` preload; seen on Linux 6.18.
 #
-# One would expect it to make no difference to the proxy which clients come: the wrapper
-# is made for programs that know nothing of MPTCP, and with MPTCP turned on at both
-# ends a connection gets more paths, or else is a TCP connection like any other.
+# One would expect mptcpize to make no difference here, or to fail for all clients. It is
+# meant for programs that do not know MPTCP.
 #
-# Seen: redsocks asks the kernel for the original destination (SO_ORIGINAL_DST), and
-# for an MPTCP socket the kernel says "Operation not supported". The client is
-# connected, and then dropped without an answer. TCP clients of the same
-# process are served, as what is accepted from them is a TCP socket. Without the
-# wrapper both are served, MPTCP clients after a fallback to TCP.
+# Seen: redsocks asks the kernel for the original destination of a connection
+# (SO_ORIGINAL_DST). For an MPTCP socket the kernel answers "Operation not supported",
+# so the client is connected, and then dropped. TCP clients of the same process are
+# served, because accept() returns a TCP socket for them. Without mptcpize both are
+# served: MPTCP clients fall back to TCP.
 #
-# It matters to who tries it out with an ordinary client, finds that it works, and has
-# only clients like `mptcpize run ssh` fail. The same holds for other transparent
-# proxies that listen on MPTCP: let them listen on TCP.
+# It matters to anyone who tests such a setup with an ordinary client: it works until
+# somebody comes with `mptcpize run ssh`. The same is true of every transparent proxy
+# that uses this option. Let it listen on TCP.
 set -eu
 
 tmp=$(mktemp -d)

@@ -114,6 +114,7 @@ func TestUsageErrors(t *testing.T) {
 		"--bind-address= box":        `--bind-address "": write an address`,
 		"--interface= box":           `--interface "": there is no such interface`,
 		"-- box -- 22":               "once is enough",
+		"-- box 22 -v":               `"-v": flags go before --, and before the targets`,
 		"--delay 9ms box":            "--delay 9ms: write a time from 10ms to 2s",
 		"--delay 2001ms box":         "--delay 2.001s: write a time from 10ms to 2s",
 		"--head-start no box":        `"no" is not a time such as 10s`,

@@ -133,9 +133,15 @@ func (l *login) lost(err error, targets []engine.Target, d *engine.Dialer) Findi
 		loss.What += "; " + strings.Join(loss.Each, "; ")
 	}
 	f := Finding{Check: "path", Status: Fail, Found: loss.What, Remedy: loss.Hint, Where: ByHand}
-	switch {
-	case errors.Is(err, unix.ECONNREFUSED) && loss.Hint == "":
-		return l.refused(f, targets, d)
+	hosts := slices.DeleteFunc(slices.Clone(targets), isSocket)
+	switch port := refusedPort(err); {
+	case loss.Hint == "" && port > 0:
+		return l.refused(f, port, hosts, d)
+	case loss.Hint == "" && len(hosts) == 0 && len(targets) > 0:
+		f.Remedy = "is that machine running, and does its sshd listen on this socket?"
+		if _, machine, _ := resolve.ParseMachine(targets[0].Host); machine {
+			f.Remedy = `is that machine running? "machinectl" lists those that are`
+		}
 	case loss.NoSuchHost:
 		f.Found += ": the name does not exist in DNS or /etc/hosts"
 		f.Remedy = fmt.Sprintf("check the spelling of %s; if it is right, %s", term.Sanitize(loss.NoAddress), l.useAddress(loss.NoAddress))
@@ -148,11 +154,34 @@ func (l *login) lost(err error, targets []engine.Target, d *engine.Dialer) Findi
 		f.Remedy = l.useAddress(loss.NoAddress)
 	default:
 		f.Remedy = "is the machine on, and does every firewall let its port through?"
-		if len(targets) > 0 {
-			f.Remedy = fmt.Sprintf("is the machine on, and does every firewall let port %d through?", targets[0].Port)
+		if len(hosts) > 0 {
+			f.Remedy = fmt.Sprintf("is the machine on, and does every firewall let port %d through?", hosts[0].Port)
 		}
 	}
 	return f
+}
+
+// isSocket reports whether t is not reached over IP.
+func isSocket(t engine.Target) bool {
+	_, socket, _ := resolve.ParseSocket(t.Host)
+	_, machine, _ := resolve.ParseMachine(t.Host)
+	return socket || machine
+}
+
+// refusedPort returns a port at which a host has refused, 0 if none has: one that was
+// chosen, if any.
+func refusedPort(err error) (port uint16) {
+	var lost *engine.Error
+	if !errors.As(err, &lost) {
+		return 0
+	}
+	for _, f := range lost.Failures {
+		isHost := f.Addr.AddrPort.IsValid() && f.Addr.Proxy == nil
+		if isHost && errors.Is(f.Err, unix.ECONNREFUSED) && (port == 0 || port == sshPort) {
+			port = f.Addr.Port()
+		}
+	}
+	return port
 }
 
 // useAddress says where to write an address in place of name, which has none. Of two lines
@@ -170,13 +199,9 @@ func (l *login) useAddress(name string) string {
 // sshPort is where a server listens that nobody has told otherwise.
 const sshPort = 22
 
-// refused is for a race in which a host has refused: whether the port is the right one.
-func (l *login) refused(f Finding, targets []engine.Target, d *engine.Dialer) Finding {
+// refused is for a race in which a host has refused port: whether it is the right one.
+func (l *login) refused(f Finding, port uint16, hosts []engine.Target, d *engine.Dialer) Finding {
 	f.Remedy, f.Where = "sudo systemctl enable --now ssh\n# if it runs already, this shows its port; then add Port N to the Host block:\nsudo ss -ltnp | grep sshd", OnServer
-	port := uint16(sshPort)
-	if i := slices.IndexFunc(targets, func(t engine.Target) bool { return t.Port != sshPort }); i >= 0 {
-		port = targets[i].Port
-	}
 	f.Found += fmt.Sprintf("; the host answers, but nothing listens on port %d: is the port right?", port)
 	if l.noPort {
 		f.Found += fmt.Sprintf(" ssh_config says %s", l.config["port"])
@@ -185,14 +210,13 @@ func (l *login) refused(f Finding, targets []engine.Target, d *engine.Dialer) Fi
 	if port == sshPort {
 		return f
 	}
-	other := slices.Clone(targets)
-	for i := range other {
-		other[i].Port = sshPort
+	for i := range hosts {
+		hosts[i].Port = sshPort
 	}
 	probe := *d
 	probe.Probe, probe.Transports, probe.Proxies, probe.Banner = true, nil, nil, ""
 	probe.Timeout = min(d.Timeout, 2*time.Second)
-	w, err := probe.Dial(context.Background(), other...)
+	w, err := probe.Dial(context.Background(), hosts...)
 	if err != nil {
 		return f
 	}

@@ -4,11 +4,14 @@ package doctor
 
 import (
 	"context"
+	"net/netip"
 	"strings"
 	"testing"
 
 	"fdrace/internal/engine"
 	"fdrace/internal/resolve"
+
+	"golang.org/x/sys/unix"
 )
 
 // The spelling of a name is in question only if no target has another problem.
@@ -39,6 +42,49 @@ func TestLostName(t *testing.T) {
 		spelling := strings.HasSuffix(f.Found, "the name does not exist in DNS or /etc/hosts")
 		if f.Remedy != tt.remedy || spelling != strings.HasPrefix(tt.remedy, "check the spelling") {
 			t.Errorf("%s: %q: %q", tt.name, f.Found, f.Remedy)
+		}
+	}
+}
+
+// A socket of a machine has no port and no firewall.
+func TestLostSocket(t *testing.T) {
+	for word, want := range map[string]string{
+		"unix:/run/box": "is that machine running, and does its sshd listen on this socket?",
+		"vsock:3":       "is that machine running, and does its sshd listen on this socket?",
+		"machine/box":   `is that machine running? "machinectl" lists those that are`,
+		"192.0.2.5":     "is the machine on, and does every firewall let port 22 through?",
+	} {
+		target, err := engine.ParseTarget(word, 22)
+		if err != nil {
+			t.Fatal(err)
+		}
+		failure := engine.Failure{Candidate: engine.Candidate{Target: target}, Err: unix.ECONNREFUSED}
+		if f := (&login{}).lost(&engine.Error{Failures: []engine.Failure{failure}}, []engine.Target{target}, &engine.Dialer{}); f.Remedy != want || f.Where != ByHand {
+			t.Errorf("%s: %+v", word, f)
+		}
+	}
+}
+
+func TestRefusedPort(t *testing.T) {
+	failure := func(addr string, err error) engine.Failure {
+		return engine.Failure{Candidate: engine.Candidate{Addr: engine.Addr{AddrPort: netip.MustParseAddrPort(addr)}}, Err: err}
+	}
+	proxy := failure("192.0.2.9:1080", unix.ECONNREFUSED)
+	proxy.Addr.Proxy = &engine.Proxy{}
+	silent := failure("192.0.2.6:2201", context.DeadlineExceeded)
+	refused, other := failure("192.0.2.5:22", unix.ECONNREFUSED), failure("192.0.2.5:2222", unix.ECONNREFUSED)
+	socket := engine.Failure{Candidate: engine.Candidate{Addr: engine.Addr{Socket: resolve.Socket{Path: "/run/box"}}}, Err: unix.ECONNREFUSED}
+	for _, tt := range []struct {
+		failures []engine.Failure
+		want     uint16
+	}{
+		{[]engine.Failure{silent, proxy, socket}, 0},
+		{[]engine.Failure{silent, refused}, 22},
+		{[]engine.Failure{refused, other}, 2222},
+		{[]engine.Failure{other, refused}, 2222},
+	} {
+		if got := refusedPort(&engine.Error{Failures: tt.failures}); got != tt.want {
+			t.Errorf("%v: %d, want %d", tt.failures, got, tt.want)
 		}
 	}
 }

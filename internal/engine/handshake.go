@@ -44,6 +44,10 @@ func (e *ProxyError) Error() string { return "the proxy said: " + e.Said }
 // complete.
 var errProxyClosed = errors.New("closed by the proxy without a reply")
 
+// errNoVsock is the error of a multiplexer that did so: that is its reply if the virtual
+// machine refuses.
+var errNoVsock = errors.New("closed without a reply: nothing listens on that vsock port of the machine, or it does not run")
+
 func refusedBy(format string, args ...any) error {
 	return &ProxyError{Said: fmt.Sprintf(format, args...)}
 }
@@ -102,6 +106,8 @@ func (h *handshake) isComplete() bool {
 func (h *handshake) closed() error {
 	in := string(h.in)
 	switch status := httpStatus(in); {
+	case h.size == untilNewline:
+		return errNoVsock
 	case h.size != untilEmptyLine || in == "" || strings.HasPrefix(status, "1") || strings.HasPrefix(status, "2"):
 		return errProxyClosed
 	case status != "":

@@ -297,6 +297,10 @@ func TestProxyCloses(t *testing.T) {
 			t.Errorf("%q: %v, want %s", said, err, want)
 		}
 	}
+	mux := newHandshake(&attempt{candidate: &candidate{addr: Addr{Socket: resolve.Socket{Path: "/m", Mux: true, Port: 22}}}})
+	if err := mux.closed(); err != errNoVsock {
+		t.Errorf("a multiplexer: %v", err)
+	}
 }
 
 // What cannot become a reply is not waited for.

@@ -66,6 +66,9 @@ func ParseTarget(word string, port uint16) (Target, error) {
 		}
 	}
 	if a, err := netip.ParseAddr(host); err == nil {
+		if zone, port, ok := strings.Cut(a.Zone(), ":"); ok {
+			return Target{}, fmt.Errorf("%q: an IPv6 address with a port is written [%s]:%s", word, a.WithZone(zone), port)
+		}
 		if err := checkLetters(a.Zone()); err != nil {
 			return Target{}, fmt.Errorf("%q: %w", word, err)
 		}

@@ -86,6 +86,9 @@ func hintAlias(targets []engine.Target) string {
 		return ""
 	}
 	alias := targets[0].Host
+	if _, err := netip.ParseAddr(alias); err == nil {
+		return "" // ssh -G prints it in another form: fe80::1%1 with the name of the interface
+	}
 	host, port, ok := doctor.LookUpAlias(alias)
 	if !ok {
 		return ""

@@ -116,6 +116,9 @@ func (o *Options) Targets() ([]engine.Target, error) {
 			return nil, errors.New("\"--\": once is enough, before the first target")
 		}
 		if bare(w) {
+			if last := words[len(words)-1]; strings.HasPrefix(last, "-") {
+				return nil, fmt.Errorf("%q: flags go before --, and before the targets", last)
+			}
 			return nil, fmt.Errorf("%q: one bare number is the port, first or last, and there is one more: write a target's own port as host:port", w)
 		}
 		if targets[i], err = engine.ParseTarget(w, port); err != nil {
