@@ -64,6 +64,7 @@ func TestSort(t *testing.T) {
 func TestCanBeHost(t *testing.T) {
 	for s, want := range map[string]bool{
 		"0.0.0.0": false, "0.1.2.3": false, "255.255.255.255": false, "224.0.0.1": false, "239.255.255.250": false, "::": false, "ff02::1": false, "::ffff:0.0.0.0": false,
+		"64:ff9b::": false, "64:ff9b::255.255.255.255": false, "64:ff9b::192.0.2.1": true, "64:ff9b:1::": true, "64:ff9b::1:0:0": true,
 		"127.0.0.1": true, "::1": true, "10.0.0.255": true, "169.254.1.1": true, "240.0.0.1": true, "fe80::1": true, "fd00::1": true, "2001:db8::1": true,
 	} {
 		var a Addr

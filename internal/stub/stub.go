@@ -97,14 +97,26 @@ func (a *Addr) isLoopback() bool {
 
 // CanBeHost reports whether a can be the address of a host: it is neither
 // unspecified (block lists answer with 0.0.0.0 and ::) nor multicast nor
-// broadcast.
+// broadcast. The same goes for the IPv4 address inside one of 64:ff9b::/96 (RFC 6052
+// section 2.1): a name server with DNS64 translates those of block lists, too.
 func (a *Addr) CanBeHost() bool {
 	if a.Is4 {
-		multicast := a.IP[0]&0xf0 == 224
-		broadcast := a.IP[0]&a.IP[1]&a.IP[2]&a.IP[3] == 255
-		return a.IP[0] != 0 && !multicast && !broadcast // 0/8 is "this network" (RFC 1122)
+		return canBeHost4(a.IP[0], a.IP[1], a.IP[2], a.IP[3])
+	}
+	if a.IP[0] == 0 && a.IP[1] == 0x64 && a.IP[2] == 0xff && a.IP[3] == 0x9b {
+		var rest byte
+		for _, b := range a.IP[4:12] {
+			rest |= b
+		}
+		return rest != 0 || canBeHost4(a.IP[12], a.IP[13], a.IP[14], a.IP[15])
 	}
 	return a.IP != [16]byte{} && a.IP[0] != 0xff
+}
+
+func canBeHost4(a, b, c, d byte) bool {
+	multicast := a&0xf0 == 224
+	broadcast := a&b&c&d == 255
+	return a != 0 && !multicast && !broadcast // 0/8 is "this network" (RFC 1122)
 }
 
 // Parse4 reads four decimal numbers into the first four bytes of addr, as
