@@ -65,11 +65,10 @@ func checkAlias(r *report, alias, file string, parse Parser) {
 	r.add(l.checkHostKeyName()...)
 	r.add(l.checkHostKeys(targets, d)...)
 	r.add(l.checkPath(targets, d)...)
-	ended := time.Now()
 	if l.pardon != nil {
 		l.pardon()
 	}
-	l.awaitPardon(ended)
+	l.awaitPardon(time.Now()) // after that, as penalties add up
 }
 
 // hostBlock returns a remedy: a Host block of ssh_config with these lines.
