@@ -196,10 +196,13 @@ func (l *login) compare(addr engine.Addr, keys *hostkey.Keys, rules *engine.Dial
 	return hostkey.Compare(ssh, keys.Args(file), conn, runTimeout)
 }
 
-// awaitPardon waits until the servers have forgiven what they saw.
-func (l *login) awaitPardon(ended time.Time) {
+// awaitPardon waits until the servers have forgiven each connection that they saw, one
+// after the other, as penalties add up.
+func (l *login) awaitPardon() {
+	if l.pardon != nil {
+		l.pardon()
+	}
 	for range l.seen {
-		helper.AwaitPardon("host keys were compared", ended)
-		ended = ended.Add(time.Second)
+		helper.AwaitPardon("host keys were compared", time.Now())
 	}
 }

@@ -4,7 +4,6 @@ package doctor
 
 import (
 	"strings"
-	"time"
 
 	"fdrace/internal/helper"
 )
@@ -65,10 +64,7 @@ func checkAlias(r *report, alias, file string, parse Parser) {
 	r.add(l.checkHostKeyName()...)
 	r.add(l.checkHostKeys(targets, d)...)
 	r.add(l.checkPath(targets, d)...)
-	if l.pardon != nil {
-		l.pardon()
-	}
-	l.awaitPardon(time.Now()) // after that, as penalties add up
+	l.awaitPardon()
 }
 
 // hostBlock returns a remedy: a Host block of ssh_config with these lines.
