@@ -33,13 +33,15 @@ const (
 	maxDiag = 32 << 10
 )
 
-// maxLoginBytes is how much a connection of answersOthers has received at most. An SSH
-// server sends less than half of that until the login is complete. One that has received
-// more may have been there for long, and firewalls treat old and new connections differently.
+// maxLoginBytes is the most that a connection may have received to count for
+// answersOthers. An SSH server sends less than half of that before the login is complete. A
+// connection that has received more may be old, and a firewall can let old ones through
+// when it drops new ones.
 const maxLoginBytes = 16 << 10
 
-// answersOthers reports whether the kernel has received something within the time on
-// another young connection from the local address of fd to its peer.
+// answersOthers reports whether another young connection, from the local address of fd to
+// the same peer, has received data within the last period of that length. It returns
+// ENOTSUP if the kernel cannot list connections. fd stays the caller's.
 func answersOthers(fd int, within time.Duration) (bool, error) {
 	family, id, err := connectionID(fd)
 	if err != nil {
@@ -118,7 +120,7 @@ func connectionID(fd int) (family uint8, id []byte, err error) {
 	return family, id, nil
 }
 
-// hasAnswer reports whether m, a struct inet_diag_msg and its attributes, is a connection as
+// hasAnswer reports whether m, a struct inet_diag_msg and its attributes, is a connection that
 // answersOthers looks for.
 func hasAnswer(m, id []byte, within time.Duration) (found bool) {
 	if len(m) < diagSize {

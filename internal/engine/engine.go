@@ -123,7 +123,10 @@ type Dialer struct {
 	// Banner is what a line that the winner sends must start with, such as "SSH-"
 	// (RFC 4253 section 4.2; other lines may come before it). The race peeks at it:
 	// it stays in the socket. A server that waits for the client to send first
-	// cannot win. Default: a connection is enough.
+	// cannot win. One server is asked at a time: the next has its turn when the one
+	// before has been silent for one Delay and the time of its handshake. On Linux, a
+	// server that has answered other connections of this machine meanwhile has up to
+	// ten Delays. Default: a connection is enough.
 	Banner string
 
 	// HostKey, if set, decides whether the server of a candidate is the expected
