@@ -1,7 +1,6 @@
 package mptcp
 
 import (
-	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -17,16 +16,7 @@ import (
 // pair returns both ends of a connection made by Go's own means.
 func pair(t *testing.T, addr string, serverSpeaks bool) (client, server *net.TCPConn) {
 	t.Helper()
-	if err := Supported(); err != nil {
-		t.Skipf("%v; remedy: %s", err, remedy)
-	}
-	var config net.ListenConfig
-	config.SetMultipathTCP(serverSpeaks)
-	l, err := config.Listen(context.Background(), "tcp", addr)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { l.Close() }) // more subflows come to the listener, too
+	l := listenAt(t, "tcp", addr, serverSpeaks) // more subflows come to it, too
 	var d net.Dialer
 	d.SetMultipathTCP(true)
 	c, err := d.Dial("tcp", l.Addr().String())
@@ -104,20 +94,22 @@ func TestReadInfo(t *testing.T) {
 
 func TestReadInfoFallenBack(t *testing.T) {
 	for _, addr := range []string{"127.0.0.1:0", "[::1]:0"} {
-		noLeak(t)
-		c, s := pair(t, addr, false)
-		send(t, c, s, 1)
-		info, err := ReadInfo(c)
-		if err != nil || !info.FallenBack || info.Subflows != nil {
-			t.Errorf("%s: %+v, %v", addr, info, err)
-		}
-		if yes, err := InUse(c); yes || err != nil {
-			t.Errorf("%s: in use: %v, %v", addr, yes, err)
-		}
-		info, err = ReadInfo(s) // never was one of MPTCP
-		if !errors.Is(err, errors.ErrUnsupported) || !strings.Contains(err.Error(), "not an MPTCP socket") {
-			t.Errorf("%s: plain TCP: %+v, %v", addr, info, err)
-		}
+		t.Run(addr, func(t *testing.T) {
+			noLeak(t)
+			c, s := pair(t, addr, false)
+			send(t, c, s, 1)
+			info, err := ReadInfo(c)
+			if err != nil || !info.FallenBack || info.Subflows != nil {
+				t.Errorf("%+v, %v", info, err)
+			}
+			if yes, err := InUse(c); yes || err != nil {
+				t.Errorf("in use: %v, %v", yes, err)
+			}
+			info, err = ReadInfo(s) // never was one of MPTCP
+			if !errors.Is(err, errors.ErrUnsupported) || !strings.Contains(err.Error(), "not an MPTCP socket") {
+				t.Errorf("plain TCP: %+v, %v", info, err)
+			}
+		})
 	}
 }
 

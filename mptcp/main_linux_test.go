@@ -2,9 +2,11 @@ package mptcp
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"flag"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"strings"
@@ -24,6 +26,23 @@ func TestMain(m *testing.M) {
 		}
 	}
 	os.Exit(m.Run())
+}
+
+// listenAt listens at addr of loopback, with MPTCP or without. It is closed with the
+// test.
+func listenAt(t *testing.T, network, addr string, multipath bool) net.Listener {
+	t.Helper()
+	if err := Supported(); err != nil {
+		t.Skipf("%v; remedy: %s", err, remedy)
+	}
+	var config net.ListenConfig
+	config.SetMultipathTCP(multipath)
+	l, err := config.Listen(context.Background(), network, addr)
+	if err != nil {
+		t.Skipf("%v; remedy: ip link set lo up, sysctl net.ipv6.conf.lo.disable_ipv6=0", err)
+	}
+	t.Cleanup(func() { l.Close() })
+	return l
 }
 
 // ownNetwork runs the test that calls it once more, by unshare(1) in a network

@@ -1,7 +1,6 @@
 package mptcp
 
 import (
-	"context"
 	"errors"
 	"net"
 	"os"
@@ -14,16 +13,7 @@ import (
 // connect returns a connection to a listener on loopback, made by Socket.
 func connect(t *testing.T, network, addr string, serverSpeaks bool) int {
 	t.Helper()
-	if err := Supported(); err != nil {
-		t.Skipf("%v; remedy: sysctl net.mptcp.enabled=1, on a kernel with CONFIG_MPTCP", err)
-	}
-	var config net.ListenConfig
-	config.SetMultipathTCP(serverSpeaks)
-	l, err := config.Listen(context.Background(), network, addr)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { l.Close() })
+	l := listenAt(t, network, addr, serverSpeaks)
 
 	var domain int
 	var to unix.Sockaddr
@@ -49,16 +39,18 @@ func connect(t *testing.T, network, addr string, serverSpeaks bool) int {
 
 func TestInUse(t *testing.T) {
 	for _, at := range [][2]string{{"tcp4", "127.0.0.1:0"}, {"tcp6", "[::1]:0"}} {
-		for _, speaks := range []bool{true, false} {
-			fd := connect(t, at[0], at[1], speaks)
-			// Both ways of asking must give the same answer on a kernel
-			// that has both.
-			for name, ask := range map[string]func(int) (bool, error){"InUseFD": InUseFD, "inUseByInfo": inUseByInfo} {
-				if got, err := ask(fd); got != speaks || err != nil {
-					t.Errorf("%s, server with MPTCP %v: %s = %v, %v", at[0], speaks, name, got, err)
+		t.Run(at[0], func(t *testing.T) {
+			for _, speaks := range []bool{true, false} {
+				fd := connect(t, at[0], at[1], speaks)
+				// Both ways of asking must give the same answer on a kernel that has
+				// both.
+				for name, ask := range map[string]func(int) (bool, error){"InUseFD": InUseFD, "inUseByInfo": inUseByInfo} {
+					if got, err := ask(fd); got != speaks || err != nil {
+						t.Errorf("server with MPTCP %v: %s = %v, %v", speaks, name, got, err)
+					}
 				}
 			}
-		}
+		})
 	}
 }
 
