@@ -74,7 +74,7 @@ type checker struct {
 
 	state     *state.File              // nil until a candidate needs it
 	keys      map[uint16]*hostkey.Keys // by port
-	tempFiles map[uint16]string        // keys as files for ssh
+	tempFiles map[uint16]string        // by port: the path of the file with the keys for ssh
 	peers     map[engine.Peer]*peerState
 	warning   string // printed: why servers are not checked
 	started   int    // checks by this process
@@ -253,7 +253,7 @@ func (m *mismatch) Error() string { return hostkey.ErrMismatch.Error() }
 
 func (m *mismatch) Unwrap() error { return hostkey.ErrMismatch }
 
-// removeCommand returns the command that removes the key which the server did not have.
+// removeCommand returns the command that removes the key that the server should have had.
 func (m *mismatch) removeCommand() string {
 	name := m.c.name
 	if keys, err := m.c.find(m.port); err == nil && keys.Entry != "" {

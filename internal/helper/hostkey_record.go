@@ -52,7 +52,7 @@ func (c *checker) recordKey(p engine.Peer, fd int) string {
 	return network + "," + p.Addr.String() + "," + strings.ToLower(c.name) + "," + c.filesHash()
 }
 
-// filesHash tells sets of known_hosts files apart.
+// filesHash returns a hash of the names of the known_hosts files that exist.
 func (c *checker) filesHash() string {
 	h := fnv.New32a()
 	for _, file := range c.files {
