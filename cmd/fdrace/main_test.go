@@ -183,7 +183,7 @@ func TestDoctorUsage(t *testing.T) {
 		"--doctor -4 box":        "--doctor takes the flags of the race from the ProxyCommand",
 		"--doctor --mptcp":       "of other flags it takes only -F and --json",
 		"-F config box":          "--ssh-config is for --doctor and --jump",
-		"--json box":             "--json is a form of --explain, and of --doctor",
+		"--json box":             "--json is for --explain and --doctor",
 		"--doctor box -F":        "--ssh-config",
 		"--doctor -F config 4 5": `"5": --doctor looks at one ALIAS`,
 	} {
