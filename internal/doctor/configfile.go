@@ -11,8 +11,7 @@ import (
 	"strings"
 )
 
-// A configFile is what the lines of ssh_config say that ssh -G does not: whom they
-// are for.
+// A configFile has what ssh -G does not print: the conditions of the Host and Match lines.
 type configFile struct {
 	hosts []string // the patterns of all Host lines
 	blind []string // the criteria of Match lines that ssh -G cannot know
@@ -37,7 +36,8 @@ func sshDirectory() string {
 	return filepath.Join(home, ".ssh")
 }
 
-// read adds the lines of a file. One that cannot be read has none: ssh has said so.
+// read adds the lines of a file. It ignores a file that cannot be read, which ssh -G has
+// reported.
 func (c *configFile) read(file, directory string, depth int) {
 	text, err := os.ReadFile(file)
 	if err != nil || depth > maxIncludes {
@@ -88,7 +88,7 @@ func (c configFile) names(alias string) bool {
 	})
 }
 
-// checkSpelling looks for a Host line that alias was meant to be.
+// checkSpelling looks for a Host line whose pattern alias may be a misspelling of.
 func checkSpelling(alias string, c configFile) []Finding {
 	if c.names(alias) {
 		return nil
@@ -100,12 +100,13 @@ func checkSpelling(alias string, c configFile) []Finding {
 	return []Finding{{
 		Check: "Host", Status: Warn,
 		Found:  fmt.Sprintf("no Host block matches %q: did you mean %s?", alias, near),
-		Remedy: "if so, run: ssh " + quote(near), Where: ByHand,
+		Remedy: "if so, run: ssh " + Quote(near), Where: ByHand,
 	}}
 }
 
-// closest returns the one of names that differs from word by the fewest slips, "" if
-// that is every third letter or more. Another spelling of the same sound is one slip.
+// closest returns the one of names that differs from word by the fewest slips, or "" if all
+// differ by more than one in three letters. A different spelling of the same sound is one
+// slip.
 func closest(word string, names []string) (best string) {
 	least := max(1, len(word)/3) + 1
 	sound := strings.NewReplacer("ck", "k", "x", "ks", "ph", "f") // bocks is heard as box
@@ -122,8 +123,8 @@ func closest(word string, names []string) (best string) {
 	return best
 }
 
-// slips is how many letters are to be added, left out, replaced or swapped with the next
-// one to make b of a.
+// slips returns how many letters of a must be added, left out, replaced or swapped with the
+// next one to get b.
 func slips(a, b string) int {
 	before, row := make([]int, len(b)+1), make([]int, len(b)+1)
 	for j := range row {

@@ -24,9 +24,9 @@ func (k *kernel) Refresh() {
 
 func (k *kernel) Route(f Family) bool {
 	if k.routes[f] == routeUnknown {
-		far := farIPv6()
+		far := FarIPv6()
 		if f == IPv4 {
-			far = farIPv4()
+			far = FarIPv4()
 		}
 		k.routes[f] = routeNone
 		if k.dialer.source(far).IsValid() {
