@@ -31,7 +31,7 @@ func TestVerdict(t *testing.T) {
 			`cannot check the host key: the server said: "Not allowed at this time"`},
 		{"no algorithm in common", head + "Unable to negotiate with 192.0.2.1 port 22: no matching host key type found. Their offer: ssh-rsa\n", true,
 			"cannot check the host key: Unable to negotiate with 192.0.2.1 port 22: no matching host key type found. Their offer: ssh-rsa"},
-		{"nothing at all", "debug1: x\n", true, "cannot check the host key: ssh ended without a word"},
+		{"nothing at all", "debug1: x\n", true, "cannot check the host key: ssh ended without a message"},
 	} {
 		got := ""
 		if err := Verdict(tt.said, tt.ended); err != nil {
