@@ -40,7 +40,7 @@ func (o *Options) addHostKey(d *engine.Dialer) error {
 	case *o.HostKey == "" || strings.ContainsFunc(*o.HostKey, func(r rune) bool { return r <= ' ' || r == 0x7f }):
 		return fmt.Errorf("--host-key %q: write the name that known_hosts has, such as %%k or %%h in ssh_config", *o.HostKey)
 	}
-	c := &checker{name: *o.HostKey, always: o.HostKeyAlways, files: hostkey.Files(), now: time.Now}
+	c := &checker{name: *o.HostKey, always: o.HostKeyAlways, waits: o.Wait != nil || len(o.Wake) > 0, files: hostkey.Files(), now: time.Now}
 	// The first is cleared at logout: this process may be killed before it removes its file.
 	c.dirs = []string{os.Getenv("XDG_RUNTIME_DIR"), os.TempDir(), "/tmp"}
 	if o.KnownHosts != nil {
@@ -70,6 +70,7 @@ type checker struct {
 	files       []string // known_hosts
 	dirs        []string // for temporary files, in order of preference
 	always      bool
+	waits       bool   // --wait: candidates that failed are tried again
 	ssh, keygen string // paths of the programs
 
 	state     *state.File              // nil until a candidate needs it
@@ -90,6 +91,8 @@ type peerState struct {
 	takeovers  int       // how many others it has waited for in vain
 	running    bool      // ssh checks it
 	notBefore  time.Time // when it is checked, at the earliest
+	mismatch   time.Time // when it was last found to be another machine, or first recalled
+	alone      bool      // and the record is differentAlone
 }
 
 // known is engine.HostKeyCheck.Known.
@@ -104,7 +107,7 @@ func (c *checker) known(p engine.Peer, targets []engine.Target, fd int) error {
 		}
 		peer = &peerState{key: c.recordKey(p, fd), port: portOf(p.Addr)}
 		c.peers[p] = peer
-		if c.result(peer) == unfinished {
+		if result, _ := c.result(peer); result == unfinished {
 			peer.notBefore = c.now().Add(putOff)
 		}
 	}
@@ -302,6 +305,7 @@ func (c *checker) verdict(p engine.Peer, said string, ended bool) error {
 		c.unlock(peer)
 	}
 	if err == hostkey.ErrMismatch {
+		peer.mismatch, peer.alone = c.now(), false
 		return &mismatch{c, portOf(p.Addr)}
 	}
 	var failure *hostkey.Failure
@@ -311,14 +315,19 @@ func (c *checker) verdict(p engine.Peer, said string, ended bool) error {
 	return err
 }
 
-// done is engine.HostKeyCheck.Done: it removes the temporary files.
+// done is engine.HostKeyCheck.Done: it removes the temporary files, and keeps what has
+// become of unfinished checks, and of mismatches if nobody has won.
 func (c *checker) done(w *engine.Winner) {
 	for _, path := range c.tempFiles {
 		os.Remove(path)
 	}
 	for _, peer := range c.peers {
-		if w != nil && peer.running && peer.key != "" {
+		switch {
+		case peer.key == "":
+		case w != nil && peer.running:
 			c.state.Add(hostKeyRecord, peer.key, unfinished)
+		case w == nil && !peer.mismatch.IsZero() && !peer.alone:
+			c.state.Add(hostKeyRecord, peer.key, differentAlone)
 		}
 	}
 }
