@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -258,18 +257,11 @@ func (m *mismatch) Unwrap() error { return hostkey.ErrMismatch }
 
 // removeCommand returns the command that removes the key which the server did not have.
 func (m *mismatch) removeCommand() string {
-	name := m.c.name
-	if keys, err := m.c.find(m.port); err == nil && keys.Entry != "" {
-		name = keys.Entry
+	keys, err := m.c.find(m.port)
+	if err != nil || !keys.Known() {
+		return "ssh-keygen -R " + m.c.name
 	}
-	if strings.HasPrefix(name, "[") {
-		name = "'" + name + "'" // or zsh takes it for a pattern
-	}
-	command := "ssh-keygen -R " + name
-	if !slices.Contains(hostkey.Files(), m.c.files[0]) {
-		command += " -f " + m.c.files[0]
-	}
-	return command
+	return keys.RemoveCommand()
 }
 
 // unchecked returns a line if the host key of w was not checked, and says why.
