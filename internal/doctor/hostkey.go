@@ -71,7 +71,7 @@ func (l *login) checkHostKeys(targets []engine.Target, rules *engine.Dialer) []F
 		f.Found += "; " + names(same) + " matches"
 		return []Finding{l.useHostKey(f, different)}
 	}
-	f.Remedy = fmt.Sprintf("if you know why the key has changed, run %q; otherwise another machine answers", "ssh-keygen -R "+Quote(l.hostKeyName()))
+	f.Remedy = fmt.Sprintf("if you know why the key has changed, run %q; otherwise another machine answers", keys.RemoveCommand())
 	return []Finding{f}
 }
 
@@ -146,17 +146,6 @@ func (l *login) knownKeys() (*hostkey.Keys, error) {
 		port = p
 	}
 	return hostkey.Find(keygen, name, port, files)
-}
-
-// hostKeyName returns the name under which known_hosts has the keys of l's host.
-func (l *login) hostKeyName() string {
-	switch port := l.config["port"]; {
-	case !l.config.unset("hostkeyalias"):
-		return l.config["hostkeyalias"]
-	case port != "" && port != "22":
-		return "[" + l.config["hostname"] + "]:" + port
-	}
-	return l.config["hostname"]
 }
 
 // answering returns the addresses of targets that accept a connection, at most maxCompared.

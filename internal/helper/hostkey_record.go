@@ -23,11 +23,19 @@ const (
 	// resultMaxAge is how long the result of a check is valid.
 	resultMaxAge = 10 * time.Minute
 
+	// differentMaxAge is how long differentAlone is valid.
+	differentMaxAge = 10 * time.Second
+
+	// recheckAfter is how long a mismatch is valid with --wait, at least: the first pause
+	// after a check is as long.
+	recheckAfter = time.Second
+
 	// The kind of record that a result is in the state file, and the results.
-	hostKeyRecord = "hostkey"
-	sameKey       = "same"
-	differentKey  = "different"
-	unfinished    = "unfinished" // another candidate won meanwhile
+	hostKeyRecord  = "hostkey"
+	sameKey        = "same"
+	differentKey   = "different"
+	differentAlone = "different-alone" // and no candidate won
+	unfinished     = "unfinished"      // another candidate won meanwhile
 )
 
 // recordKey returns the key of p's record: the network that fd is connected through, the
@@ -63,26 +71,38 @@ func (c *checker) filesHash() string {
 	return strconv.FormatUint(uint64(h.Sum32()), 16)
 }
 
-// result returns the result for peer in the state file, or "". It is no longer valid once
-// known_hosts has changed.
-func (c *checker) result(peer *peerState) string {
+// result returns the result for peer in the state file, or "", and its time. It is no
+// longer valid once known_hosts has changed.
+func (c *checker) result(peer *peerState) (result string, at time.Time) {
 	if peer.key == "" {
-		return ""
+		return "", at
 	}
-	result, at, _ := c.state.Find(hostKeyRecord, peer.key, resultMaxAge)
+	result, at, _ = c.state.Find(hostKeyRecord, peer.key, resultMaxAge)
 	if slices.ContainsFunc(c.files, func(file string) bool { return changedSince(file, at) }) {
-		return ""
+		return "", at
 	}
-	return result
+	return result, at
 }
 
 // remembered reports whether it is known if peer is the expected machine, and returns
-// the error if it is not.
+// the error if it is not. What had a different key can have the right one soon: one that
+// asks for the password of its disk when it boots, for instance. So a mismatch is not
+// valid for long if a login depends on it.
 func (c *checker) remembered(peer *peerState) (known bool, err error) {
-	switch c.result(peer) {
+	result, at := c.result(peer)
+	switch result {
 	case sameKey:
 		return true, nil
-	case differentKey:
+	case differentKey, differentAlone:
+		now := c.now()
+		first := peer.mismatch.IsZero()
+		again := c.waits && !first && now.Sub(at) >= recheckAfter && now.Sub(peer.mismatch) >= recheckAfter
+		if again || result == differentAlone && now.Sub(at) >= differentMaxAge {
+			return false, nil
+		}
+		if first {
+			peer.mismatch, peer.alone = now, result == differentAlone
+		}
 		return true, &mismatch{c, peer.port}
 	}
 	return false, nil

@@ -42,10 +42,8 @@ type Keys struct {
 	// Name is the name of the host in all lines, in lower case.
 	Name string
 
-	// Entry is the name under which the files have the first key: Name or
-	// [Name]:PORT; empty if there is none.
-	Entry string
-
+	entry string // the name under which the first key is there: Name or [Name]:PORT
+	file  string // the file that has it
 	lines []byte
 	known bool
 }
@@ -65,7 +63,7 @@ func Find(keygen, name string, port uint16, files []string) (*Keys, error) {
 	}
 	found := map[string]bool{} // the markers of the lines for the previous name
 	for _, name := range names {
-		var all []byte
+		markers := map[string]bool{}
 		for _, file := range files {
 			if info, err := os.Stat(file); err != nil || !info.Mode().IsRegular() {
 				continue
@@ -74,12 +72,12 @@ func Find(keygen, name string, port uint16, files []string) (*Keys, error) {
 			if err != nil {
 				return nil, err
 			}
-			all = append(append(all, out...), '\n')
+			k.add(out, found, markers)
+			if k.known && k.entry == "" {
+				k.entry, k.file = name, file
+			}
 		}
-		found = k.add(all, found)
-		if k.known && k.Entry == "" {
-			k.Entry = name
-		}
+		found = markers
 	}
 	return k, nil
 }
@@ -87,11 +85,10 @@ func Find(keygen, name string, port uint16, files []string) (*Keys, error) {
 const revoked = "@revoked "
 
 // add parses the output of ssh-keygen -F: lines as they are in the file, and comments. It
-// skips lines with a marker that is in skip, except revoked, and returns the markers. It
+// skips lines with a marker that is in skip, except revoked, and adds theirs to markers. It
 // replaces the host field by k.Name, so that ssh finds the keys of both names under one,
 // and expects that name in a certificate.
-func (k *Keys) add(out []byte, skip map[string]bool) (markers map[string]bool) {
-	markers = map[string]bool{}
+func (k *Keys) add(out []byte, skip, markers map[string]bool) {
 	for line := range bytes.Lines(out) {
 		fields := bytes.Fields(line)
 		marker := ""
@@ -105,7 +102,19 @@ func (k *Keys) add(out []byte, skip map[string]bool) (markers map[string]bool) {
 		k.known = k.known || marker != revoked
 		k.lines = fmt.Appendf(k.lines, "%s%s %s %s\n", marker, k.Name, fields[1], fields[2])
 	}
-	return markers
+}
+
+// RemoveCommand returns the shell command that removes the first key.
+func (k *Keys) RemoveCommand() string {
+	name := k.entry
+	if strings.HasPrefix(name, "[") {
+		name = "'" + name + "'" // or zsh takes it for a pattern
+	}
+	command := "ssh-keygen -R " + name
+	if k.file != Files()[0] {
+		command += " -f " + k.file
+	}
+	return command
 }
 
 // Write writes the keys to a new file in dir that only the user can read, and returns its

@@ -92,6 +92,16 @@ func TestFind(t *testing.T) {
 	if err != nil || string(k.lines) != "box "+key+"\n" {
 		t.Errorf("hashed: %q, %v", k.lines, err)
 	}
+	for text, want := range map[string]string{
+		"box " + key + "\n[box]:2222 " + key2 + "\n": "ssh-keygen -R '[box]:2222' -f ",
+		"box " + key + "\n":                          "ssh-keygen -R box -f ",
+	} {
+		path := file("entry", text)
+		k, err := Find(keygen, "box", 2222, []string{filepath.Join(dir, "missing"), path, hashed})
+		if err != nil || k.RemoveCommand() != want+path {
+			t.Errorf("%s, %v, want %s%s", k.RemoveCommand(), err, want, path)
+		}
+	}
 	if _, err := Find(dir+"/none", "box", 22, []string{hashed}); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("without ssh-keygen: %v", err)
 	}
