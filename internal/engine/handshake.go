@@ -13,9 +13,9 @@ type handshake struct {
 	out  []byte // to be sent before anything is read
 	done bool
 
-	in   []byte             // of the reply that next takes
-	size int                // of that reply, or one of the following
-	next func([]byte) error // sends more, expects more, or sets done
+	in   []byte             // the reply so far
+	size int                // its length in bytes, or one of the constants below
+	next func([]byte) error // handles the reply: it sends more, expects more, or sets done
 }
 
 // These sizes are for replies that end with a delimiter.
@@ -44,8 +44,8 @@ func (e *ProxyError) Error() string { return "the proxy said: " + e.Said }
 // complete.
 var errProxyClosed = errors.New("closed by the proxy without a reply")
 
-// errNoVsock is the error of a multiplexer that did so: that is its reply if the virtual
-// machine refuses.
+// errNoVsock is the error of a multiplexer that did so, as it does if the virtual machine
+// refuses the connection.
 var errNoVsock = errors.New("closed without a reply: nothing listens on that vsock port of the machine, or it does not run")
 
 func refusedBy(format string, args ...any) error {
@@ -68,7 +68,7 @@ func (h *handshake) expect(size int, next func([]byte) error) { h.size, h.next =
 func (h *handshake) take(b []byte) (n int, err error) {
 	for n < len(b) && !h.done && len(h.out) == 0 {
 		if h.size == untilNewline && len(h.in) == 0 && b[n] != 'O' {
-			h.done = true // a multiplexer that does not reply: it is the server's
+			h.done = true // a multiplexer without a reply of its own: this byte is the server's
 			return n, nil
 		}
 		h.in = append(h.in, b[n])
@@ -95,7 +95,7 @@ func (h *handshake) isComplete() bool {
 		return strings.HasSuffix(in, "\n")
 	case untilEmptyLine:
 		if strings.HasSuffix(in, "\n") && httpStatus(in) == "" {
-			return true // no HTTP: what speaks so need not have an empty line
+			return true // not HTTP: other protocols may not send an empty line
 		}
 		return strings.HasSuffix(in, "\n\n") || strings.HasSuffix(in, "\n\r\n")
 	}
@@ -160,7 +160,7 @@ func (h *handshake) socks5(p *Proxy) {
 		case in[1] == 0xff && p.User == "":
 			return wantsLogin("no access without a login (SOCKS5 method 255)")
 		default:
-			return refusedBy("no way to log in that fdrace has (SOCKS5 method %d)", in[1])
+			return refusedBy("it requires a kind of login that fdrace does not support (SOCKS5 method %d)", in[1])
 		}
 		return nil
 	})
@@ -212,7 +212,7 @@ func (h *handshake) socks5Request(p *Proxy) {
 		case code > 0:
 			return refusedBy("%s", socks5Reply(code))
 		}
-		switch in[3] { // where it connects from, which nobody needs to know
+		switch in[3] { // the address that it connects from, which is not needed
 		case 1:
 			h.expect(4+port, h.finish)
 		case 3:
@@ -272,7 +272,7 @@ func (h *handshake) http(p *Proxy) {
 
 func (h *handshake) httpReply(in []byte) error {
 	switch status := httpStatus(string(in)); {
-	case strings.HasPrefix(status, "1"): // another one follows
+	case strings.HasPrefix(status, "1"): // another reply follows
 		return nil
 	case strings.HasPrefix(status, "2"):
 		return h.finish(nil)
