@@ -6,8 +6,8 @@ import (
 )
 
 // Hosts looks for the addresses of one name in the text of hosts(5), piece by piece, so
-// that a file of any size needs no more memory than one piece. Every line counts that has
-// the name as its canonical name or as an alias, in upper or lower case.
+// that a file of any size needs no more memory than one piece. It finds every line that
+// has the name, as its canonical name or as an alias, in upper or lower case.
 type Hosts struct {
 	// Addr is the address that Scan found.
 	Addr Addr
