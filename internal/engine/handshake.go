@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"bytes"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -14,6 +15,7 @@ type handshake struct {
 	done bool
 
 	in   []byte             // of the reply that next takes
+	n    int                // bytes of all replies so far
 	size int                // of that reply, or one of the following
 	next func([]byte) error // sends more, expects more, or sets done
 }
@@ -24,7 +26,7 @@ const (
 	untilEmptyLine = -2
 )
 
-// maxReply bounds such a reply, in bytes.
+// maxReply bounds all replies of a proxy together, in bytes: HTTP has interim ones without end.
 const maxReply = 16 << 10
 
 // A ProxyError is a proxy's refusal, in its own terms.
@@ -73,8 +75,9 @@ func (h *handshake) take(b []byte) (n int, err error) {
 		}
 		h.in = append(h.in, b[n])
 		n++
+		h.n++
 		if !h.isComplete() {
-			if len(h.in) == maxReply {
+			if h.n >= maxReply {
 				return n, fmt.Errorf("%d bytes of a proxy's reply, and no end", maxReply)
 			}
 			continue
@@ -89,17 +92,16 @@ func (h *handshake) take(b []byte) (n int, err error) {
 }
 
 func (h *handshake) isComplete() bool {
-	in := string(h.in)
 	switch h.size {
 	case untilNewline:
-		return strings.HasSuffix(in, "\n")
+		return bytes.HasSuffix(h.in, []byte("\n"))
 	case untilEmptyLine:
-		if strings.HasSuffix(in, "\n") && httpStatus(in) == "" {
+		if bytes.IndexByte(h.in, '\n') == len(h.in)-1 && httpStatus(string(h.in)) == "" {
 			return true // no HTTP: what speaks so need not have an empty line
 		}
-		return strings.HasSuffix(in, "\n\n") || strings.HasSuffix(in, "\n\r\n")
+		return bytes.HasSuffix(h.in, []byte("\n\n")) || bytes.HasSuffix(h.in, []byte("\n\r\n"))
 	}
-	return len(in) == h.size
+	return len(h.in) == h.size
 }
 
 // closed returns the error of h when the proxy has closed the connection.
