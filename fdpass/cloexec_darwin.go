@@ -1,4 +1,4 @@
 package fdpass
 
-// closeOnExec is nothing here: recvmsg(2) of darwin has no such flag.
+// closeOnExec is 0: recvmsg(2) of darwin has no such flag.
 const closeOnExec = 0

@@ -17,19 +17,19 @@ import (
 )
 
 // sendTimeout bounds a Send to a socket whose buffer is full. ssh reads at
-// once; a reader that has not taken one byte by then is not going to.
+// once; a receiver that has not read a byte by then never will.
 const sendTimeout = 5 * time.Second
 
 // maxInterrupts bounds how often a message is sent again after EINTR. The kernel does not
-// return that to a call that does not wait, but a filter for system calls may, always.
+// return EINTR from a call that does not wait, but a seccomp filter may, every time.
 const maxInterrupts = 10
 
-// ErrNotSocket says that no descriptor given was a Unix-domain socket.
+// ErrNotSocket says that none of the descriptors is a Unix-domain stream socket.
 var ErrNotSocket = errors.New("not a Unix-domain socket")
 
 // FindSocket returns the first of fds that a descriptor can be passed over: a
-// Unix-domain stream socket. ssh gives its helper one as both 1 and 0. It
-// returns ErrNotSocket where there is none.
+// Unix-domain stream socket. ssh gives its helper one as both stdin and stdout.
+// If there is none, FindSocket returns -1 and ErrNotSocket.
 func FindSocket(fds ...int) (int, error) {
 	for _, fd := range fds {
 		sa, err := unix.Getsockname(fd)
@@ -45,10 +45,10 @@ func FindSocket(fds ...int) (int, error) {
 }
 
 // Send passes fd over sock, a connected Unix-domain stream socket, blocking or
-// not. Both stay the caller's, who may close fd as soon as Send has returned:
-// the receiver has its own. The error matches unix.EPIPE when the receiver is
-// gone (no SIGPIPE is raised), and os.ErrDeadlineExceeded when it has not read
-// for 5 s.
+// not. The caller owns both, and may close fd as soon as Send has returned: the
+// receiver has a descriptor of its own. The error matches unix.EPIPE if the
+// receiver has closed its end (no SIGPIPE is raised), and os.ErrDeadlineExceeded
+// if it has not read for 5 s.
 func Send(sock, fd int) error {
 	rights := unix.UnixRights(fd)
 	interrupts := 0
@@ -69,11 +69,13 @@ func Send(sock, fd int) error {
 	}
 }
 
-// send never waits: ssh's socket is one that blocks, and not for ever.
+// send does not wait, even though ssh's socket is a blocking one: waitWritable
+// waits, and has a time limit.
 func send(sock int, rights []byte) error {
 	return unix.Sendmsg(sock, []byte{0}, rights, nil, unix.MSG_NOSIGNAL|unix.MSG_DONTWAIT)
 }
 
+// waitWritable waits for room in the buffer of sock, for the time that is left.
 func waitWritable(sock int, left time.Duration) error {
 	if left <= 0 {
 		return os.ErrDeadlineExceeded
@@ -83,10 +85,11 @@ func waitWritable(sock int, left time.Duration) error {
 	return err // EINTR, or nil: the caller tries again
 }
 
-// Receive takes one descriptor from sock, a Unix-domain stream socket that
-// blocks, as ssh does it. The descriptor is close-on-exec and the caller's to
-// close. Any others that came with it are closed. The error matches
-// io.ErrUnexpectedEOF when the sender went without a word.
+// Receive takes one descriptor from sock, a blocking Unix-domain stream socket,
+// as ssh does. The descriptor is close-on-exec, and the caller owns it. If more
+// than one came, Receive closes all of them and returns an error. The error
+// matches io.ErrUnexpectedEOF if the sender has closed its end without sending
+// anything.
 func Receive(sock int) (fd int, err error) {
 	data := make([]byte, 1)
 	rights := make([]byte, unix.CmsgSpace(4*maxRights))
@@ -102,10 +105,11 @@ func Receive(sock int) (fd int, err error) {
 	}
 }
 
-// maxRights is one more descriptor than is taken, so that a second one is seen.
+// maxRights is one more than is accepted, so that a second descriptor is noticed.
 const maxRights = 2
 
-// received judges one message. It closes what it does not return.
+// received returns the descriptor of one message. It closes those that it does not
+// return.
 func received(data, control []byte, truncated bool) (fd int, err error) {
 	fds, err := parseRights(control)
 	switch {
@@ -119,7 +123,7 @@ func received(data, control []byte, truncated bool) (fd int, err error) {
 	case len(fds) == 0:
 		err = errors.New("received a byte without a descriptor")
 	default:
-		unix.CloseOnExec(fds[0]) // for systems whose closeOnExec is nothing
+		unix.CloseOnExec(fds[0]) // for systems where closeOnExec is 0
 		return fds[0], nil
 	}
 	for _, fd := range fds {
@@ -138,7 +142,7 @@ func parseRights(b []byte) (fds []int, err error) {
 		if m.Header.Level != unix.SOL_SOCKET || m.Header.Type != unix.SCM_RIGHTS {
 			continue
 		}
-		if len(m.Data)%4 != 0 { // ParseUnixRights takes whole ones for granted
+		if len(m.Data)%4 != 0 { // ParseUnixRights does not check this
 			return fds, fmt.Errorf("control message: half a descriptor in %d bytes", len(m.Data))
 		}
 		got, err := unix.ParseUnixRights(&m)

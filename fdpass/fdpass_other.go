@@ -4,7 +4,7 @@ package fdpass
 
 import "errors"
 
-// ErrNotSocket says that no descriptor given was a Unix-domain socket.
+// ErrNotSocket says that none of the descriptors is a Unix-domain stream socket.
 var ErrNotSocket = errors.New("not a Unix-domain socket")
 
 // FindSocket returns errors.ErrUnsupported.

@@ -14,10 +14,10 @@ import (
 // later. One that was reset or timed out is not created again (Linux 6.18) until its
 // endpoint is removed and added, as NetworkManager does when an interface comes back.
 type Endpoint struct {
-	ID    uint8 // as ip-mptcp(8) and MPTCP's own messages have it
+	ID    uint8 // address ID of RFC 8684 section 3.4.1, which ip-mptcp(8) prints
 	Addr  netip.Addr
-	Port  uint16 // the peer is told it, with FlagSignal; 0: that of the connection
-	Index int    // of the interface by which its subflows leave; 0: none, they leave by the route to the peer, wherever that leads
+	Port  uint16 // announced to the peer with FlagSignal; 0 means that of the connection
+	Index int    // of the interface that its subflows are bound to; 0 means none: they use whatever route leads to the peer
 	Flags Flags
 }
 
@@ -28,10 +28,10 @@ type Flags uint32
 const (
 	FlagSignal   Flags = 1 << iota // it is announced to the peer, which may connect to it
 	FlagSubflow                    // each connection gets a subflow from it
-	FlagBackup                     // which carries data only when no other does
-	FlagFullmesh                   // a subflow to each address of the peer; since 5.15
-	FlagImplicit                   // created by the kernel for a connection that needed it; since 5.18
-	FlagLaminar                    // a subflow from it goes only where the peer says; since 6.18
+	FlagBackup                     // its subflows carry data only when no other subflow works
+	FlagFullmesh                   // it gets a subflow to each address of the peer; since Linux 5.15
+	FlagImplicit                   // the kernel created it for a connection that needed it; since 5.18
+	FlagLaminar                    // its subflows go only to addresses that the peer announced; since 6.18
 )
 
 // String returns the flags as ip-mptcp(8) prints them.
@@ -51,6 +51,6 @@ func (f Flags) String() string {
 
 // Limits apply to each connection of the network namespace.
 type Limits struct {
-	Subflows        int // beside the first; the default is 2
-	AddAddrAccepted int // addresses of the peer's that are connected to; the default is 0
+	Subflows        int // subflows beside the first; the kernel's default is 2
+	AddAddrAccepted int // addresses announced by the peer that this end connects to; the kernel's default is 0
 }

@@ -11,8 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// From linux/mptcp_pm.h: the generic netlink family by which the kernel's path
-// manager is asked.
+// From linux/mptcp_pm.h: the generic netlink family of the kernel's path manager.
 const (
 	pmName    = "mptcp_pm"
 	pmVersion = 1
@@ -23,7 +22,7 @@ const (
 	pmAddr         = 1 // nested
 	pmRcvAddAddrs  = 2 // u32
 	pmSubflows     = 3 // u32
-	pmAddrID       = 2 // u8, in pmAddr, as all that follow
+	pmAddrID       = 2 // u8; this and the rest are inside pmAddr
 	pmAddr4        = 3
 	pmAddr6        = 4
 	pmAddrPort     = 5 // u16, in the machine's byte order
@@ -31,9 +30,9 @@ const (
 	pmAddrIfaceIdx = 7 // s32
 )
 
-// Endpoints returns the endpoints of this network namespace, those that the
-// kernel made by itself included. It needs no privilege on Linux 6.18; where it
-// does, errors.Is(err, unix.EPERM). A kernel without MPTCP gives ENOENT.
+// Endpoints returns the endpoints of this network namespace, including those that
+// the kernel made by itself. It needs no privilege on Linux 6.18. The error matches
+// unix.EPERM on kernels where it does, and unix.ENOENT on a kernel without MPTCP.
 func Endpoints() ([]Endpoint, error) {
 	messages, err := ask(pmName, pmVersion, pmGetAddr, unix.NLM_F_DUMP)
 	if err != nil {
@@ -69,7 +68,7 @@ func ReadLimits() (Limits, error) {
 
 func pmError(what string, err error) error {
 	switch {
-	case errors.Is(err, unix.ENOENT): // of the family's name
+	case errors.Is(err, unix.ENOENT): // there is no netlink family of that name
 		return fmt.Errorf("%s: this kernel has no MPTCP (CONFIG_MPTCP, Linux 5.6): %w", what, err)
 	case errors.Is(err, unix.EPERM):
 		return fmt.Errorf("%s: this kernel tells them to root only (CAP_NET_ADMIN): %w", what, err)
@@ -77,8 +76,7 @@ func pmError(what string, err error) error {
 	return fmt.Errorf("%s: %w", what, err)
 }
 
-// parseEndpoint reads an answer to pmGetAddr. What it does not know it passes
-// over.
+// parseEndpoint reads an answer to pmGetAddr. It skips unknown attributes.
 func parseEndpoint(attributes []byte) (e Endpoint, err error) {
 	err = netlink.Attributes(attributes, func(kind uint16, value []byte) bool {
 		if kind != pmAddr {

@@ -16,13 +16,13 @@ import (
 const (
 	mptcpTCPInfo      = 2 // MPTCP_TCPINFO, since Linux 5.16
 	mptcpSubflowAddrs = 3 // MPTCP_SUBFLOW_ADDRS, since 5.16
-	mptcpFullInfo     = 4 // MPTCP_FULL_INFO, since 6.5: the three others at one moment
+	mptcpFullInfo     = 4 // MPTCP_FULL_INFO, since 6.5: MPTCP_INFO and these two, at one moment
 )
 
-// ReadInfo tells of c, such as a *net.TCPConn or an *os.File, when it is
-// connected. What the kernel is too old to tell is left out, as the fields say;
-// before Linux 5.16 it tells nothing: errors.ErrUnsupported. That is also the
-// error of a socket that is not one of MPTCP.
+// ReadInfo returns the state of c, such as a *net.TCPConn or an *os.File, which must
+// be connected and stays the caller's. Fields that the kernel is too old to report
+// are zero. The error matches errors.ErrUnsupported before Linux 5.16, and if c is
+// not an MPTCP socket.
 func ReadInfo(c syscall.Conn) (info *Info, err error) {
 	err = control(c, func(fd int) (err error) {
 		info, err = readInfo(fd)
@@ -39,7 +39,7 @@ func readInfo(fd int) (*Info, error) {
 	if !unknown(err) {
 		return info, err
 	}
-	// After a fallback the question is put to plain TCP, which has no answer.
+	// After a fallback, plain TCP handles these options, and does not know them.
 	mptcp, e := isMPTCP(fd)
 	if e == nil && !mptcp {
 		e = fmt.Errorf("not an MPTCP socket: %w", errors.ErrUnsupported)
@@ -53,7 +53,8 @@ func readInfo(fd int) (*Info, error) {
 	return &Info{FallenBack: true}, nil
 }
 
-// fullInfo asks once for everything.
+// fullInfo reads everything in one call, and calls again if there were more subflows
+// than it had room for.
 func fullInfo(fd int) (*Info, error) {
 	for room := 8; ; {
 		head := make([]byte, fullHead+infoSize)
@@ -83,8 +84,9 @@ func fullInfo(fd int) (*Info, error) {
 	}
 }
 
-// infoInParts is for kernels without MPTCP_FULL_INFO. A subflow may come or go
-// between two questions: then no addresses are better than wrong ones.
+// infoInParts is for kernels without MPTCP_FULL_INFO. If a subflow has come or gone
+// between its calls, it leaves out the state of the subflows, which might be paired
+// with the wrong addresses.
 func infoInParts(fd int) (*Info, error) {
 	b := make([]byte, infoSize)
 	n, err := getsockopt(fd, mptcpInfo, b)
@@ -114,7 +116,7 @@ func infoInParts(fd int) (*Info, error) {
 	return info, nil
 }
 
-// eachSubflow returns one item of up to size bytes of each.
+// eachSubflow returns an item of up to size bytes for each subflow.
 func eachSubflow(fd, option, size int) ([][]byte, error) {
 	for room := 8; ; {
 		b := make([]byte, listHead+room*size)
@@ -135,7 +137,7 @@ func eachSubflow(fd, option, size int) ([][]byte, error) {
 	}
 }
 
-// getsockopt returns how much of buf the kernel has filled.
+// getsockopt returns how many bytes of buf the kernel has filled.
 func getsockopt(fd, option int, buf []byte) (n int, err error) {
 	size := uint32(len(buf))
 	_, _, errno := unix.Syscall6(unix.SYS_GETSOCKOPT, uintptr(fd), unix.SOL_MPTCP, uintptr(option),
@@ -146,7 +148,8 @@ func getsockopt(fd, option int, buf []byte) (n int, err error) {
 	return min(int(size), len(buf)), nil
 }
 
-// named leaves alone what unknown looks at.
+// named adds the name of the option to err, but returns the errors for which unknown
+// is true as they are.
 func named(option string, err error) error {
 	if unknown(err) {
 		return err

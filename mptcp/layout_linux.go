@@ -10,15 +10,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The kernel's structs of linux/mptcp.h and linux/tcp.h grow at their ends, and
-// it says how much it has filled. Fields that came together are read together:
-// padding at the end of an older struct is where a later one has a field.
+// The kernel's structs of linux/mptcp.h and linux/tcp.h grow at their ends, and it
+// reports how much it has filled. Fields that one version added are read only if all
+// of them are there: where an older struct ends in padding, a later one has a field.
 
 // struct mptcp_info
 const (
 	infoSize  = 96 // Linux 6.10
-	infoFirst = 43 // as of 5.16, when getsockopt(2) first gave it; padded to 48
-	info65    = 80 // as of 6.5
+	infoFirst = 43 // in 5.16, the first to have MPTCP_INFO; padded to 48
+	info65    = 80 // in 6.5
 
 	infoSubflows       = 0
 	infoAddrsSignalled = 1
@@ -40,26 +40,26 @@ const (
 // struct mptcp_full_info, up to the struct mptcp_info in it
 const (
 	fullHead        = 40
-	fullTCPSize     = 4  // of one struct tcp_info; the kernel makes it less if its own is shorter
-	fullSubflowSize = 12 // the same of struct mptcp_subflow_info
-	fullCount       = 16 // how many subflows there are
-	fullRoom        = 20 // for how many there is room
-	fullSubflows    = 24 // where to
-	fullTCPs        = 32
+	fullTCPSize     = 4  // size of one struct tcp_info; the kernel lowers it if its own is shorter
+	fullSubflowSize = 12 // the same for struct mptcp_subflow_info
+	fullCount       = 16 // number of subflows
+	fullRoom        = 20 // number of subflows that there is room for
+	fullSubflows    = 24 // pointer to the array of struct mptcp_subflow_info
+	fullTCPs        = 32 // pointer to the array of struct tcp_info
 )
 
 // struct mptcp_subflow_data, which begins a list
 const (
 	listHead     = 16
 	listHeadSize = 0
-	listCount    = 4  // how many subflows there are
-	listSize     = 12 // of one item; the kernel makes it less if its own is shorter
+	listCount    = 4  // number of subflows
+	listSize     = 12 // size of one item; the kernel lowers it if its own is shorter
 )
 
 const (
 	sockaddrSize = 128               // struct sockaddr_storage
 	addrsSize    = 2 * sockaddrSize  // struct mptcp_subflow_addrs
-	subflowAddrs = bits.UintSize / 8 // in struct mptcp_subflow_info, after the id: as pointers are aligned
+	subflowAddrs = bits.UintSize / 8 // in struct mptcp_subflow_info, after the id, which is padded to the size of a pointer
 	subflowSize  = subflowAddrs + addrsSize
 	tcpSize      = unix.SizeofTCPInfo
 )
@@ -73,7 +73,7 @@ const (
 	tcpReceived      = 128
 	tcpSent          = 200
 	tcpRetransmitted = 208
-	tcp419           = 216 // the least that a kernel with MPTCP gives
+	tcp419           = 216 // in 4.19: a kernel with MPTCP has at least this
 )
 
 var errShort = errors.New("the kernel's answer is too short to be understood")

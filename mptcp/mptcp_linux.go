@@ -15,9 +15,9 @@ const (
 	mptcpInfo  = 1  // MPTCP_INFO, at level SOL_MPTCP, since Linux 5.16
 )
 
-// Socket returns a new MPTCP socket of domain, unix.AF_INET or unix.AF_INET6:
-// non-blocking, close-on-exec, the caller's to close. The error wraps the
-// errno and says what it means; the caller can use plain TCP whatever the errno.
+// Socket returns a new MPTCP socket of domain, unix.AF_INET or unix.AF_INET6. It is
+// non-blocking and close-on-exec, and the caller owns it. The error wraps the errno
+// and says what it means; whatever it is, the caller can use plain TCP.
 func Socket(domain int) (fd int, err error) {
 	fd, err = unix.Socket(domain, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, unix.IPPROTO_MPTCP)
 	if err != nil {
@@ -41,8 +41,8 @@ func socketError(err error) error {
 	return os.NewSyscallError("socket", err)
 }
 
-// Supported returns nil if this machine can make MPTCP sockets, or else the
-// error of Socket. It finds out by making one.
+// Supported returns nil if this machine can make MPTCP sockets, and otherwise the
+// error of Socket. It makes a socket to find out, and closes it.
 func Supported() error {
 	fd, err := Socket(unix.AF_INET)
 	if err != nil {
@@ -51,11 +51,12 @@ func Supported() error {
 	return unix.Close(fd)
 }
 
-// InUse reports whether c, such as a *net.TCPConn or an *os.File, speaks MPTCP
-// with its peer now. Ask only after the connection is there: until then the
-// kernel says yes. It may fall back later, at the first data (RFC 8684 section
-// 3.7). For plain TCP it returns false without an error. Before Linux 5.16 it
-// returns errors.ErrUnsupported.
+// InUse reports whether c, such as a *net.TCPConn or an *os.File, speaks MPTCP with
+// its peer now. c must be connected: before that, InUse returns true for any MPTCP
+// socket. The connection may still fall back to plain TCP with the first data (RFC
+// 8684 section 3.7). For a plain TCP socket InUse returns false without an error.
+// Before Linux 5.16 it returns an error that matches errors.ErrUnsupported for MPTCP
+// sockets.
 func InUse(c syscall.Conn) (yes bool, err error) {
 	err = control(c, func(fd int) (err error) {
 		yes, err = InUseFD(fd)
@@ -76,14 +77,14 @@ func control(c syscall.Conn, ask func(fd int) error) (err error) {
 	return err
 }
 
-// InUseFD is InUse for a bare descriptor. fd stays the caller's.
+// InUseFD is InUse for a file descriptor, which stays the caller's.
 func InUseFD(fd int) (bool, error) {
 	n, err := unix.GetsockoptInt(fd, unix.IPPROTO_TCP, tcpIsMPTCP)
 	if err == nil {
 		return n == 1, nil
 	}
-	// Before 6.10 the option is unknown: ENOPROTOOPT on TCP, and EOPNOTSUPP
-	// on MPTCP sockets.
+	// Before Linux 6.10 the option does not exist: ENOPROTOOPT for TCP sockets, and
+	// EOPNOTSUPP for MPTCP sockets.
 	if !unknown(err) {
 		return false, os.NewSyscallError("getsockopt TCP_IS_MPTCP", err)
 	}
@@ -107,9 +108,8 @@ func inUseByInfo(fd int) (bool, error) {
 	return false, err
 }
 
-// unknown reports whether err is that of an option which the kernel, or the
-// protocol, does not know: on IPv4 and plain TCP EOPNOTSUPP, on IPv6
-// ENOPROTOOPT.
+// unknown reports whether err means that the kernel, or the protocol, does not know
+// the option: EOPNOTSUPP or ENOPROTOOPT, depending on the family and the protocol.
 func unknown(err error) bool {
 	return err == unix.ENOPROTOOPT || err == unix.EOPNOTSUPP
 }
@@ -121,8 +121,8 @@ func isMPTCP(fd int) (bool, error) {
 	return protocol == unix.IPPROTO_MPTCP, os.NewSyscallError("getsockopt SO_PROTOCOL", err)
 }
 
-// knowsInfo returns nil if this kernel has MPTCP_INFO: only then its refusal
-// says that a connection has fallen back.
+// knowsInfo returns nil if this kernel has MPTCP_INFO. Only then does an error of
+// that option mean that a connection has fallen back.
 func knowsInfo() error {
 	fd, err := Socket(unix.AF_INET)
 	if err != nil {
@@ -130,7 +130,7 @@ func knowsInfo() error {
 	}
 	defer unix.Close(fd)
 	if _, err = unix.GetsockoptInt(fd, unix.SOL_MPTCP, mptcpInfo); unknown(err) {
-		return fmt.Errorf("this kernel does not tell whether MPTCP is in use (Linux 5.16 does): %w", errors.ErrUnsupported)
+		return fmt.Errorf("this kernel cannot tell whether MPTCP is in use (Linux 5.16 can): %w", errors.ErrUnsupported)
 	}
 	return os.NewSyscallError("getsockopt MPTCP_INFO", err)
 }

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// Socket returns errors.ErrUnsupported: MPTCP sockets are Linux's.
+// Socket returns errors.ErrUnsupported: only Linux has MPTCP sockets.
 func Socket(domain int) (fd int, err error) { return -1, errors.ErrUnsupported }
 
 // Supported returns errors.ErrUnsupported.

@@ -10,19 +10,19 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Two questions of generic netlink need no library: what one links in, and
-// initializes, each start of a program that only makes sockets would pay for.
+// Two requests over generic netlink need no library: every program that imports this
+// package would pay for its initialization, even if it only makes sockets.
 
 const (
 	genlSize = 4 // struct genlmsghdr: the command, its version, 2 unused
 
-	// roomForAnswer is what the kernel limits a message of a dump to.
-	roomForAnswer = 1 << 15
+	// maxAnswer is the size of the largest datagram that the kernel sends in a dump.
+	maxAnswer = 1 << 15
 )
 
-// ask puts a question of a generic netlink family without attributes to the
-// kernel, and returns the attributes of each message of its answer. An errno of
-// the kernel's comes as it is; ENOENT also says that it has no such family.
+// ask sends the kernel a command of a generic netlink family, without attributes, and
+// returns the attributes of each message of the answer. An error in the answer is
+// returned as an errno; ENOENT can also mean that there is no such family.
 func ask(family string, version, command uint8, flags uint16) ([][]byte, error) {
 	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, unix.NETLINK_GENERIC)
 	if err != nil {
@@ -57,20 +57,20 @@ func parseFamily(attributes []byte) (id uint16, err error) {
 	return id, err
 }
 
-// exchange sends one question and takes the answer. The kernel has one, or the
-// next part of one, as soon as it is asked: nothing is waited for.
+// exchange sends one request and reads the answer. It does not wait: the kernel has
+// each part of the answer as soon as it is asked for.
 func exchange(fd int, family uint16, version, command uint8, flags uint16, attributes []byte) (answer [][]byte, err error) {
 	e := binary.NativeEndian
 	m := e.AppendUint32(nil, uint32(unix.SizeofNlMsghdr+genlSize+len(attributes)))
 	m = e.AppendUint16(m, family)
 	m = e.AppendUint16(m, unix.NLM_F_REQUEST|flags)
-	m = append(m, make([]byte, 8)...) // a number and a port, for who needs to tell answers apart
+	m = append(m, make([]byte, 8)...) // sequence number and port ID, which one request does not need
 	m = append(m, command, version, 0, 0)
 	m = append(m, attributes...)
 	if err := unix.Sendto(fd, m, 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
 		return nil, os.NewSyscallError("netlink: sendto", err)
 	}
-	for buf := make([]byte, roomForAnswer); ; {
+	for buf := make([]byte, maxAnswer); ; {
 		n, from, err := unix.Recvfrom(fd, buf, 0)
 		if err == unix.EINTR {
 			continue
@@ -94,7 +94,7 @@ func exchange(fd int, family uint16, version, command uint8, flags uint16, attri
 	}
 }
 
-// parseAnswer returns the attributes of each message of family's in b, and
+// parseAnswer returns the attributes of each message in b that belongs to family, and
 // whether the answer ends there.
 func parseAnswer(b []byte, family uint16) (part [][]byte, done bool, err error) {
 	messages, err := syscall.ParseNetlinkMessage(b)

@@ -6,16 +6,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// pausedTimeout bounds the connection of Paused to itself, in milliseconds: for
-// a firewall that drops what goes over loopback.
+// pausedTimeout bounds the connection that Paused makes to itself, in milliseconds: a
+// firewall may drop packets on loopback.
 const pausedTimeout = 100
 
 // Paused reports whether this kernel has paused MPTCP: new connections of this network
 // namespace use plain TCP, to all peers. Since Linux 6.12 the kernel pauses it after the
 // SYNs of one connection were dropped until it fell back: for
 // net.mptcp.blackhole_timeout, 3600 s, and longer each time. Writing that sysctl ends the
-// pause. The kernel has no interface to ask for this: Paused connects to itself over
-// loopback, and returns an error if it cannot.
+// pause. The kernel has no interface that reports it: Paused connects to itself over
+// loopback, within 100 ms, and returns an error if it cannot.
 func Paused() (bool, error) {
 	l, err := Socket(unix.AF_INET)
 	if err != nil {
@@ -42,7 +42,7 @@ func Paused() (bool, error) {
 	}
 	p := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLOUT}}
 	n, err := unix.Poll(p, pausedTimeout)
-	for err == unix.EINTR { // the runtime's own signals
+	for err == unix.EINTR { // by a signal of Go's runtime
 		n, err = unix.Poll(p, pausedTimeout)
 	}
 	switch {

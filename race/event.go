@@ -15,19 +15,19 @@ type Candidate struct {
 	// Target is the first of the targets that led to the address.
 	Target Target
 
-	// Addr is the peer's address. It is not valid for a target that has none, or
-	// none yet, and for a Socket.
+	// Addr is the peer's address. It is not valid if the target has no address, or
+	// none yet, or if Socket is set.
 	Addr netip.AddrPort
 
-	// Socket is the peer if that is not reached by IP: "unix:/path",
+	// Socket is the peer if it is not reached by IP: "unix:/path",
 	// "vsock:CID:PORT" or "vsock-mux:/path port PORT".
 	Socket string
 
 	Interface string // the network interface that the socket is bound to, if any
-	Transport string // the Transport's Name, or "unix", "vsock"; empty if nothing was tried
+	Transport string // the Transport's Name, or "unix", "vsock" or "vsock-mux"; empty if nothing was tried
 }
 
-// String returns the address, or else the target.
+// String returns Socket or Addr or, if neither is set, Target.
 func (c Candidate) String() string {
 	switch {
 	case c.Socket != "":
@@ -96,16 +96,15 @@ var (
 	// its routes or rules: no packet was sent.
 	ErrLocal = engine.ErrLocal
 
-	// ErrNotTried is the error of an address whose turn had not come when the race
-	// ended.
+	// ErrNotTried marks an address whose turn had not come when the race ended.
 	ErrNotTried = engine.ErrNotTried
 )
 
 // A Failure says why a candidate did not win.
 type Failure struct {
-	Candidate               // its Addr is not valid if a name has no address
+	Candidate               // Addr is not valid, and Socket empty, if it is the target that has failed
 	Also      []Target      // other targets that led to the address
-	Family    Family        // of a lookup; AnyFamily for both
+	Family    Family        // of a lookup that had no answer when the race ended; else AnyFamily
 	Attempts  int           // connections started
 	Err       error         // the cause: an errno, a *net.DNSError, ...
 	At        time.Duration // since the race began
@@ -125,6 +124,7 @@ func newFailure(f engine.Failure) Failure {
 	return to
 }
 
+// Error returns the candidate, with its transport and interface if it has them, and Err.
 func (f Failure) Error() string {
 	how := f.Candidate.String()
 	if f.Transport != "" {
@@ -136,6 +136,7 @@ func (f Failure) Error() string {
 	return fmt.Sprintf("%s: %v", how, f.Err)
 }
 
+// Unwrap returns Err.
 func (f Failure) Unwrap() error { return f.Err }
 
 // An Error describes a race that produced no connection.
@@ -146,8 +147,8 @@ type Error struct {
 
 	Elapsed time.Duration // from the call of Dial
 
-	// Failures has every candidate, in the order in which they failed. Those still
-	// pending at the end have Cause as their Err.
+	// Failures has every candidate, in the order in which they failed. The Err of an
+	// attempt or a lookup still pending at the end matches Cause.
 	Failures []Failure
 }
 
@@ -164,6 +165,7 @@ func newError(err error) error {
 	return e
 }
 
+// Error returns Cause, the only failure, or the number of failures.
 func (e *Error) Error() string {
 	switch {
 	case e.Cause != nil:

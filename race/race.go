@@ -92,13 +92,14 @@ type Transport struct {
 	Check func(fd int) error
 
 	// MaxAge returns how long an attempt may wait for an answer before it is closed
-	// and another one started; 0 means no limit. It is called once, when an attempt
-	// has waited for one Delay. Default: no limit.
+	// and another one started; 0 means no limit. It is called once in each race,
+	// when an attempt has waited for Delay, or for DefaultDelay if that is less.
+	// Default: no limit.
 	MaxAge func() time.Duration
 
 	// EagerACK says that the kernel completes each handshake by itself, as with
-	// MPTCP: a server may see connections that lose. Such attempts start 10 ms
-	// apart where they would start together, so that it rarely does. Default: false.
+	// MPTCP, so that a server may see connections that lose. To make this rare, such
+	// attempts start 10 ms apart where they would start together. Default: false.
 	EagerACK bool
 }
 
@@ -161,19 +162,19 @@ type Dialer struct {
 	// choice.
 	Interface string
 
-	// Interfaces are those from which each address is tried one Delay after the
-	// kernel's own route, or at once when that has failed (Linux). It has no effect
-	// where Interface is set. Default: none.
+	// Interfaces are those from which each address is tried in addition, one Delay
+	// after the kernel's own route, or at once when that has failed (Linux). It has
+	// no effect if Interface is set. Default: none.
 	Interfaces []Interface
 
 	// OnEvent, if set, is called with every event by the goroutine that called
-	// Dial. The race waits for it.
+	// Dial. The race waits until it returns.
 	OnEvent func(Event)
 }
 
 // Dial races targets and returns the first connection, which the caller has to take
-// from the Winner. All other sockets are closed when it returns, and no lookup is under
-// way.
+// from the Winner, or close. When Dial returns, all other sockets are closed, and
+// lookups are cancelled.
 //
 // If no attempt succeeds, the error is an *Error that has a Failure for each of them.
 // It matches (errors.Is) context.DeadlineExceeded if Timeout ended the race, the error of
@@ -191,7 +192,7 @@ func (d *Dialer) Dial(ctx context.Context, targets ...Target) (*Winner, error) {
 	return newWinner(w), nil
 }
 
-// engine returns the rules of the race that d stands for.
+// engine returns d as an engine.Dialer.
 func (d *Dialer) engine() *engine.Dialer {
 	e := &engine.Dialer{
 		Family:    engine.Family(d.Family),

@@ -66,7 +66,7 @@ func (w *Winner) Conn() (net.Conn, error) {
 	if err != nil {
 		return nil, fmt.Errorf("race: %w", err)
 	}
-	_ = w.file.Close() // of a socket that is still open there
+	_ = w.file.Close() // the socket stays open by c's descriptor
 	w.file = nil
 	return c, nil
 }

@@ -10,7 +10,7 @@ import (
 )
 
 // A flagText is the help of a flag. It is not in the tags of helper.Options, because kong
-// would take it apart on every command line.
+// would parse it for every command line.
 type flagText struct{ name, text string }
 
 // helpGroups are the flags in the order of the help.
@@ -76,7 +76,7 @@ In ssh_config:
         ProxyCommand fdrace -- %h %p
         ProxyUseFdpass yes`
 
-// help is kong's, with the flags in groups.
+// help prints kong's help, with the flags in groups.
 func help(o kong.HelpOptions, ctx *kong.Context) error {
 	fmt.Fprint(ctx.Stdout, "Usage: fdrace [flags] TARGET... [PORT]\nFlags go before the targets; what comes after -- is not read as a flag.\n")
 	o.NoAppSummary = true

@@ -3,25 +3,24 @@
 // Command fdrace is a ProxyCommand for ssh: it connects to whichever of
 // several targets answers first, passes ssh that socket, and exits.
 //
-// Its stdout is the wire to ssh. Nothing is written to it but the one message
-// that carries the socket; a person reads stderr.
+// Its stdout is the socket to ssh. Nothing is written to it but the one message that
+// carries the connection; messages for people go to stderr.
 //
 // # The order in which it starts
 //
-// ssh waits for every step, and so the first that can finish a race does:
+// ssh waits until this process has exited, so a race is finished as early as possible:
 //
-//  1. The entry of package prestart, before Go's runtime: races addresses and names
-//     without flags that need more. What it has started and not finished, the race
-//     of step 4 takes over.
+//  1. The entry of package prestart, before Go's runtime. It races IP addresses and
+//     names if the command line is simple, and hands unfinished races over to step 4.
 //  2. The runtime, and then the package initializers, in the order of import paths
-//     where imports do not decide. Nothing depends on that order for its result;
-//     stackgrow imports nothing, so that it comes first and all others save a fault.
-//     No initializer runs the program, and TestStart lists all that there are.
+//     where imports do not decide. No result depends on that order. stackgrow imports
+//     nothing, so that it comes first, and the others run on a stack that is large
+//     enough. No initializer runs the program, and TestStart lists all that there are.
 //  3. helper.Main, whose fast parser reads the common command lines.
-//  4. The race; or for other lines kong, and what they ask for.
+//  4. The race; or, for other command lines, kong and what they ask for.
 //
-// The process ends within milliseconds: the runtime need not start a goroutine that
-// follows a change of the processors it may use, nor name its memory for observers.
+// The process ends within milliseconds. So two features of the runtime are off: to follow
+// changes of the number of processors, and to label memory mappings in /proc.
 //
 //go:debug updatemaxprocs=0
 //go:debug decoratemappings=0
@@ -51,8 +50,8 @@ var version = "dev"
 
 func main() { helper.Main(readArgs) }
 
-// readArgs reads a command line that helper leaves to the flag parser. What it returns,
-// if anything, is done instead of a race for ssh.
+// readArgs reads a command line that FastParse does not. The function that it returns, if
+// any, is run instead of a race for ssh.
 func readArgs(o *helper.Options, args []string) (func(*helper.Options) error, error) {
 	if err := parse(o, args); err != nil {
 		return nil, err
@@ -67,7 +66,7 @@ func readArgs(o *helper.Options, args []string) (func(*helper.Options) error, er
 	case o.Explain:
 		return explain.Run, nil
 	case o.JSON:
-		return nil, errors.New("--json is a form of --explain, and of --doctor: write both")
+		return nil, errors.New("--json is for --explain and --doctor: add one of them")
 	}
 	return nil, nil
 }
@@ -82,7 +81,7 @@ func runDoctor(o *helper.Options) error {
 // A wakeMapper reads --wake and --wake=MAC.
 type wakeMapper struct{}
 
-func (wakeMapper) IsBool() bool { return true } // no value follows it but by =
+func (wakeMapper) IsBool() bool { return true } // its value, if any, follows an =
 
 func (wakeMapper) Decode(ctx *kong.DecodeContext, target reflect.Value) error {
 	mac := ""
@@ -94,8 +93,8 @@ func (wakeMapper) Decode(ctx *kong.DecodeContext, target reflect.Value) error {
 	return nil
 }
 
-// A versionFlag is kong.VersionFlag, but not by a variable of kong's: it would
-// look for one in every text of every flag, whatever the command line.
+// A versionFlag is like kong.VersionFlag, but does not take the version from a variable of
+// kong: kong would look for variables in all texts of all flags, for every command line.
 type versionFlag bool
 
 func (versionFlag) BeforeReset(app *kong.Kong) error {
@@ -104,13 +103,13 @@ func (versionFlag) BeforeReset(app *kong.Kong) error {
 	return nil
 }
 
-// parse reads a command line by kong. Options go before its own.
+// parse reads a command line with kong. options can override its own options.
 func parse(o *helper.Options, args []string, options ...kong.Option) error {
 	line := struct {
 		*helper.Options
 		Version versionFlag `short:"V"`
 	}{Options: o}
-	// A socket on stdout is ssh's, which takes every byte for its own.
+	// If stdout is a socket, ssh reads from it, and any text would confuse it.
 	out := os.Stdout
 	if s, err := os.Stdout.Stat(); err != nil || s.Mode()&os.ModeSocket != 0 {
 		out = os.Stderr
@@ -132,8 +131,9 @@ func parse(o *helper.Options, args []string, options ...kong.Option) error {
 	text := err.Error()
 	switch {
 	case strings.HasPrefix(text, "unknown flag"):
+		// Kong finds every short flag similar to every other: drop a list of more than three.
 		if text, _, _ := strings.Cut(text, ", did you mean one of "); strings.Count(err.Error(), `"`) > 2*3 {
-			err = errors.New(text) // every short flag is like every other
+			err = errors.New(text)
 		}
 		return fmt.Errorf("%w (a host whose name begins with - goes after --)", err)
 	case strings.HasPrefix(text, "unexpected argument") && slices.Contains(args, "--setup"):
@@ -143,7 +143,7 @@ func parse(o *helper.Options, args []string, options ...kong.Option) error {
 	}
 	flag, rest, _ := strings.Cut(text, ": expected ")
 	_, got, ok := strings.Cut(rest, " value but got ")
-	switch got, _, _ = strings.Cut(got, " ("); { // a way to give it all the same, which would be refused
+	switch got, _, _ = strings.Cut(got, " ("); { // without kong's advice to write --flag="-x", which would be rejected, too
 	case !ok:
 		return err
 	case got == `"EOL"`:

@@ -7,7 +7,7 @@ import (
 	"os"
 )
 
-// Windows has neither sockets that can be passed nor an ssh that takes one.
+// Windows cannot pass sockets over a Unix-domain socket, and its ssh cannot receive one.
 func main() {
 	fmt.Fprintln(os.Stderr, "fdrace: this system's ssh does not support ProxyUseFdpass")
 	os.Exit(3)

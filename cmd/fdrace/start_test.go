@@ -116,6 +116,10 @@ func raceBeforeGo(t *testing.T, env []string, argv ...string) (before bool, pack
 	}
 	defer l.Close()
 	_, port, _ := net.SplitHostPort(l.Addr().String())
+	// Where there is IPv6, localhost may be both.
+	if l6, err := net.Listen("tcp", net.JoinHostPort("::1", port)); err == nil {
+		defer l6.Close()
+	}
 	cmd := exec.Command(argv[0], append(argv[1:], port)...)
 	cmd.Env = append(append(os.Environ(), "GODEBUG=inittrace=1"), env...)
 	r, err := lab.Run(cmd)

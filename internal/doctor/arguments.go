@@ -9,7 +9,7 @@ import (
 	"fdrace/internal/engine"
 )
 
-// arguments are those of fdrace, when ssh has replaced its tokens.
+// arguments returns fdrace's arguments with the tokens replaced, as ssh does it.
 func (l *login) arguments() (args []string) {
 	values := map[byte]string{
 		'h': l.config["hostname"], 'p': l.config["port"], 'n': l.host, 'r': l.config["user"], 'k': l.host,
@@ -23,8 +23,8 @@ func (l *login) arguments() (args []string) {
 	return args
 }
 
-// textFlag names the flag for which fdrace prints a text, "" if there is none. shows
-// reports whether it is --help or --version, which the parser does not note.
+// textFlag returns the flag because of which fdrace prints a text and does not connect, or
+// "". shows is set for --help and --version, which are not in l.options.
 func (l *login) textFlag(shows bool) string {
 	switch o := l.options; {
 	case shows:
@@ -39,7 +39,8 @@ func (l *login) textFlag(shows bool) string {
 	return ""
 }
 
-// checkArguments reads fdrace's own command line as fdrace does.
+// checkArguments parses the arguments as fdrace does, and returns the race that they ask
+// for.
 func (l *login) checkArguments() ([]engine.Target, *engine.Dialer, Finding) {
 	f := Finding{Check: "arguments", Status: Fail, Remedy: `correct the ProxyCommand; "fdrace --help" lists the flags`, Where: ByHand}
 	args := l.arguments()

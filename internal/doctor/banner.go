@@ -12,12 +12,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// bannerTimeout is how long a server may take for its first line. sshd sends it within
+// bannerTimeout is how long a server may take to send its first line. sshd sends it within
 // a round trip.
 const bannerTimeout = 3 * time.Second
 
-// checkBanner waits for the server's first line on fd, a connection to it: what accepts
-// and sends none has ssh wait.
+// checkBanner waits for the server's banner on fd, a connection to it. If none comes, ssh
+// would wait for it.
 func checkBanner(fd int) []Finding {
 	f := Finding{Check: "banner", Status: Fail, Where: ByHand}
 	f.Remedy = "is an SSH server on that port? If something on the way accepts in its place, as firewalls and hotspots do, add --banner to fdrace"
@@ -36,8 +36,8 @@ func checkBanner(fd int) []Finding {
 	return []Finding{f}
 }
 
-// readLine reads until fd has a line that begins with SSH-, or no more, or until end. It
-// returns that line, or else the first.
+// readLine reads from fd until there is a line that begins with SSH-, until the end of the
+// data, or until end. It returns that line, or else the first one.
 func readLine(fd int, end time.Time) string {
 	const most = 1 << 12
 	var b []byte

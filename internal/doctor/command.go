@@ -26,8 +26,8 @@ func redact(command string) string {
 	return command
 }
 
-// checkBlind adds to f, that ssh -G has found another ProxyCommand or none, why ssh may
-// still use fdrace.
+// checkBlind adds to f, the finding that ssh -G prints another ProxyCommand or none, why
+// ssh may still run fdrace: there is a Match block that ssh -G cannot evaluate.
 func checkBlind(f Finding, c configFile) Finding {
 	if f.Status != Fail || len(c.blind) == 0 {
 		return f
@@ -48,12 +48,12 @@ func (l *login) checkCommand() Finding {
 	switch jump := l.config["proxyjump"]; {
 	case jump != "":
 		f.Found = fmt.Sprintf("none: ProxyJump %s comes first, so ssh ignores ProxyCommand", jump)
-		f.Remedy += fmt.Sprintf("\n# to keep the jump host: ProxyCommand fdrace --jump %s -- %%h %%p", quote(jump))
+		f.Remedy += fmt.Sprintf("\n# to keep the jump host: ProxyCommand fdrace --jump %s -- %%h %%p", Quote(jump))
 		return f
 	case l.config.unset("proxycommand"):
 		f.Found = "none: ssh connects by itself"
 		if strings.EqualFold(l.config["hostname"], l.host) {
-			f.Remedy += fmt.Sprintf("\n# if %s is not its name in DNS, this prints a block: fdrace --setup %s HOSTNAME", l.host, quote(l.host))
+			f.Remedy += fmt.Sprintf("\n# if %s is not its name in DNS, this prints a block: fdrace --setup %s HOSTNAME", l.host, Quote(l.host))
 		}
 		return f
 	}
@@ -82,7 +82,7 @@ func (l *login) checkCommand() Finding {
 		return l.fixCommand(f, l.command[:w.start]+w.text+l.command[w.end:])
 	case closest(name, []string{"fdrace"}) != "":
 		f.Found = fmt.Sprintf("%s: did you mean %sfdrace?", redact(l.command), dir)
-		return l.fixCommand(f, l.command[:w.start]+quote(dir+"fdrace")+l.command[w.end:])
+		return l.fixCommand(f, l.command[:w.start]+Quote(dir+"fdrace")+l.command[w.end:])
 	case namesFdrace(l.command):
 		f.Status, f.Found = Warn, fmt.Sprintf("%s: the doctor cannot look inside %s", redact(l.command), w.text)
 		f.Remedy, f.Where = "for the other checks, make fdrace the first word of the ProxyCommand for a while", ByHand
@@ -91,7 +91,7 @@ func (l *login) checkCommand() Finding {
 	return l.otherCommand(f, w.text)
 }
 
-// unreadable is checkCommand of a line that splitWords cannot split.
+// unreadable is checkCommand for a line that splitWords cannot split.
 func (l *login) unreadable(f Finding, err error) Finding {
 	f.Found = fmt.Sprintf("%s: %v", redact(l.command), err)
 	isFirst := filepath.Base(strings.Fields(l.command)[0]) == "fdrace"
@@ -102,7 +102,7 @@ func (l *login) unreadable(f Finding, err error) Finding {
 		f.Status = Warn // the first one works
 		f.Remedy, f.Where = "let fdrace run the other command, as in: fdrace --or 'nc %h %p' -- %h %p", ByHand
 	case errors.Is(err, errSecondCommand):
-		f = l.fixCommand(f, "sh -c "+quote(l.command))
+		f = l.fixCommand(f, "sh -c "+Quote(l.command))
 		l.words = nil
 	default:
 		f.Status, f.Remedy, f.Where = Warn, "to check further, write the fdrace command without it", ByHand
@@ -110,8 +110,8 @@ func (l *login) unreadable(f Finding, err error) Finding {
 	return f
 }
 
-// otherCommand is checkCommand of a program that is not fdrace. It must not be asked for a
-// descriptor, which is often set for all hosts.
+// otherCommand is checkCommand for a program that is not fdrace. It also checks that ssh does
+// not expect a descriptor from it: people often set ProxyUseFdpass for all hosts.
 func (l *login) otherCommand(f Finding, program string) Finding {
 	f.Found = redact(l.command) + ": the ProxyCommand in effect is not fdrace"
 	words, err := splitWords(l.command)

@@ -12,8 +12,8 @@ import (
 // expanded.
 type sshConfig map[string]string
 
-// parseConfig reads what ssh -G prints: a keyword, a space and its value in
-// each line. Of a keyword that is there more than once it takes the first.
+// parseConfig reads what ssh -G prints: a keyword, a space and its value in each line. If
+// a keyword is there more than once, its first value counts.
 func parseConfig(text string) sshConfig {
 	c := sshConfig{}
 	for line := range strings.Lines(text) {

@@ -23,7 +23,7 @@ func TestConfigFiles(t *testing.T) {
 		return path
 	}
 	write("a.conf", "HOST=included *.example.org\n")
-	file := write("config", "# Host no\nHost box \"other box\" web? !bad\n\tUser me\nMatch host x !sessiontype exec\nmatch Tagged=x command y\nInclude "+dir+"/*.conf\nInclude "+dir+"/config\nHost *\n")
+	file := write("config", "# Host no\nHost box \"other box\" web? !bad\n\tUser me\nMatch host x !sessiontype exec\nmatch Tagged=x command y\nInclude \""+dir+"/*.conf\" \""+dir+"/config\"\nHost *\n")
 	c := readConfigFiles(file)
 	for alias, want := range map[string]bool{
 		"box": true, "web1": true, "web12": false, "included": true, "a.example.org": true, "bocks": false, "no": false, "web[1]": false,
@@ -37,6 +37,18 @@ func TestConfigFiles(t *testing.T) {
 	}
 	if empty := readConfigFiles(filepath.Join(dir, "nowhere")); len(empty.hosts) > 0 {
 		t.Errorf("%q", empty.hosts)
+	}
+}
+
+func TestSplitArgs(t *testing.T) {
+	for line, want := range map[string][]string{
+		"": nil, " \t": nil, "a  b\tc ": {"a", "b", "c"}, `"a b" 'c d'`: {"a b", "c d"}, `a" "b`: {"a b"}, `""`: {""},
+		`a\ b "a\ b" "\"" '\''`: {"a b", `a\ b`, `"`, `'`}, `a\b \`: {`a\b`, `\`}, `"'" '"'`: {"'", `"`},
+		"a # b": {"a"}, "a#b": {"a#b"}, `"# a" b`: {"# a", "b"}, `"open a`: {"open a"},
+	} {
+		if got := splitArgs(line); !slices.Equal(got, want) {
+			t.Errorf("%s: %q, want %q", line, got, want)
+		}
 	}
 }
 

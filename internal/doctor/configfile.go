@@ -11,8 +11,7 @@ import (
 	"strings"
 )
 
-// A configFile is what the lines of ssh_config say that ssh -G does not: whom they
-// are for.
+// A configFile has what ssh -G does not print: the conditions of the Host and Match lines.
 type configFile struct {
 	hosts []string // the patterns of all Host lines
 	blind []string // the criteria of Match lines that ssh -G cannot know
@@ -37,7 +36,8 @@ func sshDirectory() string {
 	return filepath.Join(home, ".ssh")
 }
 
-// read adds the lines of a file. One that cannot be read has none: ssh has said so.
+// read adds the lines of a file. It ignores a file that cannot be read, which ssh -G has
+// reported.
 func (c *configFile) read(file, directory string, depth int) {
 	text, err := os.ReadFile(file)
 	if err != nil || depth > maxIncludes {
@@ -49,7 +49,7 @@ func (c *configFile) read(file, directory string, depth int) {
 		if end < 0 || line[0] == '#' {
 			continue
 		}
-		args := strings.Fields(strings.ReplaceAll(strings.TrimLeft(line[end:], " \t="), `"`, ""))
+		args := splitArgs(strings.TrimLeft(line[end:], " \t="))
 		switch strings.ToLower(line[:end]) {
 		case "host":
 			c.hosts = append(c.hosts, args...)
@@ -76,6 +76,41 @@ func (c *configFile) read(file, directory string, depth int) {
 	}
 }
 
+// splitArgs splits the arguments of a line as ssh does (argv_split of misc.c): quotes of
+// both kinds, a backslash before a quote, a backslash or, outside of quotes, a space; and
+// a comment.
+func splitArgs(line string) (args []string) {
+	var arg []byte
+	inside, quote := false, byte(0) // of an argument; the quote that is open
+	for i := 0; i < len(line); i++ {
+		c := line[i]
+		switch next := line[min(i+1, len(line)-1)]; {
+		case c == '\\' && i+1 < len(line) && (strings.IndexByte(`'"\`, next) >= 0 || quote == 0 && next == ' '):
+			arg, inside = append(arg, next), true
+			i++
+		case quote != 0 && c == quote:
+			quote = 0
+		case quote != 0:
+			arg = append(arg, c)
+		case c == ' ' || c == '\t':
+			if inside {
+				args = append(args, string(arg))
+			}
+			arg, inside = nil, false
+		case c == '#' && !inside:
+			return args
+		case c == '"' || c == '\'':
+			quote, inside = c, true
+		default:
+			arg, inside = append(arg, c), true
+		}
+	}
+	if inside {
+		args = append(args, string(arg))
+	}
+	return args
+}
+
 // names reports whether a Host line names alias, by more than a *.
 func (c configFile) names(alias string) bool {
 	return slices.ContainsFunc(c.hosts, func(pattern string) bool {
@@ -88,7 +123,7 @@ func (c configFile) names(alias string) bool {
 	})
 }
 
-// checkSpelling looks for a Host line that alias was meant to be.
+// checkSpelling looks for a Host line whose pattern alias may be a misspelling of.
 func checkSpelling(alias string, c configFile) []Finding {
 	if c.names(alias) {
 		return nil
@@ -100,12 +135,13 @@ func checkSpelling(alias string, c configFile) []Finding {
 	return []Finding{{
 		Check: "Host", Status: Warn,
 		Found:  fmt.Sprintf("no Host block matches %q: did you mean %s?", alias, near),
-		Remedy: "if so, run: ssh " + quote(near), Where: ByHand,
+		Remedy: "if so, run: ssh " + Quote(near), Where: ByHand,
 	}}
 }
 
-// closest returns the one of names that differs from word by the fewest slips, "" if
-// that is every third letter or more. Another spelling of the same sound is one slip.
+// closest returns the one of names that differs from word by the fewest slips, or "" if all
+// differ by more than one in three letters. A different spelling of the same sound is one
+// slip.
 func closest(word string, names []string) (best string) {
 	least := max(1, len(word)/3) + 1
 	sound := strings.NewReplacer("ck", "k", "x", "ks", "ph", "f") // bocks is heard as box
@@ -122,8 +158,8 @@ func closest(word string, names []string) (best string) {
 	return best
 }
 
-// slips is how many letters are to be added, left out, replaced or swapped with the next
-// one to make b of a.
+// slips returns how many letters of a must be added, left out, replaced or swapped with the
+// next one to get b.
 func slips(a, b string) int {
 	before, row := make([]int, len(b)+1), make([]int, len(b)+1)
 	for j := range row {

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// checkDashes wants a -- before a name that others choose.
+// checkDashes looks for a name that others choose, without a -- before it.
 func (l *login) checkDashes() []Finding {
 	words := l.words[l.program+1:]
 	foreign := func(w word) bool {

@@ -19,11 +19,11 @@ import (
 // A Finding is the result of one check: a line of --doctor, and an object of its
 // --json.
 type Finding struct {
-	Check  string   `json:"check"` // what was looked at
+	Check  string   `json:"check"` // what was checked
 	Status Status   `json:"status"`
-	Found  string   `json:"found"`  // in words
-	Remedy string   `json:"remedy"` // lines to be used as they are; empty where nothing is to be done
-	Where  Location `json:"where"`  // where they belong; empty without a remedy
+	Found  string   `json:"found"`  // the result, in words
+	Remedy string   `json:"remedy"` // what to do, in lines that can be copied; empty if there is nothing to do
+	Where  Location `json:"where"`  // what the remedy is; empty without one
 }
 
 // A Status is how serious a finding is.
@@ -35,18 +35,18 @@ const (
 	Fail Status = "fail" // it does not work
 )
 
-// A Location is where a remedy belongs.
+// A Location says where a remedy belongs.
 type Location string
 
 const (
 	InShell  Location = "shell"      // commands to run on this machine
 	InConfig Location = "ssh_config" // a block to add to the top of the file
 	OnServer Location = "server"     // commands to run there
-	ByHand   Location = "hand"       // a sentence: there is no single command
+	ByHand   Location = "hand"       // a sentence, as there is no single command
 )
 
-// A Parser reads a command line of fdrace into o. shows reports whether the line asks
-// for a text, such as that of --help, and for no race.
+// A Parser reads a command line of fdrace into o. shows reports whether the line has --help
+// or --version.
 type Parser func(o *helper.Options, args []string) (shows bool, err error)
 
 // CheckLine returns an error if o, a command line with --doctor, has something that

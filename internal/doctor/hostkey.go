@@ -71,7 +71,7 @@ func (l *login) checkHostKeys(targets []engine.Target, rules *engine.Dialer) []F
 		f.Found += "; " + names(same) + " matches"
 		return []Finding{l.useHostKey(f, different)}
 	}
-	f.Remedy = fmt.Sprintf("if you know why the key has changed, run %q; otherwise another machine answers", "ssh-keygen -R "+quote(l.hostKeyName()))
+	f.Remedy = fmt.Sprintf("if you know why the key has changed, run %q; otherwise another machine answers", keys.RemoveCommand())
 	return []Finding{f}
 }
 
@@ -101,11 +101,11 @@ func (l *login) useHostKey(f Finding, different []engine.Addr) Finding {
 	switch {
 	case l.options.HostKey != nil && flags == "":
 		f.Status, f.Remedy, f.Where = OK, "", ""
-		f.Found += ": --host-key passes over what is different"
+		f.Found += ": --host-key skips what does not match"
 		return f
 	case l.options.HostKey == nil:
 		if files := strings.Fields(l.config["userknownhostsfile"]); len(files) > 0 && !slices.Contains(hostkey.Files(), files[0]) {
-			flags = " --known-hosts " + quote(files[0]) + flags
+			flags = " --known-hosts " + Quote(files[0]) + flags
 		}
 		if l.config.unset("hostkeyalias") {
 			flags = " --host-key %h" + flags
@@ -117,7 +117,7 @@ func (l *login) useHostKey(f Finding, different []engine.Addr) Finding {
 	return l.fixCommand(f, l.command[:at]+flags+l.command[at:])
 }
 
-// names lists addresses.
+// names returns addrs with commas between them.
 func names(addrs []engine.Addr) string {
 	var list []string
 	for _, a := range addrs {
@@ -126,7 +126,7 @@ func names(addrs []engine.Addr) string {
 	return strings.Join(list, ", ")
 }
 
-// knownKeys returns what ssh will look up for l.
+// knownKeys returns the host keys that ssh will accept for l.
 func (l *login) knownKeys() (*hostkey.Keys, error) {
 	keygen, found := find("ssh-keygen")
 	if !found {
@@ -148,19 +148,8 @@ func (l *login) knownKeys() (*hostkey.Keys, error) {
 	return hostkey.Find(keygen, name, port, files)
 }
 
-// hostKeyName is what known_hosts calls l's host.
-func (l *login) hostKeyName() string {
-	switch port := l.config["port"]; {
-	case !l.config.unset("hostkeyalias"):
-		return l.config["hostkeyalias"]
-	case port != "" && port != "22":
-		return "[" + l.config["hostname"] + "]:" + port
-	}
-	return l.config["hostname"]
-}
-
-// answering returns the addresses of targets that accept a connection. No server
-// sees one.
+// answering returns the addresses of targets that accept a connection, at most maxCompared.
+// No server sees a connection.
 func answering(targets []engine.Target, rules *engine.Dialer) (addrs []engine.Addr) {
 	d := *rules
 	d.Transports, d.Proxies, d.Commands, d.Banner, d.Interfaces = nil, nil, nil, "", nil
@@ -172,7 +161,7 @@ func answering(targets []engine.Target, rules *engine.Dialer) (addrs []engine.Ad
 		}
 	}
 	if len(targets) > 0 {
-		d.Dial(context.Background(), targets...) // the events have all that counts
+		d.Dial(context.Background(), targets...) // only its events count
 	}
 	return addrs
 }

@@ -9,8 +9,8 @@ import (
 	"fdrace/internal/engine"
 )
 
-// checkIPQoS is about Linux having no IPV6_TCLASS on MPTCP sockets: ssh says so
-// at each login.
+// checkIPQoS looks for a block that needs "IPQoS none": Linux has no IPV6_TCLASS for MPTCP
+// sockets, and ssh prints an error about that at each login.
 func (l *login) checkIPQoS(targets []engine.Target) []Finding {
 	onlyIPv4 := l.options.IPv4 || !slices.ContainsFunc(targets, func(t engine.Target) bool {
 		a, err := netip.ParseAddr(t.Host)

@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// checkLog looks whether anybody will see what fdrace has to say: ssh sends its
-// stderr to /dev/null where ControlPath and ControlPersist are set.
+// checkLog checks that somebody can see what fdrace prints: if ControlPath and
+// ControlPersist are set, ssh sends its stderr to /dev/null.
 func (l *login) checkLog() []Finding {
 	c := l.config
 	if c.unset("controlpath") || c.is("controlpersist", "no") {

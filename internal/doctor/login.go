@@ -10,7 +10,7 @@ import (
 
 // A login is how ssh will connect to an alias.
 type login struct {
-	host    string // its name on a Host line
+	host    string // the name on its Host line
 	config  sshConfig
 	command string // the ProxyCommand, with all remedies so far
 	words   []word // of command; words[program] is fdrace, the rest are its arguments
@@ -72,8 +72,8 @@ func (l *login) hostBlock(lines ...string) string {
 	return "Host " + l.host + "\n    " + strings.Join(lines, "\n    ")
 }
 
-// fixCommand returns f with another ProxyCommand as its remedy, and has later remedies
-// build on it: the last one includes all.
+// fixCommand returns f with command, a corrected ProxyCommand, as its remedy. Later remedies
+// start from command, so that the last one includes all.
 func (l *login) fixCommand(f Finding, command string) Finding {
 	l.command = command
 	if words, err := splitWords(command); err == nil {

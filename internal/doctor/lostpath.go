@@ -8,12 +8,12 @@ import (
 	"strings"
 )
 
-// staleLossCount is how many of its timeouts the kernel waits before it gives a
-// silent path up, and sends what was lost with it by another (Linux 5.15).
+// staleLossCount is the sysctl for the number of retransmission timeouts after which the
+// kernel gives up a silent path, and sends the lost data over another (Linux 5.15).
 const staleLossCount = "net.mptcp.stale_loss_cnt"
 
-// checkLostPath looks at how long a session of l stands still when a path falls
-// silent. Where the kernel has no such setting there is nothing to say.
+// checkLostPath checks the setting that decides how long a session stalls when a path falls
+// silent. It returns nothing if the kernel does not have it.
 func (l *login) checkLostPath() []Finding {
 	if !l.wantsMPTCP() {
 		return nil
@@ -34,5 +34,5 @@ func (l *login) checkLostPath() []Finding {
 	return []Finding{f}
 }
 
-// sysctlFile is where a setting of the kernel is kept, by sysctl.d(5).
+// sysctlFile is a file for settings that survive a reboot (sysctl.d(5)).
 const sysctlFile = "/etc/sysctl.d/90-mptcp.conf"

@@ -31,11 +31,11 @@ func (l *login) checkMaster(alias, file string) []Finding {
 	if err != nil || s.code != 0 || pid == nil {
 		return nil // there is none
 	}
-	exit := "ssh " + strings.Join(append(args[1:], "-O", "exit", quote(alias)), " ")
+	exit := "ssh " + strings.Join(append(args[1:], "-O", "exit", Quote(alias)), " ")
 	f := Finding{
 		Check: "ControlMaster", Status: Warn,
 		Found:  fmt.Sprintf("ssh shares the connection of process %s, and does not run fdrace", pid[1]),
-		Remedy: fmt.Sprintf("if ssh %s hangs, that connection is dead; to close it, run: %s", quote(alias), exit), Where: ByHand,
+		Remedy: fmt.Sprintf("if ssh %s hangs, that connection is dead; to close it, run: %s", Quote(alias), exit), Where: ByHand,
 	}
 	if why := deadConnection(pid[1]); why != "" {
 		f.Status, f.Remedy, f.Where = Fail, exit, InShell
@@ -44,8 +44,8 @@ func (l *login) checkMaster(alias, file string) []Finding {
 	return []Finding{f}
 }
 
-// deadConnection says why a TCP connection of a process cannot be in use any more, ""
-// if there is no sign of that. Only Linux tells.
+// deadConnection says why a TCP connection of a process must be dead, or returns "" if there
+// is no sign of that, as always on systems other than Linux.
 func deadConnection(pid string) string {
 	sockets := map[string]bool{}
 	fds, _ := filepath.Glob("/proc/" + pid + "/fd/*")
@@ -71,8 +71,8 @@ func deadConnection(pid string) string {
 	return ""
 }
 
-// deadLine is deadConnection of a line of /proc/net/tcp (see proc_pid_net(5) and the
-// kernel's Documentation/networking/proc_net_tcp.rst).
+// deadLine is deadConnection for one line of /proc/net/tcp (see proc_pid_net(5) and the
+// kernel's Documentation/networking/proc_net_tcp.rst), split into fields.
 func deadLine(fields []string, sockets map[string]bool, own []netip.Addr) string {
 	const (
 		local, remote, state, retransmits, inode = 1, 2, 3, 6, 9
@@ -88,7 +88,7 @@ func deadLine(fields []string, sockets map[string]bool, own []netip.Addr) string
 		return ""
 	case !slices.Contains(own, from):
 		return fmt.Sprintf("it comes from %s, which this machine does not have any more", from)
-	case fields[retransmits] > "00000002": // of the same data: the network has lost none so often
+	case fields[retransmits] > "00000002": // a working network does not lose the same data so often
 		return fmt.Sprintf("%s does not answer any more", to)
 	}
 	return ""

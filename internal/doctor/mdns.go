@@ -9,7 +9,7 @@ import (
 	"fdrace/internal/resolve"
 )
 
-// checkMDNS looks who answers for a name such as box.local.
+// checkMDNS checks that something can resolve names such as box.local.
 func checkMDNS() Finding {
 	f := Finding{Check: ".local names", Status: OK}
 	ways := resolve.MDNSDaemons()

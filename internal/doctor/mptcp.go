@@ -12,8 +12,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// stateOfMPTCP is for a person who has not named an alias. It is no fault if MPTCP is
-// off, or has no second path: only --mptcp needs it.
+// stateOfMPTCP is the check without an alias. It is not a problem if MPTCP is off, or has no
+// second path: only --mptcp needs it.
 func stateOfMPTCP() Finding {
 	all := checkMPTCP()
 	f := Finding{Check: all[0].Check, Status: OK, Found: all[0].Found}
@@ -23,8 +23,8 @@ func stateOfMPTCP() Finding {
 	return f
 }
 
-// checkMPTCP looks at what --mptcp needs of this machine. Without it a session
-// is plain TCP: nothing here fails.
+// checkMPTCP checks what --mptcp needs on this machine. No finding is a Fail: without MPTCP
+// a session uses plain TCP.
 func checkMPTCP() []Finding {
 	f := Finding{Check: "MPTCP", Status: Warn, Where: InShell}
 	err := mptcp.Supported()

@@ -15,7 +15,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// checkMPTCPPath connects by MPTCP alone, and looks whether it stays that.
+// checkMPTCPPath connects with MPTCP only, and checks that the connection does not fall back
+// to TCP.
 func (l *login) checkMPTCPPath(rules *engine.Dialer, targets []engine.Target) Finding {
 	c, f := l.dialMPTCP(rules, targets)
 	if c >= 0 {
@@ -24,12 +25,13 @@ func (l *login) checkMPTCPPath(rules *engine.Dialer, targets []engine.Target) Fi
 	return f
 }
 
-// dialMPTCP is checkMPTCPPath with the connection, the caller's to close, or -1.
+// dialMPTCP is checkMPTCPPath. It also returns the connection, which the caller closes, or
+// -1.
 func (l *login) dialMPTCP(rules *engine.Dialer, targets []engine.Target) (fd int, f Finding) {
 	d := *rules
 	d.Timeout = min(d.Timeout, 2500*time.Millisecond)
 	d.Transports = []engine.Transport{helper.MPTCP}
-	d.Proxies = nil // which connect by something else
+	d.Proxies = nil // which do not use MPTCP
 	w, err := d.Dial(context.Background(), targets...)
 	if err != nil {
 		f := Finding{Check: "MPTCP path", Status: OK, Found: "MPTCP fails: " + mptcpLoss(err)}
@@ -45,17 +47,17 @@ func (l *login) dialMPTCP(rules *engine.Dialer, targets []engine.Target) (fd int
 
 func (l *login) wantsMPTCP() bool { return l.options.MPTCP || l.options.RequireMPTCP }
 
-// mptcpPath says what a connection that was to be MPTCP has come to: whether it is,
-// or why nobody can tell.
+// mptcpPath returns the finding about a connection with an MPTCP socket. multipath and err
+// are the results of mptcp.InUseFD.
 func (l *login) mptcpPath(multipath bool, err error) Finding {
 	f, wanted := Finding{Check: "MPTCP path", Status: OK}, l.wantsMPTCP()
-	paused, _ := mptcp.Paused() // not known: another reason is the likelier one
+	paused, _ := mptcp.Paused() // after an error: another reason is more likely
 	switch {
 	case paused:
 		f.Found = "unknown while this kernel has paused MPTCP"
 	case err != nil:
 		f.Status, f.Found = Warn, err.Error()
-		f.Remedy, f.Where = "only Linux 5.16 and later tells", ByHand
+		f.Remedy, f.Where = "only Linux 5.16 and later can tell", ByHand
 	case multipath && wanted:
 		f.Found = "MPTCP works to the server, but plain TCP was faster"
 	case multipath:
@@ -77,7 +79,7 @@ func (l *login) mptcpPath(multipath bool, err error) Finding {
 	return f
 }
 
-// mptcpLoss says in what way something is against MPTCP.
+// mptcpLoss says why a race over MPTCP has failed with err.
 func mptcpLoss(err error) string {
 	switch {
 	case errors.Is(err, context.DeadlineExceeded):
@@ -88,8 +90,8 @@ func mptcpLoss(err error) string {
 	return err.Error()
 }
 
-// withoutMPTCP is the ProxyCommand that goes by plain TCP where MPTCP was only
-// wanted, and may go by it where it was required.
+// withoutMPTCP returns the ProxyCommand without --mptcp, or with --mptcp instead of
+// --require-mptcp.
 func (l *login) withoutMPTCP() string {
 	flag, instead := "--mptcp ", ""
 	if l.options.RequireMPTCP {

@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// checkNames wants --names-only in a block that matches whatever a URL has for a
-// host name.
+// checkNames looks for a block without --names-only that matches any host name that a URL
+// may have.
 func (l *login) checkNames(file string) []Finding {
 	const foreign = "unix:/fdrace-doctor" // as in git clone 'ssh://[unix:/path]/repo'
 	takesName := func(w word) bool {

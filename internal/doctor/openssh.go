@@ -8,9 +8,8 @@ import (
 	"strings"
 )
 
-// checkOpenSSH asks the ssh in PATH for its version, and whether it knows
-// ProxyUseFdpass: since OpenSSH 6.5 (2014), where its builder has not left it
-// out.
+// checkOpenSSH asks the ssh in PATH for its version, and whether it supports ProxyUseFdpass,
+// as OpenSSH 6.5 (2014) and later does unless it was built without that.
 func checkOpenSSH() Finding {
 	f := Finding{Check: "OpenSSH", Status: Fail, Remedy: installSSH(), Where: InShell}
 	if f.Remedy == "" {
@@ -39,7 +38,7 @@ func checkOpenSSH() Finding {
 	return Finding{Check: f.Check, Status: OK, Found: version + " in " + path + ", supports ProxyUseFdpass"}
 }
 
-// parseVersion finds the version in what ssh -V says, as in "OpenSSH_9.2p1
+// parseVersion finds the version in the output of ssh -V, such as "OpenSSH_9.2p1
 // Debian-2+deb12u3, OpenSSL 3.0.15 3 Sep 2024".
 func parseVersion(text string) (version string, ok bool) {
 	_, rest, ok := strings.Cut(text, "OpenSSH_")
@@ -55,7 +54,7 @@ func parseVersion(text string) (version string, ok bool) {
 	return version, err == nil
 }
 
-// installSSH is the command that brings OpenSSH's client, if it is known.
+// installSSH returns the command that installs OpenSSH's client, or "" if it is not known.
 func installSSH() string {
 	for _, manager := range [][2]string{
 		{"apt-get", "install openssh-client"},

@@ -19,10 +19,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// checkPath runs the race that ssh would have, and looks whether the path to the
-// winner keeps MPTCP.
+// checkPath runs the race that ssh would run, and checks whether the path to the winner lets
+// MPTCP through.
 func (l *login) checkPath(targets []engine.Target, d *engine.Dialer) []Finding {
-	const most = 30 * time.Second // where --timeout is more
+	const most = 30 * time.Second // even if --timeout is more
 	d.Report, d.OnProgress, d.Timeout, d.Wait, d.Probe = nil, nil, min(d.Timeout, most), 0, true
 	commands := d.Commands
 	d.Commands = nil // which log in, and may ask for a passphrase
@@ -54,7 +54,7 @@ func (l *login) checkPath(targets []engine.Target, d *engine.Dialer) []Finding {
 	if silent := families.Silent(w, d.Delay); silent != "" {
 		found = append(found, Finding{
 			Check: "silent family", Status: Warn, Found: silent, Where: ByHand,
-			Remedy: "look for a firewall that drops the packets of that family, or leave it out by the flag -4 or -6",
+			Remedy: "look for a firewall that drops the packets of that family, or leave that family out with -4 or -6",
 		})
 	}
 	more, log := l.checkServer(w, d)
@@ -66,7 +66,7 @@ func (l *login) checkPath(targets []engine.Target, d *engine.Dialer) []Finding {
 	return append(append(found, more...), Finding{Check: "server log", Status: OK, Found: log})
 }
 
-// toTest says how to test the first of jumps, if that is one host.
+// toTest says how to test the first of jumps, if it is a single host.
 func toTest(jumps []string) string {
 	if len(jumps) == 0 {
 		return ""
@@ -75,12 +75,12 @@ func toTest(jumps []string) string {
 	if strings.ContainsAny(host, ",:") {
 		return ""
 	}
-	return fmt.Sprintf("; to test it, run: ssh %s true", quote(host))
+	return fmt.Sprintf("; to test it, run: ssh %s true", Quote(host))
 }
 
-// checkServer looks at the server that w leads to: whether its banner comes, and whether
-// the path keeps MPTCP. One connection that the server sees is enough for both. It
-// closes w.FD, and returns what the server logs.
+// checkServer checks that the server of w sends a banner, and whether the path to it lets
+// MPTCP through. The server sees one connection for both. checkServer closes w.FD, and
+// returns what the server logs.
 func (l *login) checkServer(w *engine.Winner, d *engine.Dialer) (found []Finding, log string) {
 	log = l.options.ServerLog(w, nil, d)
 	multipath, err := mptcp.InUseFD(w.FD)
@@ -100,7 +100,7 @@ func (l *login) checkServer(w *engine.Winner, d *engine.Dialer) (found []Finding
 	}
 	abort(w.FD)
 	server := []engine.Target{{Host: w.Addr.Addr().String(), Port: w.Addr.Port()}}
-	log = helper.ServerLog(&engine.Winner{Candidate: engine.Candidate{Transport: "mptcp"}}, nil, d) // seen from here on
+	log = helper.ServerLog(&engine.Winner{Candidate: engine.Candidate{Transport: "mptcp"}}, nil, d) // the server sees what follows
 	if mptcp.Supported() == nil {
 		c, f := l.dialMPTCP(d, server)
 		found = append(found, f)
@@ -119,14 +119,13 @@ func (l *login) checkServer(w *engine.Winner, d *engine.Dialer) (found []Finding
 	return found, log
 }
 
-// abort ends a connection by a reset, before sshd has it where that can be: a FIN
-// is a failed login in sshd's log.
+// abort closes a connection with a reset: after a FIN, sshd logs a failed login.
 func abort(fd int) {
 	unix.SetsockoptLinger(fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
 	unix.Close(fd)
 }
 
-// lost puts a race that nobody won into words.
+// lost returns the finding about a race that nobody won, which ended with err.
 func (l *login) lost(err error, targets []engine.Target, d *engine.Dialer) Finding {
 	loss := helper.DescribeLoss(err, targets, d)
 	if len(loss.Each) > 1 {
@@ -168,8 +167,8 @@ func isSocket(t engine.Target) bool {
 	return socket || machine
 }
 
-// refusedPort returns a port at which a host has refused, 0 if none has: one that was
-// chosen, if any.
+// refusedPort returns the port on which a host has refused the connection, or 0 if none has.
+// It prefers a port other than 22.
 func refusedPort(err error) (port uint16) {
 	var lost *engine.Error
 	if !errors.As(err, &lost) {
@@ -184,8 +183,8 @@ func refusedPort(err error) (port uint16) {
 	return port
 }
 
-// useAddress says where to write an address in place of name, which has none. Of two lines
-// with HostName ssh uses the first.
+// useAddress says where to write an address instead of name, which has none. If there are
+// two HostName lines, ssh uses the first.
 func (l *login) useAddress(name string) string {
 	switch name = strings.TrimSuffix(name, "."); {
 	case !strings.EqualFold(name, l.config["hostname"]):
@@ -196,10 +195,10 @@ func (l *login) useAddress(name string) string {
 	return fmt.Sprintf("replace HostName %s in the block by HostName ADDRESS", term.Sanitize(name))
 }
 
-// sshPort is where a server listens that nobody has told otherwise.
+// sshPort is the default port of ssh.
 const sshPort = 22
 
-// refused is for a race in which a host has refused port: whether it is the right one.
+// refused completes f for a race in which a host has refused port: it may be the wrong port.
 func (l *login) refused(f Finding, port uint16, hosts []engine.Target, d *engine.Dialer) Finding {
 	f.Remedy, f.Where = "sudo systemctl enable --now ssh\n# if it runs already, this shows its port; then add Port N to the Host block:\nsudo ss -ltnp | grep sshd", OnServer
 	f.Found += fmt.Sprintf("; the host answers, but nothing listens on port %d: is the port right?", port)

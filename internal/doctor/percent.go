@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// checkZones looks for a % that had to be doubled.
+// checkZones looks for a % that must be doubled.
 func (l *login) checkZones() []Finding {
 	doubled := doubleZones(l.command)
 	if doubled == l.command {
@@ -17,12 +17,12 @@ func (l *login) checkZones() []Finding {
 	return []Finding{l.fixCommand(f, doubled)}
 }
 
-// tokens are those that ssh replaces in a ProxyCommand, beside %% (%k since
+// tokens are the letters that ssh replaces after a % in a ProxyCommand, besides %% (%k since
 // OpenSSH 8.4).
 const tokens = "hknpr"
 
-// expand does what ssh does to the tokens in text. The caller has seen by
-// doubleZones that there are no others.
+// expand replaces the tokens in text, as ssh does. The caller has made sure with doubleZones
+// that there are no unknown ones.
 func expand(text string, values map[byte]string) string {
 	var b strings.Builder
 	for at := 0; at < len(text); at++ {
@@ -40,9 +40,9 @@ func expand(text string, values map[byte]string) string {
 	return b.String()
 }
 
-// doubleZones doubles each % of command that ssh would take for a token and
-// that is none: those of an address's zone, whatever comes behind them, and
-// those of which there is no token.
+// doubleZones doubles each % of command that is not meant as a token: one that begins the
+// zone of an address, whatever follows it, and one that is not followed by a letter of
+// tokens.
 func doubleZones(command string) string {
 	var b strings.Builder
 	for at := 0; at < len(command); at++ {

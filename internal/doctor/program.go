@@ -8,15 +8,14 @@ import (
 	"strings"
 )
 
-// checkProgram has ssh's shell look for the program, which may have a PATH of
-// its own.
+// checkProgram runs the program with ssh's shell, which may have a PATH of its own.
 func (l *login) checkProgram() Finding {
 	f := Finding{Check: "fdrace", Status: Fail}
 	shell, _ := sshShell()
 	program := l.words[l.program]
 	s, err := run(shell, "-c", "exec "+l.command[:program.end]+" --version")
 	if err != nil {
-		f.Found = fmt.Sprintf("not checked: %v", err) // checkShell has output what to do
+		f.Found = fmt.Sprintf("not checked: %v", err) // checkShell says what to do
 		return f
 	}
 	_, version, itIs := strings.Cut(s.err+s.out, "fdrace ")
@@ -36,13 +35,13 @@ func (l *login) checkProgram() Finding {
 	}
 	f.Remedy, f.Where = "sudo make install", ByHand
 	if self, err := os.Executable(); err == nil {
-		f = l.fixCommand(f, l.command[:program.start]+quote(self)+l.command[program.end:])
+		f = l.fixCommand(f, l.command[:program.start]+Quote(self)+l.command[program.end:])
 	}
 	return f
 }
 
-// quote writes a word so that a shell reads it as it is.
-func quote(text string) string {
+// Quote returns text as a word that a shell reads as it is.
+func Quote(text string) string {
 	if text != "" && strings.Trim(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._-+:@%,") == "" {
 		return text
 	}

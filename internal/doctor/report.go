@@ -17,7 +17,7 @@ type report struct {
 	w      io.Writer
 	json   bool
 	screen term.Screen
-	config string // what a person calls the ssh_config that was looked at
+	config string // name of the ssh_config that is checked, as people write it
 	failed bool   // a finding is a failure
 	err    error  // of w
 }
@@ -50,10 +50,10 @@ func (r *report) add(findings ...Finding) {
 // Columns of the report.
 const (
 	checkColumn = 6  // where the name of the check begins
-	foundColumn = 24 // where what was found begins
+	foundColumn = 24 // where the result begins
 )
 
-// text returns f for people: a line, and below it what to do, ready to be copied.
+// text returns f for people: the result, and below it the remedy, ready to be copied.
 func (r *report) text(f Finding) string {
 	head := fmt.Sprintf("%-*s%-*s ", checkColumn, f.Status, foundColumn-checkColumn-1, f.Check)
 	color := map[Status]string{OK: term.Green, Warn: term.Yellow, Fail: term.Bold + ";" + term.Red}[f.Status]
@@ -86,8 +86,8 @@ func (r *report) text(f Finding) string {
 	return b.String()
 }
 
-// wrap breaks text between words into lines that fit behind an indentation. A file or a
-// pipe has lines as long as they come, unless COLUMNS says how long.
+// wrap breaks text between words into lines that fit the screen after an indentation. If the
+// output is a file or a pipe, it does so only if COLUMNS is set.
 func (r *report) wrap(text string, indent int) []string {
 	width := r.screen.Width - indent
 	if !r.screen.Terminal && os.Getenv("COLUMNS") == "" {

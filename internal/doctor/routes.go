@@ -10,21 +10,16 @@ import (
 	"os"
 	"time"
 
+	"fdrace/internal/engine"
 	"fdrace/internal/resolve"
 )
 
-// Addresses of the root name server A, far from everybody. Nothing is sent.
-const (
-	farIPv4 = "198.41.0.4:53"
-	farIPv6 = "[2001:503:ba3e::2:30]:53"
-)
-
-// checkRoutes looks for ways to the IPv4 and the IPv6 internet. Neither is
-// needed for hosts on the links of this machine.
+// checkRoutes looks for routes to the IPv4 and the IPv6 internet. Hosts on the links of this
+// machine need neither.
 func checkRoutes() []Finding {
 	v4, v6 := Finding{Check: "IPv4", Status: OK}, Finding{Check: "IPv6", Status: OK}
-	way4, err4 := wayOut("udp4", farIPv4)
-	way6, err6 := wayOut("udp6", farIPv6)
+	way4, err4 := wayOut(engine.FarIPv4())
+	way6, err6 := wayOut(engine.FarIPv6())
 	v4.Found, v6.Found = way4, way6
 	if err6 != nil {
 		v6.Found = fmt.Sprintf("no default route (%v): IPv6 addresses are skipped at once", err6)
@@ -49,9 +44,10 @@ func checkRoutes() []Finding {
 	return []Finding{v4, v6}
 }
 
-// wayOut says by what interface packets to there leave, and from what address.
-func wayOut(network, there string) (way string, err error) {
-	c, err := net.Dial(network, there)
+// wayOut says through which interface, and from which address, packets to there leave. It
+// sends nothing.
+func wayOut(there netip.Addr) (way string, err error) {
+	c, err := net.Dial("udp", netip.AddrPortFrom(there, 53).String())
 	if err != nil {
 		if call, is := err.(*net.OpError); is {
 			err = call.Err
@@ -65,7 +61,7 @@ func wayOut(network, there string) (way string, err error) {
 	from := c.LocalAddr().(*net.UDPAddr).AddrPort().Addr().Unmap()
 	all, err := net.Interfaces()
 	for _, i := range all {
-		addrs, _ := i.Addrs() // of one that has gone meanwhile: none
+		addrs, _ := i.Addrs() // none if the interface has gone
 		for _, a := range addrs {
 			if p, err := netip.ParsePrefix(a.String()); err == nil && p.Addr() == from {
 				return fmt.Sprintf("leaves through %s, from %s", i.Name, from), nil
@@ -75,8 +71,8 @@ func wayOut(network, there string) (way string, err error) {
 	return fmt.Sprintf("leaves from %s", from), err
 }
 
-// connectNetwork is the command that gets this machine a default route, as far
-// as it can be known.
+// connectNetwork returns the command that is most likely to give this machine a default
+// route.
 func connectNetwork() string {
 	i := firstInterface()
 	switch {
@@ -88,7 +84,8 @@ func connectNetwork() string {
 	return sudo("ip route add default via ROUTER dev " + i)
 }
 
-// firstInterface is the first that is not loopback, and up if one is.
+// firstInterface returns the first interface that is not loopback, if possible one that is
+// up.
 func firstInterface() string {
 	first := ""
 	all, _ := net.Interfaces()

@@ -16,7 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// runTimeout bounds programs that have next to nothing to do.
+// runTimeout bounds the programs that the doctor runs, which should end at once.
 const runTimeout = 5 * time.Second
 
 // output is what a program wrote, up to 64 KB to each of stdout and stderr, and how it
@@ -27,8 +27,8 @@ type output struct {
 	late     bool // it was killed because it still ran after runTimeout
 }
 
-// run runs a program with an empty stdin for at most runTimeout.
-// Not by os/exec, whose initialization every race would wait for.
+// run runs a program with an empty stdin for at most runTimeout. It does not use package
+// os/exec, whose initialization would delay every race.
 func run(args ...string) (output, error) {
 	null, err := os.Open(os.DevNull)
 	if err != nil {
@@ -52,7 +52,7 @@ func runOnWire(env []string, args ...string) (output, error) {
 	for _, fd := range ends {
 		unix.CloseOnExec(fd)
 	}
-	if err := unix.SetNonblock(ends[0], true); err != nil { // or it has no deadline
+	if err := unix.SetNonblock(ends[0], true); err != nil { // a deadline needs it
 		return output{}, os.NewSyscallError("fcntl", err)
 	}
 	theirs := os.NewFile(uintptr(ends[1]), "socket")
@@ -70,7 +70,7 @@ func runProcess(out, stdin, stdout *os.File, env, args []string) (s output, err 
 	}
 	defer errR.Close()
 	defer errW.Close()
-	// A group of its own, so that what it has started can be killed with it.
+	// It has its own process group, so that its children can be killed with it.
 	p, err := os.StartProcess(args[0], args, &os.ProcAttr{
 		Env:   env,
 		Files: []*os.File{stdin, stdout, errW},
@@ -96,7 +96,8 @@ func runProcess(out, stdin, stdout *os.File, env, args []string) (s output, err 
 	return s, nil
 }
 
-// readUntil reads until all writers have closed the other end, or until end.
+// readUntil reads until all writers have closed the other end, or until end. It returns up
+// to 64 KB.
 func readUntil(f *os.File, end time.Time) string {
 	const most = 1 << 16
 	if f.SetReadDeadline(end) != nil {
@@ -113,7 +114,7 @@ func (s output) firstLine() string {
 	return term.Sanitize(strings.TrimSpace(line))
 }
 
-// ending says how the program ended; "" if with status 0.
+// ending says how the program ended, or returns "" for status 0.
 func (s output) ending() string {
 	switch {
 	case s.late:

@@ -12,8 +12,8 @@ import (
 	"strings"
 )
 
-// checkShell runs the shell that ssh will use for a ProxyCommand, as ssh does.
-// What a shell prints before it runs the command, ssh reads as its answer.
+// checkShell runs the shell that ssh will use for a ProxyCommand, as ssh does. If the shell
+// prints anything before it runs the command, ssh reads that as fdrace's answer.
 func checkShell() Finding {
 	f := Finding{Check: "shell", Status: Fail, Remedy: "export SHELL=/bin/sh", Where: InShell}
 	shell, set := sshShell()
@@ -42,8 +42,8 @@ func checkShell() Finding {
 		f.Found = fmt.Sprintf(`%s -c "exec true" %s: %s`, shell, s.ending(), s.firstLine())
 		return f
 	}
-	// Bash takes a socket on stdin for rshd's, and reads ~/.bashrc, if it is
-	// the first shell: SHLVL tells.
+	// If stdin is a socket and SHLVL is not set, bash assumes that rshd has started
+	// it, and reads ~/.bashrc.
 	first := slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "SHLVL=") })
 	if s, err := runOnWire(first, shell, "-c", "exec true"); err == nil && s.out != "" {
 		f.Status = Warn
@@ -58,8 +58,8 @@ func checkShell() Finding {
 	return f
 }
 
-// sshShell is what ssh execs: $SHELL as it is, also if it is empty, which of
-// all ProxyCommands only those with ProxyUseFdpass do not survive.
+// sshShell returns the shell that ssh runs: $SHELL, or /bin/sh if that is not set. With
+// ProxyUseFdpass, ssh uses $SHELL even if it is empty, and fails.
 func sshShell() (shell string, set bool) {
 	if shell, set = os.LookupEnv("SHELL"); set {
 		return shell, true
@@ -67,7 +67,7 @@ func sshShell() (shell string, set bool) {
 	return "/bin/sh", false
 }
 
-// startFile is where to look for what a shell does before a command.
+// startFile says which file a shell reads before it runs a command.
 func startFile(shell string) string {
 	switch filepath.Base(shell) {
 	case "bash":
@@ -85,7 +85,7 @@ func startFile(shell string) string {
 	return "look in its start-up files"
 }
 
-// quietShell is the command after which ssh's shell prints nothing of its own.
+// quietShell returns the command that keeps ssh's shell from printing anything of its own.
 func quietShell(shell string) string {
 	if filepath.Base(shell) == "bash" && os.Getenv("BASH_ENV") == "" {
 		return `sed -i '1i case $- in *i*) ;; *) return ;; esac' ~/.bashrc`

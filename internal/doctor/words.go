@@ -14,7 +14,7 @@ type word struct {
 	start, end int    // in the line, quotes included
 }
 
-// What a line is that is more than one command, as ssh writes exec before it.
+// Errors for a line with more than one command. ssh writes exec before the line.
 var (
 	errSecondCommand = errors.New("ssh runs only the first command of a line, as it writes exec before the line")
 	errPipe          = errors.New("its output goes into a pipe, and not to ssh")
@@ -44,8 +44,8 @@ func splitWords(line string) (words []word, err error) {
 	}
 }
 
-// redirection is how long the redirection of stderr is with which s begins: 0
-// if it begins with none, or with one that is unusual.
+// redirection returns the length of the redirection of stderr that s begins with, or 0 if s
+// begins with anything else, or with an unusual redirection.
 func redirection(s string) int {
 	rest, found := strings.CutPrefix(s, "2>")
 	if !found {
@@ -63,7 +63,7 @@ func redirection(s string) int {
 	return len(s) - len(rest) + at
 }
 
-// scanWord reads the word that begins at line[at], and returns where it ends.
+// scanWord returns the word that begins at line[at], and the offset of its end.
 func scanWord(line string, at int) (text string, end int, err error) {
 	var b strings.Builder
 	for at < len(line) {
@@ -110,7 +110,8 @@ func scanWord(line string, at int) (text string, end int, err error) {
 	return b.String(), at, nil
 }
 
-// scanQuotes reads what comes behind a ", up to the next, and how much that is.
+// scanQuotes returns the text at the beginning of s up to the next ", without escapes, and
+// the offset of that ".
 func scanQuotes(s string) (text string, n int, err error) {
 	var b strings.Builder
 	for at := 0; at < len(s); at++ {

@@ -8,6 +8,7 @@ import (
 // This file has what a race reports: its winner, its events, and the failures of a race that
 // nobody won.
 
+// winner returns a as the Winner.
 func (r *race) winner(a *attempt) *Winner {
 	w := &Winner{
 		FD:        a.fd,
@@ -44,6 +45,7 @@ func (r *race) candidate(a *attempt) Candidate {
 	return Candidate{Target: a.lanes[0].target, Addr: a.addr, Interface: r.via(a), Transport: r.name(a)}
 }
 
+// report calls Dialer.Report with e at the current time.
 func (r *race) report(e Event) {
 	if r.Report != nil {
 		e.At = r.sys.Now()
@@ -64,8 +66,8 @@ func (r *race) reportConnected(a *attempt) {
 	}
 }
 
-// failure is a Failure and its attempt, or nil. Other targets may lead to the attempt's
-// address later.
+// failure is a Failure and its attempt, which is nil if there was none. Other targets may
+// lead to the attempt's address later.
 type failure struct {
 	Failure
 	attempt *attempt
@@ -82,6 +84,7 @@ func (r *race) recordFailure(f Failure) {
 	r.report(Event{Kind: end, Candidate: f.Candidate, Family: f.Family, Err: f.Err})
 }
 
+// recordAttempt records the failure of a, whose event the caller reports.
 func (r *race) recordAttempt(a *attempt, err error) {
 	f := Failure{Candidate: r.candidate(a), Attempts: a.tries, Err: err, At: r.sys.Now()}
 	r.failures = append(r.failures, failure{f, a})
@@ -92,7 +95,7 @@ func (r *race) allFailures() (list []Failure) {
 	for _, f := range r.failures {
 		if f.attempt != nil {
 			for _, l := range f.attempt.lanes[1:] {
-				if l.target != f.Target && !slices.Contains(f.Also, l.target) { // a service may be a target as well
+				if l.target != f.Target && !slices.Contains(f.Also, l.target) { // an SRV record may name a target
 					f.Also = append(f.Also, l.target)
 				}
 			}
@@ -102,7 +105,7 @@ func (r *race) allFailures() (list []Failure) {
 	return list
 }
 
-// awaits returns the error that names what a has not got since it connected, or nil.
+// awaits returns the error that says what a, which has connected, is waiting for, or nil.
 func (a *attempt) awaits() error {
 	switch {
 	case a.talk != nil && !a.talk.done:
@@ -158,7 +161,7 @@ func (r *race) clear(cause error, commands bool) {
 		r.recordFailure(Failure{Candidate: Candidate{Target: l.target, Addr: addr}, Err: why})
 	}
 	for _, l := range r.schedule.lanes {
-		if !notFound(l.err) { // which waits for another answer that is too late
+		if !notFound(l.err) { // not reported yet, as another lookup of l is pending
 			r.recordFailure(Failure{Candidate: Candidate{Target: l.target}, Err: l.err})
 		}
 	}

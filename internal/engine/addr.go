@@ -12,9 +12,9 @@ import (
 // Unix-domain or vsock socket.
 type Addr struct {
 	netip.AddrPort
-	Socket  resolve.Socket // AddrPort is zero if this is not
-	Proxy   *Proxy         // if not nil, the address is this proxy's
-	Command *Command       // if not nil, this connects, and AddrPort is zero
+	Socket  resolve.Socket // if not zero, AddrPort is zero
+	Proxy   *Proxy         // if not nil, AddrPort is the address of this proxy
+	Command *Command       // if not nil, this program connects, and AddrPort is zero
 }
 
 // isSocket reports whether the race does not reach a by IP.
@@ -41,7 +41,7 @@ func (a Addr) String() string {
 	return a.AddrPort.String()
 }
 
-// fromNetip returns a as package stub has it, with its zone.
+// fromNetip returns a as an address of package stub, with its zone.
 func fromNetip(a netip.Addr) (to stub.Addr) {
 	to.Is4 = a.Is4()
 	if to.Is4 {
@@ -50,7 +50,7 @@ func fromNetip(a netip.Addr) (to stub.Addr) {
 	} else if a.IsValid() {
 		to.IP = a.As16()
 	}
-	copy(to.Zone[:], a.Zone()) // IFNAMSIZ is as large
+	copy(to.Zone[:], a.Zone()) // the name of an interface fits: IFNAMSIZ is 16
 	return to
 }
 

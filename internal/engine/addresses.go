@@ -138,17 +138,17 @@ func (r *race) sort(l *lane) {
 	}
 }
 
-// farIPv4 and farIPv6 return addresses of the root name server A, to look up a route to the
+// FarIPv4 and FarIPv6 return addresses of the root name server A, to look up a route to the
 // internet. Nothing is sent to them.
-func farIPv4() netip.Addr { return netip.AddrFrom4([4]byte{198, 41, 0, 4}) }
-func farIPv6() netip.Addr {
+func FarIPv4() netip.Addr { return netip.AddrFrom4([4]byte{198, 41, 0, 4}) }
+func FarIPv6() netip.Addr {
 	return netip.AddrFrom16([16]byte{0x20, 0x01, 0x05, 0x03, 0xba, 0x3e, 13: 0x02, 15: 0x30})
 }
 
 // prefersIPv4 reports whether RFC 6724 puts a global IPv4 address before all of addrs, as it
 // does if those are unique local addresses (ULA).
 func (r *race) prefersIPv4(addrs []netip.Addr) bool {
-	list := append(slices.Clip(addrs), farIPv4())
+	list := append(slices.Clip(addrs), FarIPv4())
 	r.sys.Sort(list)
 	return list[0].Is4()
 }

@@ -25,7 +25,7 @@ func (r *race) answered(a answer) {
 	}
 	l.remove(a.replaces)
 	if l.hasAddrs && len(a.replaces) > 0 && !l.started && len(l.queue[0])+len(l.queue[1]) == 0 {
-		l.hasAddrs = false // as if there had been none
+		l.hasAddrs = false // the answer that was replaced does not count
 	}
 	if a.kind == askAAAA && len(a.addrs) > 0 && !l.hasAddrs && l.pendingA && r.sys.Route(IPv4) {
 		l.awaitingA = r.prefersIPv4(a.addrs)

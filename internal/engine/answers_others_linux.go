@@ -29,7 +29,7 @@ const (
 	tcpLastDataRecv  = 52  // tcp_info.tcpi_last_data_recv, in milliseconds
 	tcpBytesReceived = 128 // tcp_info.tcpi_bytes_received
 
-	// maxDiag is what the kernel limits a message of a dump to.
+	// maxDiag is the size of the largest datagram that the kernel sends in a dump.
 	maxDiag = 32 << 10
 )
 
@@ -40,7 +40,7 @@ const (
 const maxLoginBytes = 16 << 10
 
 // answersOthers reports whether another young connection, from the local address of fd to
-// the same peer, has received data within the last period of that length. It returns
+// the same peer, has received data within the last period of length within. It returns
 // ENOTSUP if the kernel cannot list connections. fd stays the caller's.
 func answersOthers(fd int, within time.Duration) (bool, error) {
 	family, id, err := connectionID(fd)

@@ -5,25 +5,26 @@ import "time"
 // maxOpen bounds the connections to one address that are open at a time, by all transports.
 const maxOpen = 4
 
-// An attempt is a candidate by one transport. It has one connection, or several tries if
-// nobody answers; the first answer counts. Events and errors report it as one.
+// An attempt is all connections to a candidate by one transport, called tries. There is
+// one, or several if nobody answers; the first answer counts. Events and errors report
+// them as one.
 type attempt struct {
 	*candidate
 	transport int
-	before    *attempt      // by the transport before, or nil
+	before    *attempt      // the attempt by the previous transport, or nil
 	began     time.Duration // when its first try started
 	lastBegan time.Duration // when its last try started
 	tries     int           // started so far
-	discarded int           // tries that the race closed to start again later, not for their silence
+	discarded int           // tries that the race closed to start again later, not because they were silent
 	open      [maxOpen]try
 	n         int // open[:n] are open, the oldest first
 
 	// These describe the try that has connected. fd is -1 before that, and again
 	// after the race has closed it to start again later.
 	fd        int
-	number    int
-	answered  time.Duration
-	handshake time.Duration
+	number    int           // of the try, from 1
+	answered  time.Duration // when it connected
+	handshake time.Duration // how long that took
 
 	talk  *handshake // with a proxy or multiplexer, once it is asked for the target
 	check hostCheck

@@ -10,8 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// maxBanner bounds the text that a server may send before its banner, in bytes. What comes
-// this early is a line or two of a TCP wrapper; sshd's own Banner comes later.
+// maxBanner bounds the text that a server may send before its banner, in bytes. It is
+// usually a line or two of a TCP wrapper; sshd sends the text of its Banner option later.
 const maxBanner = 16 << 10
 
 // banner looks for dialer.Banner in what fd has received, without reading it.

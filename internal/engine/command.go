@@ -9,8 +9,8 @@ import (
 
 // A command is a program that connects to a target: ssh -W through a jump host, or another
 // ProxyCommand. Its stdin and stdout are one end of a socket pair. It wins when an SSH banner
-// can be read from the other end, which is then Winner.FD. Commands log in somewhere, and may
-// ask for a passphrase: so they start late, and one after the other.
+// can be read from the other end, which is then Winner.FD. As commands log in somewhere, and
+// may ask for a passphrase, they start late, and one after the other.
 
 // A Command is a program that connects to Target and relays.
 type Command struct {
@@ -29,11 +29,9 @@ type Command struct {
 // DefaultFallback is the time from the start of the last target to the first command.
 const DefaultFallback = time.Second
 
-const (
-	// commandTimeout bounds a command, whatever the Timeout. It is long enough to
-	// type a passphrase or a second factor.
-	commandTimeout = 2 * time.Minute
-)
+// commandTimeout bounds a command, whatever the Timeout. It is long enough to type a
+// passphrase or a second factor.
+const commandTimeout = 2 * time.Minute
 
 // ErrCommandTimeout marks a command that sent no banner for two minutes.
 var ErrCommandTimeout = errors.New("no SSH banner within 2 minutes")
@@ -48,7 +46,7 @@ func (e exitError) Error() string {
 	return fmt.Sprintf("exited with status %d without a connection", e.status)
 }
 
-// spoke handles output of a, a command, or its end.
+// spoke handles output of a, which is a command, or the end of its output.
 func (r *race) spoke(a *attempt) (over bool) {
 	fd := a.open[0].fd
 	switch err := r.sys.Heard(fd); err {

@@ -15,7 +15,7 @@ import (
 // children are the processes of commands.
 type children struct {
 	running map[int]int // process IDs by our end of the socket pair; 0 if the process has ended
-	left    []int       // processes that were sent SIGTERM
+	left    []int       // IDs of processes that were sent SIGTERM
 }
 
 // run starts c and returns our end of the socket pair.
@@ -53,7 +53,7 @@ func (k *kernel) Heard(fd int) error {
 	case err == unix.EAGAIN || err == unix.EINTR:
 		*events = unix.POLLIN
 		return errNotYet
-	case err != nil && err != unix.ECONNRESET: // it left unread what nobody has sent
+	case err != nil && err != unix.ECONNRESET: // ECONNRESET is an end, too
 		return err
 	case bytes.HasPrefix(said, []byte(banner)):
 		return nil
@@ -70,8 +70,9 @@ func (k *kernel) Heard(fd int) error {
 	return errHalf
 }
 
-// exited waits for the end of a command that has closed its end of the pair, and
-// says how it ended. One that does not end by itself is of no use.
+// exited waits for the process of a command that has closed its end of the pair, and
+// returns the error that says how it exited. If it is still running, exited kills it: it
+// cannot win any more.
 func (k *kernel) exited(fd int) error {
 	pid := k.children.running[fd]
 	k.children.running[fd] = 0
@@ -85,8 +86,8 @@ func (k *kernel) exited(fd int) error {
 	}
 }
 
-// wait waits for pid, and kills it if it does not end. One that stops has not been ending:
-// one that exits, or that somebody else has killed, does not stop, and keeps its status.
+// wait waits for pid, and kills it if it is still running. SIGSTOP tells: a process that is
+// exiting, or that somebody else has killed, does not stop, and status is its own.
 func wait(pid int) (status unix.WaitStatus, killed bool) {
 	_ = unix.Kill(pid, unix.SIGSTOP)
 	for {
@@ -101,7 +102,7 @@ func wait(pid int) (status unix.WaitStatus, killed bool) {
 	}
 }
 
-// dismiss closes our end of a command's pair, and tells the command to end.
+// dismiss closes our end of a command's pair, and sends the command SIGTERM.
 func (k *kernel) dismiss(fd int) {
 	if pid := k.children.running[fd]; pid > 0 {
 		_ = unix.Kill(pid, unix.SIGTERM)
@@ -112,8 +113,8 @@ func (k *kernel) dismiss(fd int) {
 	k.forget(fd)
 }
 
-// endTime is how long commands have to end before they are killed: one that asks for
-// a passphrase has turned the terminal's echo off, and turns it on again.
+// endTime is how long commands have to exit before they are killed: one that asks for a
+// passphrase has turned the terminal's echo off, and must turn it on again.
 const endTime = 200 * time.Millisecond
 
 // reap waits for the processes that were sent SIGTERM, and kills them after endTime.

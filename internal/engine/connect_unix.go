@@ -131,8 +131,9 @@ func sockaddr(to Addr) (unix.Sockaddr, error) {
 	return &unix.SockaddrInet6{Port: int(to.Port()), ZoneId: zone, Addr: a.As16()}, err
 }
 
-// zoneID returns the index of the interface that zone is the name or the index of. For an
-// index without an interface the kernel would report that there is no route.
+// zoneID returns the index of the interface whose name or index is zone. It returns ENODEV
+// if there is none: for an index without an interface, connect(2) would report that there
+// is no route.
 func zoneID(zone string) (uint32, error) {
 	if zone == "" {
 		return 0, nil
@@ -146,6 +147,7 @@ func zoneID(zone string) (uint32, error) {
 	return uint32(i.Index), nil
 }
 
+// interfaceOf returns the interface whose index, name or alternative name is zone.
 func interfaceOf(zone string) (*net.Interface, error) {
 	if number, err := strconv.ParseUint(zone, 10, 32); err == nil {
 		return net.InterfaceByIndex(int(number))

@@ -31,7 +31,7 @@ var ErrNotTried = errors.New("not tried: the race was over before its turn")
 type Failure struct {
 	Candidate               // Addr is not valid if it is the name that has failed
 	Also      []Target      // other targets that led to Addr
-	Family    Family        // of a lookup; AnyFamily for both
+	Family    Family        // of a lookup that had no answer when the race ended; else AnyFamily
 	Attempts  int           // connections started
 	Err       error         // the cause: an errno, a *net.DNSError, ...
 	At        time.Duration // since the race began
@@ -63,8 +63,8 @@ type Error struct {
 
 	Elapsed time.Duration // since the race began
 
-	// Failures has every candidate, in the order in which they failed. Those still
-	// pending at the end have Cause as their Err.
+	// Failures has every candidate, in the order in which they failed. The Err of an
+	// attempt or a lookup still pending at the end matches Cause.
 	Failures []Failure
 }
 

@@ -146,8 +146,8 @@ func (r *race) startCheck(a *attempt) error {
 	return errNotYet
 }
 
-// awaitCheck makes a wait for another process, or for its check. It closes the connection
-// if the server has not seen it.
+// awaitCheck makes a wait for the check by another process, or until its own check may
+// start. It closes the connection if the server has not seen it.
 func (r *race) awaitCheck(a *attempt) {
 	now := r.sys.Now()
 	a.check.nextCall = now + knownInterval
@@ -238,12 +238,12 @@ func (r *race) redial(a *attempt) (over bool) {
 	switch {
 	case now >= r.timeout:
 		return false
-	case r.schedule.blocked != nil: // another one is to have the next descriptor
+	case r.schedule.blocked != nil: // the next free descriptor is for that attempt
 		r.schedule.again(a, 0)
 		return false
 	}
 	over = r.connect(a)
-	if a.ended && !over && turn != nil && turn != a && !turn.ended { // which had it before
+	if a.ended && !over && turn != nil && turn != a && !turn.ended { // a failed at once: give the turn back
 		r.gate.turn, r.gate.quiet, r.gate.until = turn, quiet, until
 	}
 	return over

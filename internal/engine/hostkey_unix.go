@@ -14,7 +14,7 @@ type checkProgram struct {
 	said []byte
 }
 
-// maxChecked bounds what is read of a program.
+// maxChecked bounds the output that is read from a program, in bytes.
 const maxChecked = 64 << 10
 
 func (k *kernel) StartCheck(fd int, start func(conn, stderr int) (pid int, err error)) (check int, err error) {
@@ -23,7 +23,7 @@ func (k *kernel) StartCheck(fd int, start func(conn, stderr int) (pid int, err e
 		return -1, os.NewSyscallError("socketpair", err)
 	}
 	sendAck(fd)
-	_ = unix.SetNonblock(fd, false) // what a program expects of its stdin
+	_ = unix.SetNonblock(fd, false) // programs expect a blocking stdin
 	pid, err := start(fd, pair[1])
 	unix.Close(pair[1])
 	if err != nil {
@@ -60,8 +60,8 @@ func (k *kernel) ReadCheck(check int) (said string, ended bool) {
 	return string(p.said), true
 }
 
-// endCheck ends a program, and its connection with it. It has no terminal to put in
-// order.
+// endCheck kills a program, and thereby closes its connection. It does not wait for the
+// program to end by itself: a check does not change the terminal.
 func (k *kernel) endCheck(check int) {
 	_ = unix.Kill(k.checks[check].pid, unix.SIGKILL)
 	wait(k.checks[check].pid)

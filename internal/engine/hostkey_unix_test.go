@@ -87,7 +87,7 @@ func TestHostKeyProgramFails(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	for program, want := range map[string]string{"/no/such/program": "no such file", "/bin/true": "ended without a word"} {
+	for program, want := range map[string]string{"/nonexistent/ssh": "no such file", "/bin/true": "ended without a word"} {
 		d := Dialer{HostKey: &HostKeyCheck{
 			Known: func(Peer, []Target, int) error { return ErrUnchecked },
 			Start: func(_ Peer, conn, stderr int) (int, error) {

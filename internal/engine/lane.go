@@ -37,7 +37,7 @@ type lane struct {
 	noAttemptDelay bool          // addresses do not wait for each other: all are on links of this machine
 	live           int           // candidates that may still win
 
-	own, ownEnd *candidate    // a list of the candidates that this lane has started
+	own, ownEnd *candidate    // the first and the last of the candidates that this lane has started
 	last        time.Duration // when its last attempt started
 
 	srvLanes *tiers // the targets of an SRV record, or nil
@@ -165,46 +165,46 @@ type tiers struct {
 }
 
 // start starts the tiers whose time has come, and appends their lanes to open.
-func (o *tiers) start(now time.Duration, open []*lane) []*lane {
-	for o.started < len(o.lanes) && (o.next <= now || o.overTo(o.started)) {
-		for _, l := range o.lanes[o.started] {
+func (t *tiers) start(now time.Duration, open []*lane) []*lane {
+	for t.started < len(t.lanes) && (t.next <= now || t.overTo(t.started)) {
+		for _, l := range t.lanes[t.started] {
 			l.next = now
 			open = append(open, l)
 		}
-		o.started++
-		o.last = now
-		o.next = now + o.gap
+		t.started++
+		t.last = now
+		t.next = now + t.gap
 	}
 	return open
 }
 
 // drop removes the lanes that have not started, and returns them.
-func (o *tiers) drop() (lanes []*lane) {
-	for _, tier := range o.lanes[o.started:] {
+func (t *tiers) drop() (lanes []*lane) {
+	for _, tier := range t.lanes[t.started:] {
 		lanes = append(lanes, tier...)
 	}
-	o.lanes = o.lanes[:o.started:o.started]
-	o.finished = min(o.finished, o.started)
+	t.lanes = t.lanes[:t.started:t.started]
+	t.finished = min(t.finished, t.started)
 	return lanes
 }
 
-func (o *tiers) due() time.Duration {
+func (t *tiers) due() time.Duration {
 	switch {
-	case o.started == len(o.lanes):
+	case t.started == len(t.lanes):
 		return never
-	case o.overTo(o.started):
+	case t.overTo(t.started):
 		return 0
 	}
-	return o.next
+	return t.next
 }
 
-func (o *tiers) over() bool { return o.overTo(len(o.lanes)) }
+func (t *tiers) over() bool { return t.overTo(len(t.lanes)) }
 
 // overTo reports whether all of lanes[:n] are over. It does not look again at those that it
 // has seen to be over.
-func (o *tiers) overTo(n int) bool {
-	for ; o.finished < n; o.finished++ {
-		for _, l := range o.lanes[o.finished] {
+func (t *tiers) overTo(n int) bool {
+	for ; t.finished < n; t.finished++ {
+		for _, l := range t.lanes[t.finished] {
 			if !l.over() {
 				return false
 			}

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// lookups owns the questions of a race: it asks the system, and knows which are pending. What
-// an answer means for its lane is up to race.answered.
+// lookups owns the questions of a race: it asks the system, and records which questions are
+// pending. What an answer means for its lane is up to race.answered.
 type lookups struct {
 	sys     system
 	asked   []question                 // for lanes, in the order in which they were asked

@@ -68,8 +68,8 @@ func (s *names) scanHosts(name string) (addrs []netip.Addr) {
 	return addrs
 }
 
-// buffer returns the memory that files and messages are read into. A page that is not
-// touched costs nothing.
+// buffer returns the memory that files and messages are read into. It may be large: the
+// kernel does not allocate pages that are not used.
 func (s *names) buffer() []byte {
 	if s.buf == nil {
 		s.buf = make([]byte, rawsys.BufferSize)
@@ -87,8 +87,8 @@ func (s *names) readConfig(k *kernel) {
 	s.buf = nil // conf points into it
 }
 
-// check notes that no descriptor was left. A file that was not read for that reason
-// is not as if there were no such file, which could lead to another machine.
+// check records if no descriptor was left. A file that could not be read for that reason
+// must not be treated as absent: that could lead to another machine.
 func (s *names) check(e syscall.Errno) {
 	if rawsys.NoDescriptor(e) {
 		s.full = os.NewSyscallError("socket", e)

@@ -26,21 +26,21 @@ type names struct {
 	lookups []*lookup // in progress, in order
 	answers []answer  // not yet taken by Wait
 	socks   map[int]*nameSock
-	full    error       // no descriptor was left, in one step
-	ready   []*nameSock // by poll, in one Wait
+	full    error       // set if no descriptor was left in this step
+	ready   []*nameSock // those that poll found ready in this Wait
 	buf     []byte
 }
 
-// A lookup is that of one name, or of one service.
+// A lookup finds the addresses of one name, or the targets of one service.
 type lookup struct {
 	stub.Exchange
-	questions []question // the race's, in the order of stub's
+	questions []question // of the race, in the order of those of the Exchange
 	started   bool
 	began     time.Duration           // since the race began
-	scanned   bool                    // it is not in /etc/hosts
-	streams   [2][stub.MaxServers]int // TCP sockets, as FDs are UDP sockets
-	reported  [2][]netip.Addr
-	over      [2]bool
+	scanned   bool                    // the name is not in /etc/hosts
+	streams   [2][stub.MaxServers]int // TCP sockets; FDs are the UDP sockets
+	reported  [2][]netip.Addr         // by question: the addresses of the last answer; nil before the first
+	over      [2]bool                 // by question: finished
 }
 
 // A nameSock is a socket for one question to one name server.
@@ -49,11 +49,11 @@ type nameSock struct {
 	lookup           *lookup
 	question, server int
 	tcp              bool
-	out, in          []byte // of TCP: what is to be written, what has been read
+	out, in          []byte // TCP only: bytes still to be written, bytes that were read
 }
 
-// begin queues q and reports whether it is for the name servers. The lookup starts in the
-// next step: a name may have two questions, one for each family.
+// begin queues q if it is for the name servers, and reports whether it is. The lookup starts
+// in the next step, as the question for the other family of a name comes right after.
 func (s *names) begin(q question) bool {
 	switch q.kind {
 	case askA, askAAAA:
@@ -250,7 +250,7 @@ func isHostName(name []byte) bool {
 	return true
 }
 
-// refresh has the configuration read again for what is looked up from now on.
+// refresh makes later lookups read the configuration again.
 func (s *names) refresh() { s.conf, s.health = nil, nil }
 
 // close ends all lookups.
@@ -285,7 +285,7 @@ func (s *names) forget(k *kernel, fd int) {
 	delete(s.socks, fd)
 }
 
-// abandon ends the lookup of q. It returns what has kept it from an answer so far.
+// abandon ends the lookup of q. The error says why there is no answer so far.
 func (s *names) abandon(k *kernel, q question) error {
 	for _, l := range s.lookups {
 		if i := slices.Index(l.questions, q); i >= 0 && l.started && !l.over[i] {

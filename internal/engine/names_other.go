@@ -9,8 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// names looks nothing up here: the system's resolver knows more than
-// resolv.conf, and package resolve asks it.
+// names does nothing on these systems: their resolvers use more than resolv.conf, and
+// package resolve looks names up.
 type names struct{ answers []answer }
 
 func (*names) begin(question) bool             { return false }
@@ -24,10 +24,10 @@ func (*names) abandon(*kernel, question) error { return nil }
 // Sort leaves the order to the system's resolver.
 func (k *kernel) Sort([]netip.Addr) {}
 
-// source returns the address from which a would be connected to, or one that is
-// not valid: there is no route. It asks the kernel, and sends nothing. IPv4 from a
-// link-local address to anything else does not count as a route: no router passes
-// it on (RFC 3927 section 2.7).
+// source returns the local address from which the kernel would connect to a, or one that
+// is not valid if there is no route. It sends nothing. A route from a link-local IPv4
+// address to any other does not count: no router forwards such packets (RFC 3927 section
+// 2.7).
 func (d *Dialer) source(a netip.Addr) (source netip.Addr) {
 	if d.Bind.IsValid() {
 		return d.Bind
@@ -36,14 +36,14 @@ func (d *Dialer) source(a netip.Addr) (source netip.Addr) {
 	if a.Is6() {
 		domain = unix.AF_INET6
 	}
-	// One for each: a socket that was connected keeps its source.
+	// Each call has its own socket: one that was connected keeps its source address.
 	fd, err := newSocket(domain, unix.SOCK_DGRAM)
 	if err != nil {
 		return source
 	}
 	defer unix.Close(fd)
 	if d.Interface != "" {
-		_ = bindToDevice(fd, d.Interface) // the attempt will say why not
+		_ = bindToDevice(fd, d.Interface) // if this fails, so will the attempt
 	}
 	sa, err := sockaddr(Addr{AddrPort: netip.AddrPortFrom(a, 53)})
 	if err != nil || unix.Connect(fd, sa) != nil {

@@ -27,8 +27,8 @@ type awaitingNAT64 struct {
 	lanes []*lane // they are not over before it has been tried by IPv6
 }
 
-// nat64Patience is how long lanes with no other address wait for the prefix: as long as for a
-// negative answer of a silent name server.
+// nat64Patience is how long lanes with no other address wait for the prefix: as long as a
+// lookup waits for a silent name server when another has a negative answer.
 const nat64Patience = time.Second
 
 // due returns when n has something to do.

@@ -12,7 +12,7 @@ import (
 func (k *kernel) Sort(addrs []netip.Addr) {
 	var policy stub.Policy
 	if slices.ContainsFunc(addrs, netip.Addr.Is4) && slices.ContainsFunc(addrs, netip.Addr.Is6) {
-		rawsys.ReadPolicy(&policy, k.names.buffer()) // which matters between families alone
+		rawsys.ReadPolicy(&policy, k.names.buffer()) // it only matters between families
 	}
 	list := make([]stub.Dest, len(addrs))
 	for i, a := range addrs {
@@ -25,8 +25,8 @@ func (k *kernel) Sort(addrs []netip.Addr) {
 	}
 }
 
-// source returns the address from which a would be connected to, or one that is
-// not valid: there is no route.
+// source returns the local address from which the kernel would connect to a, or one that
+// is not valid if there is no route.
 func (d *Dialer) source(a netip.Addr) netip.Addr {
 	if d.Bind.IsValid() {
 		return d.Bind

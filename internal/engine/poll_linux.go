@@ -6,7 +6,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// pollClosed is what poll(2) is asked for to tell of the end of what a peer sends.
+// pollClosed is the event of poll(2) for a peer that sends nothing more.
 const pollClosed = unix.POLLRDHUP
 
 // isClosed reports whether fd's peer has sent all that it will send, read or not.
@@ -16,6 +16,7 @@ func isClosed(fd int) bool {
 	return err == nil && n > 0
 }
 
+// poll waits until one of fds is ready, or for timeout.
 func poll(fds []unix.PollFd, timeout time.Duration) error {
 	ts := unix.NsecToTimespec(int64(timeout))
 	_, err := unix.Ppoll(fds, &ts, nil)

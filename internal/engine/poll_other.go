@@ -9,15 +9,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// pollClosed: there is no POLLRDHUP.
+// pollClosed is 0: these systems have no POLLRDHUP.
 const pollClosed = 0
 
-// isClosed takes it that poll(2) has waited for more than what was there
-// (SO_RCVLOWAT), and so has returned for the end.
+// isClosed returns true: it assumes that poll(2) was waiting for more bytes than there
+// were (SO_RCVLOWAT), and so returned because the peer sends nothing more.
 func isClosed(int) bool { return true }
 
-// poll rounds up to the milliseconds of poll(2): an attempt is never early.
-// Its longest is 24 days; the loop waits again.
+// poll is poll(2) with the timeout rounded up to milliseconds, so that no attempt starts
+// early. It waits for at most 24 days; the race then calls it again.
 func poll(fds []unix.PollFd, timeout time.Duration) error {
 	timeout = min(timeout, math.MaxInt32*time.Millisecond)
 	_, err := unix.Poll(fds, int((timeout+time.Millisecond-1)/time.Millisecond))

@@ -10,7 +10,7 @@ const (
 
 // A Progress describes a race that goes on.
 type Progress struct {
-	At   time.Duration // since Dial was called
+	At   time.Duration // since the race began
 	Left time.Duration // until the time is out; 0 if it is, and only commands go on
 
 	// Trying has the pending lookups and then the pending attempts, each as its

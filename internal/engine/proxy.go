@@ -8,8 +8,8 @@ import (
 
 // Each proxy has a lane. It connects at once, to any address of its proxy, and then waits: the
 // proxy is asked for the target when the lanes of targets have failed, or have been silent
-// for one Delay. sshd would penalize the proxy for connections that do not log in. For the
-// same reason one proxy is asked at a time.
+// for one Delay. Otherwise sshd would see connections from the proxy that do not log in, and
+// penalize the proxy. For the same reason one proxy is asked at a time.
 
 // A Proxy is a server that connects to Target for the race.
 type Proxy struct {
@@ -40,7 +40,7 @@ var ErrNoReply = errors.New("the proxy has not answered")
 type proxies struct {
 	ready   []*attempt    // connected, not asked yet
 	asked   *attempt      // the last one that was asked
-	patient time.Duration // no other is asked before this, unless asked ends before
+	patient time.Duration // no other proxy is asked before this time, unless asked ends before
 }
 
 // hasHandshake reports whether a connection to a leads to the target only after a handshake

@@ -2,7 +2,7 @@
 
 package engine
 
-// Only Linux can hold back the last ACK of a handshake.
+// holdsAck is false: only Linux can hold back the last ACK of a handshake.
 const holdsAck = false
 
 func holdAck(int) {}

@@ -29,7 +29,7 @@ type race struct {
 	wait     waiting
 
 	hasMaxAge bool            // a transport has a MaxAge
-	maxAges   []time.Duration // what those functions have returned, by transport; 0: not called yet
+	maxAges   []time.Duration // by transport: the result of MaxAge, never for no limit, or 0 before it is called
 
 	failures []failure
 	rejected map[Addr]bool // addresses that this race cannot use, each recorded once

@@ -7,8 +7,8 @@ import (
 
 // The kernel sends a lost SYN again after 1 s. A race starts another connection sooner: when
 // a lane has no new address to try, it tries an address again that has not answered, one
-// Delay after the lane's last attempt, and after twice as long each time that all of its
-// addresses have been tried again. The earlier tries stay open; the first answer counts.
+// Delay after the lane's last attempt. This time doubles whenever all of the lane's addresses
+// have been tried again. The earlier tries stay open; the first answer counts.
 
 // keepFor is how long a try is not closed for another one: its answer may be slow, and not
 // lost. The kernel repeats its SYN meanwhile.
@@ -42,6 +42,7 @@ func (l *lane) silent(transports int) (found *candidate) {
 	return found
 }
 
+// silent reports whether an attempt at c is pending, and none has connected.
 func (c *candidate) silent(transports int) (pending bool) {
 	if c.finished || c.addr.isSocket() || c.nextTransport < transports {
 		return false

@@ -8,7 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A route is what the kernel says of the way to the internet of a family.
+// A route says whether there is a route to the internet in one family.
 type route byte
 
 const (
@@ -24,9 +24,9 @@ func (k *kernel) Refresh() {
 
 func (k *kernel) Route(f Family) bool {
 	if k.routes[f] == routeUnknown {
-		far := farIPv6()
+		far := FarIPv6()
 		if f == IPv4 {
-			far = farIPv4()
+			far = FarIPv4()
 		}
 		k.routes[f] = routeNone
 		if k.dialer.source(far).IsValid() {
@@ -36,14 +36,15 @@ func (k *kernel) Route(f Family) bool {
 	return k.routes[f] == routeThere
 }
 
-// mayBeNoWayOut reports whether there is no route to to if the kernel's source is
-// a link-local IPv4 address: see source.
+// mayBeNoWayOut reports whether a link-local source address would mean that there is no
+// route to to: see source.
 func (k *kernel) mayBeNoWayOut(to Addr) bool {
 	return !to.isSocket() && to.Addr().Is4() && !to.Addr().IsLoopback() && !isLinkLocal4(to.Addr()) && !k.dialer.Bind.IsValid()
 }
 
-// isNoWayOut reports whether source has no route to to, as far as that is known
-// without a question that every other race would have to wait for.
+// isNoWayOut reports whether source finds no route to to. It looks only if the race has
+// already found that there is no route to the IPv4 internet: other races need not wait for
+// that.
 func (k *kernel) isNoWayOut(to Addr) bool {
 	return k.routes[IPv4] == routeNone && k.mayBeNoWayOut(to) && !k.dialer.source(to.Addr()).IsValid()
 }

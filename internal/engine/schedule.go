@@ -26,7 +26,7 @@ type schedule struct {
 	open     []*lane // lanes that have started
 
 	candidates map[Addr]*candidate // an address that several lanes have is one candidate
-	pending    []*candidate        // those with transports left to try
+	pending    []*candidate        // those with transports left to try, and those that were put off
 
 	// interfaces returns those from which an address is tried in addition.
 	interfaces func(Addr) []string

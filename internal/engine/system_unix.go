@@ -41,12 +41,12 @@ type kernel struct {
 	caller  context.Context // of Dial; it ends the race
 	ctx     context.Context
 	cancel  context.CancelFunc // ends the lookups
-	unhook  func() bool        // removes the waker from the caller's context
+	unhook  func() bool        // stops the caller's context from waking a Wait
 	mu      sync.Mutex
 	wake    [2]int
 	answers []answer
-	asking  int        // lookups that run
-	queued  []question // those that wait for one of them to end
+	asking  int        // number of workers
+	queued  []question // questions that wait for a worker
 }
 
 // maxLookups bounds the lookups that run at a time: each has a socket or two. It is enough
@@ -184,7 +184,7 @@ func (k *kernel) nextQuestion() (q question, ok bool) {
 func (k *kernel) Abandon(q question) error { return k.names.abandon(k, q) }
 
 func (k *kernel) Wait(until time.Duration) (n events, err error) {
-	if k.cancel == nil && len(k.answers) > 0 { // there was no descriptor for a pipe
+	if k.cancel == nil && len(k.answers) > 0 { // Lookup had no descriptor for the pipe
 		n.answers, k.answers = k.answers, nil
 		return n, nil
 	}

@@ -9,7 +9,7 @@ import (
 	"fdrace/internal/resolve"
 )
 
-// A Target is one word of a person's list of ways to a host.
+// A Target is a host to connect to, or one of several names and addresses of a host.
 type Target struct {
 	Host string // see ParseTarget
 	Port uint16
@@ -44,8 +44,9 @@ func (t Target) literal() (netip.Addr, bool) {
 // "2001:db8::1", "[2001:db8::1]:22", "fe80::1%eth0", "fe80::1" (every link),
 // "00:00:5e:00:53:01" (a MAC), "box.local" (mDNS), "_ssh._tcp.example.org"
 // (SRV), "unix:/path", "vsock:3" (a virtual machine), "vsock-mux:/path" (one behind
-// a multiplexer), "machine/NAME" (systemd-machined's) or ".host" (this machine). A port of its own goes
-// before port. The error names the word and what to write instead.
+// a multiplexer), "machine/NAME" (as registered with systemd-machined) or ".host"
+// (this machine). port is for a target that has no port of its own. The error names
+// the word and says what to write instead.
 func ParseTarget(word string, port uint16) (Target, error) {
 	if _, ok, err := resolve.ParseSocket(word); ok {
 		return Target{word, port}, err
@@ -89,8 +90,8 @@ func ParseTarget(word string, port uint16) (Target, error) {
 	return Target{Host: host, Port: port}, nil
 }
 
-// splitPort takes the port off word. More than one colon without brackets is
-// an IPv6 address as it stands, as in ssh_config(5) and getaddrinfo(3).
+// splitPort splits word into a host and a port. A word with more than one colon and
+// no brackets is an IPv6 address, as in ssh_config(5) and getaddrinfo(3).
 func splitPort(word string) (host, port string, hasPort bool, err error) {
 	if rest, ok := strings.CutPrefix(word, "["); ok {
 		host, after, ok := strings.Cut(rest, "]")
@@ -126,8 +127,8 @@ func ParsePort(s string) (uint16, error) {
 	return uint16(n), nil
 }
 
-// checkName refuses what no resolver can answer and a person is likely to have
-// meant otherwise. It leaves the rest to the resolver.
+// checkName rejects names that no resolver can find and that are likely to be a
+// mistake. It leaves the rest to the resolver.
 func checkName(name string) error {
 	_, host, at := strings.Cut(name, "@")
 	switch {
@@ -155,8 +156,8 @@ func checkName(name string) error {
 	return checkLetters(name)
 }
 
-// checkLetters refuses what neither a host name nor the name of an interface
-// can have.
+// checkLetters rejects characters that neither a host name nor the name of an
+// interface can have.
 func checkLetters(name string) error {
 	for _, r := range name {
 		if r <= ' ' || r == 0x7f || strings.ContainsRune(`/\[]%"'`, r) {

@@ -11,8 +11,8 @@ import (
 	"fdrace/internal/resolve"
 )
 
-// maxBannerLine is the length of a server's identification string (RFC 4253 section
-// 4.2), which Dialer.Banner is the beginning of.
+// maxBannerLine is the maximum length of a server's identification string (RFC 4253
+// section 4.2). Dialer.Banner is the beginning of one.
 const maxBannerLine = 255
 
 // maxLogin bounds a proxy's user name and password: RFC 1929 has one byte for each

@@ -48,7 +48,7 @@ type pendingRetry[T any] struct {
 	at   time.Duration
 }
 
-// startWaiting makes the time of the whole race Wait, and that of a round what it was.
+// startWaiting makes Wait the time limit of the race, and Timeout that of a round.
 func (r *race) startWaiting() {
 	if r.Wait > 0 && !r.RunAll {
 		round := max(r.timeout, minRound)

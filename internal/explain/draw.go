@@ -37,8 +37,8 @@ type line struct {
 	head                    bool // the name is of a target that has entries of its own
 }
 
-// draw returns the report as a table, each row with a time line beside it, or
-// where that leaves no room for one, below it.
+// draw returns the report as a table. Each row has a time line beside it or, if there is no
+// room, below it.
 func (t *report) draw(p canvas) string {
 	lines := t.lines()
 	var b strings.Builder
@@ -59,18 +59,18 @@ func (t *report) draw(p canvas) string {
 	return b.String()
 }
 
-// A layout is how wide the columns of a table are.
+// A layout has the widths of the columns of a table.
 type layout struct {
 	name, via, by, what, ms int
-	bar                     int  // where the time line begins
-	beside                  bool // and whether that is beside the row
+	bar                     int  // the column where the time line begins
+	beside                  bool // the time line is beside the row, and not below it
 }
 
-// minBar is the least width of a time line beside its row.
+// minBar is the minimum width of a time line beside its row, in columns.
 const minBar = 16
 
-// layout finds room for the time lines beside the entries: a long reason may be cut,
-// which is told in full below, and a long name may have a line of its own.
+// layout finds room for the time lines beside the rows: a long reason may be cut, and is
+// then printed in full below the table; and a long name may have a line of its own.
 func (p canvas) layout(lines []line) (l layout) {
 	longest := 0
 	for _, line := range lines {
@@ -88,6 +88,7 @@ func (p canvas) layout(lines []line) (l layout) {
 	return l
 }
 
+// widths returns the layout in which reasons have at most that many columns.
 func (p canvas) widths(lines []line, reason int) layout {
 	l := layout{name: len("target"), by: len("by"), what: len("what happened"), ms: len("ms")}
 	heads := 0
@@ -108,19 +109,19 @@ func (p canvas) widths(lines []line, reason int) layout {
 	rest := 2 + 1 + l.via + l.by + 2 + l.what + 1 + l.ms + 2
 	room := p.Width - 1 - rest - minBar // for names
 	if heads <= room || l.name > room {
-		l.name = max(l.name, min(heads, max(50, p.Width/2))) // no address needs more
+		l.name = max(l.name, min(heads, max(50, p.Width/2))) // 50 are enough for an address
 	}
 	l.bar, l.beside = rest+l.name, l.name <= room
 	l.what = max(1, min(l.what, p.Width-1-(l.bar-2-l.what)))
 	return l
 }
 
-// row puts the words of a line into their columns.
+// row returns a row of the table with these cells.
 func (l layout) row(mark, name, via, by, what, ms string) string {
 	return strings.TrimRight(fmt.Sprintf("%s %s %s%s  %s %s", mark, pad(name, l.name), pad(via, l.via), pad(by, l.by), pad(what, l.what), padLeft(ms, l.ms)), " ")
 }
 
-// with adds a time line to a row.
+// with returns a row, painted, with its time line. text is the row without color.
 func (l layout) with(text, painted, bar string) string {
 	switch {
 	case bar == "":
@@ -162,8 +163,8 @@ func (t *report) table(b *strings.Builder, p canvas, lines []line) scale {
 	return s
 }
 
-// lines puts the entries in order: target by target, each with its lookups and
-// then its candidates, and those that another target has led to first.
+// lines returns the rows of the table, target by target: its lookups, its candidates, and
+// references to those that are listed under another target.
 func (t *report) lines() (lines []line) {
 	for _, target := range t.targets {
 		first := len(lines)
@@ -196,7 +197,7 @@ func indented(name string, in bool) string {
 	return name
 }
 
-// shared returns what target leads to and another one has led to first.
+// shared returns the candidates of target that are listed under another target.
 func (t *report) shared(target engine.Target) (entries []*entry) {
 	leads := map[netip.AddrPort]bool{}
 	if a, err := netip.ParseAddr(target.Host); err == nil {
@@ -247,7 +248,7 @@ func padLeft(text string, width int) string {
 	return strings.Repeat(" ", max(0, width-columns(text))) + text
 }
 
-// cut makes text fit into width.
+// cut shortens text to width columns.
 func cut(text string, width int, p canvas) string {
 	if columns(text) <= width {
 		return text
@@ -255,7 +256,7 @@ func cut(text string, width int, p canvas) string {
 	return string([]rune(text)[:width-1]) + p.dots()
 }
 
-// dots stand for what is cut off.
+// dots returns the character that stands for the part that was cut off.
 func (p canvas) dots() string {
 	if p.ASCII {
 		return "~"

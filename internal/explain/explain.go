@@ -1,7 +1,7 @@
 //go:build unix
 
-// Package explain is fdrace --explain: it races to the end, passes nothing, and shows
-// what became of each candidate, as a picture or as JSON.
+// Package explain is fdrace --explain: it runs a race to the end, passes nothing to ssh, and
+// shows what became of each candidate, as a picture or as JSON.
 package explain
 
 import (
@@ -22,9 +22,8 @@ import (
 	"fdrace/mptcp"
 )
 
-// Run races to the end, passes nothing, and shows on stdout what a race for ssh would
-// have done, and what would have become of the rest. It returns helper.Exit(1) if
-// nobody has won.
+// Run runs the race of o to the end, and shows on stdout what a race for ssh would have done,
+// and what became of the other candidates. It returns helper.Exit(1) if nobody has won.
 func Run(o *helper.Options) error {
 	targets, d, err := o.Race()
 	if err != nil {
@@ -35,7 +34,7 @@ func Run(o *helper.Options) error {
 	note := t.note
 	if o.JSON {
 		note = t.json(os.Stdout)
-		d.OnProgress = nil // its line is no place for another
+		d.OnProgress = nil // the status line would mix with the output
 	}
 	before := d.Report
 	d.Report = func(e engine.Event) {
@@ -56,7 +55,7 @@ func Run(o *helper.Options) error {
 		return err
 	}
 	ended := time.Now()
-	if w != nil { // after which no server sees anything
+	if w != nil { // after the win no server sees a connection
 		ended = began.Add(w.Elapsed)
 	}
 	defer helper.AwaitPardon(o.ServerLog(w, lost, d), ended)
@@ -79,8 +78,8 @@ func Run(o *helper.Options) error {
 	return nil
 }
 
-// hintAlias returns a hint if the one target is an alias of ssh_config, which only ssh and
-// --doctor know.
+// hintAlias returns a hint if the only target is an alias in ssh_config, which --explain does
+// not read.
 func hintAlias(targets []engine.Target) string {
 	if len(targets) != 1 || strings.HasPrefix(targets[0].Host, "-") {
 		return ""
@@ -99,24 +98,24 @@ func hintAlias(targets []engine.Target) string {
 // A report collects the events of a race: an entry for each lookup and each candidate, by
 // target.
 type report struct {
-	asked   []engine.Target // those of the command line
-	targets []engine.Target // in the order in which they came up
+	asked   []engine.Target // targets of the command line
+	targets []engine.Target // all targets, in the order in which they came up
 	entries []*entry
-	won     time.Duration  // -1: not yet
-	end     time.Duration  // of the race
+	won     time.Duration  // when the race was won; -1 before that
+	end     time.Duration  // the time of the last event
 	verdict string         // the first line
 	hint    string         // below the picture, if any
-	log     string         // the last one: what the server logs of it
-	failed  error          // to write JSON
-	checked *checked       // by a transport's Check, of what connects next
-	byFD    map[int]*entry // those that have connected
+	log     string         // the last line: what the server logs
+	failed  error          // of writing JSON
+	checked *checked       // result of Check for the connection whose Connected event comes next
+	byFD    map[int]*entry // connections that were checked
 }
 
-// checked is whether a connection speaks MPTCP.
+// checked says whether a connection speaks MPTCP.
 type checked struct {
 	fd       int
 	fellBack bool
-	unsure   error
+	unsure   error // why this is not known
 }
 
 // An entry is one lookup or one candidate. Times are since the start of the race, -1 if
@@ -125,18 +124,18 @@ type entry struct {
 	target    engine.Target
 	addr      engine.Addr // of a candidate
 	family    engine.Family
-	via, by   string        // the interface it is bound to; the transport
-	known     time.Duration // since when it waited for its turn
+	via, by   string        // the interface that it is bound to; the transport
+	known     time.Duration // when the address became known
 	began     time.Duration
 	attempts  int
 	connected time.Duration
 	ended     time.Duration
 	end       engine.EventKind
-	answer    []netip.Addr // a lookup's
-	err       error        // why it ended so
+	answer    []netip.Addr // of a lookup
+	err       error        // of its last event
 	late      bool         // the race was won before it began
-	fellBack  bool         // it was to be MPTCP, and is TCP
-	unsure    error        // why nobody knows
+	fellBack  bool         // it was an MPTCP attempt, and fell back to TCP
+	unsure    error        // why fellBack is not known
 }
 
 func newReport(targets []engine.Target) *report {
@@ -147,13 +146,14 @@ func newReport(targets []engine.Target) *report {
 	return t
 }
 
+// open adds a target, unless it is there already.
 func (t *report) open(target engine.Target) {
 	if !slices.Contains(t.targets, target) {
 		t.targets = append(t.targets, target)
 	}
 }
 
-// isLookup tells the entries of names from those of addresses.
+// isLookup reports whether r is a lookup, or a target that failed without an address.
 func (r *entry) isLookup() bool { return !r.addr.IsValid() }
 
 // note adds an event.
@@ -183,7 +183,7 @@ func (t *report) note(e engine.Event) {
 		fallthrough
 	case engine.Failed, engine.Cancelled:
 		if r.isLookup() && r.ended >= 0 {
-			return // its answer has said so
+			return // its answer was reported before
 		}
 		r.ended, r.end, r.err = e.At, e.Kind, e.Err
 	}
@@ -210,7 +210,7 @@ func (t *report) find(e engine.Event) *entry {
 	return r
 }
 
-// ask has tr tell whether what it connects speaks MPTCP.
+// ask makes tr record whether its connections speak MPTCP.
 func (t *report) ask(tr *engine.Transport) {
 	if tr.Name != "mptcp" {
 		return
@@ -219,7 +219,7 @@ func (t *report) ask(tr *engine.Transport) {
 	tr.Check = func(fd int) error {
 		yes, err := mptcp.InUseFD(fd)
 		c := checked{fd, err == nil && !yes, err}
-		if r := t.byFD[fd]; r != nil && r.ended < 0 { // asked again, as its banner is there
+		if r := t.byFD[fd]; r != nil && r.ended < 0 { // checked again, after its banner
 			r.fellBack, r.unsure = c.fellBack, c.unsure
 		} else {
 			t.checked = &c
@@ -231,7 +231,7 @@ func (t *report) ask(tr *engine.Transport) {
 	}
 }
 
-// tell puts the outcome into words: of w, or else of lost.
+// tell sets the verdict, and the hint if nobody has won. Either w or lost is nil.
 func (t *report) tell(w *engine.Winner, lost *engine.Error, d *engine.Dialer) {
 	if w == nil {
 		l := helper.DescribeLoss(lost, t.asked, d)
@@ -251,7 +251,7 @@ func (t *report) tell(w *engine.Winner, lost *engine.Error, d *engine.Dialer) {
 	t.verdict = fmt.Sprintf("ssh would get %s%s, after %s; %d of %d addresses tried", term.Sanitize(w.Addr.String()), by, helper.FormatMS(w.Elapsed), w.Tried, w.Known)
 }
 
-// what says what became of r, with its attempts.
+// what says what became of r, with the number of attempts if there were several.
 func (r *entry) what() string {
 	if r.attempts > 1 {
 		return fmt.Sprintf("%s, %d attempts", r.outcome(), r.attempts)
@@ -259,10 +259,11 @@ func (r *entry) what() string {
 	return r.outcome()
 }
 
+// outcome says what became of r.
 func (r *entry) outcome() string {
 	switch {
 	case r.ended < 0:
-		return "" // cannot be: all have an end
+		return "" // does not happen: all entries end
 	case r.isLookup() && r.end == engine.Resolved && r.err == nil && len(r.answer) == 0:
 		return "answered"
 	case r.isLookup() && r.end == engine.Resolved && r.err == nil:
@@ -296,7 +297,7 @@ func plural(n int, one, many string) string {
 	return fmt.Sprintf("%d %s", n, many)
 }
 
-// protocol is what r was asked or connected by.
+// protocol returns the family of a lookup, or the transport of a candidate.
 func (r *entry) protocol() string {
 	switch {
 	case r.isLookup() && r.family == engine.AnyFamily:

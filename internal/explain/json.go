@@ -12,22 +12,22 @@ import (
 	"fdrace/internal/helper"
 )
 
-// An object is a line of --explain --json: one event, in the order in which they
-// come. Its fields and their values stay as they are; others may be added.
+// An object is a line of --explain --json: one event. The names and the values of the
+// fields must not change; fields may be added.
 type object struct {
-	T         float64 `json:"t_ms"`  // since the race began, in ms, to the microsecond
+	T         float64 `json:"t_ms"`  // ms since the race began, with three decimals at most
 	Event     string  `json:"event"` // resolve, start, connected, failed, won, cancelled
 	Target    string  `json:"target"`
-	Addr      string  `json:"addr,omitempty"`      // not of a lookup, nor of a name that has failed
-	Interface string  `json:"interface,omitempty"` // that it is bound to
-	Protocol  string  `json:"protocol,omitempty"`  // tcp, mptcp, unix, vsock, vsock-mux, socks5, socks4a, http, command; that of won is what it really speaks
-	Attempt   int     `json:"attempt,omitempty"`   // start: which one it is, if not the first; else how many there were, if several
-	Error     string  `json:"error,omitempty"`     // why it failed, or was cancelled though nobody had won
+	Addr      string  `json:"addr,omitempty"`      // empty for a lookup, and for a name that has failed
+	Interface string  `json:"interface,omitempty"` // the interface that it is bound to
+	Protocol  string  `json:"protocol,omitempty"`  // tcp, mptcp, unix, vsock, vsock-mux, socks5, socks4a, http, command; for won, what the connection really speaks
+	Attempt   int     `json:"attempt,omitempty"`   // start: its number, if not 1; else the number of attempts, if not 1
+	Error     string  `json:"error,omitempty"`     // why it failed, or was cancelled for another reason than the win
 
-	Family   string   `json:"family,omitempty"`   // ipv4, ipv6: of a lookup
-	Addrs    []string `json:"addrs,omitempty"`    // of a resolve that is an answer
-	Replaces bool     `json:"replaces,omitempty"` // an answer in place of the one before
-	Late     bool     `json:"late,omitempty"`     // what would not have been tried: the race was won
+	Family   string   `json:"family,omitempty"`   // of a lookup: ipv4 or ipv6
+	Addrs    []string `json:"addrs,omitempty"`    // the answer to a lookup
+	Replaces bool     `json:"replaces,omitempty"` // this answer replaces the previous one
+	Late     bool     `json:"late,omitempty"`     // it started after the win: a race for ssh would not have tried it
 }
 
 // json returns a note that also writes each event to w.
@@ -37,11 +37,12 @@ func (t *report) json(w io.Writer) func(engine.Event) {
 	return func(e engine.Event) {
 		t.note(e)
 		if err := out.Encode(t.object(e)); t.failed == nil {
-			t.failed = err // a reader that goes ends this by SIGPIPE
+			t.failed = err // if the reader has gone, SIGPIPE ends the process instead
 		}
 	}
 }
 
+// object returns e as a line of JSON.
 func (t *report) object(e engine.Event) object {
 	r := t.find(e)
 	o := object{

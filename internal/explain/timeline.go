@@ -12,19 +12,19 @@ import (
 	"fdrace/internal/term"
 )
 
-// A scale is the axis of all time lines: the cells from 0 to its end.
+// A scale is the axis of all time lines: cells for the times from 0 to end.
 type scale struct {
 	cells int
 	end   time.Duration
 	won   int // the cell of the win, or -1
 }
 
-// scale chooses the end: all that has come to something is to be seen, but the
-// time until the win is not to be pressed into nothing by what came much later.
+// scale chooses the end of the axis. It includes everything that did not just end with the
+// race, but no more than five times the time until the win, which would be too small to see.
 func (t *report) scale(lines []line, cells int) scale {
 	var end time.Duration
 	for _, l := range lines {
-		if l.end != engine.Cancelled || l.err == nil { // those last as long as the race
+		if l.end != engine.Cancelled || l.err == nil { // the others last until the end of the race
 			end = max(end, l.ended)
 		}
 		end = max(end, l.began)
@@ -41,18 +41,18 @@ func (t *report) scale(lines []line, cells int) scale {
 	return s
 }
 
-// cell is where at is drawn, which may be beyond the last cell.
+// cell returns the index of the cell for a time, which may be beyond the last cell.
 func (s scale) cell(at time.Duration) int {
 	return int(at * time.Duration(s.cells-1) / s.end)
 }
 
-// axis has round numbers, as many as there is room for.
+// axis returns a line of round numbers, as many as there is room for.
 func (s scale) axis() string {
 	unit, name := time.Millisecond, "ms"
 	if s.end >= 10*time.Second {
 		unit, name = time.Second, "s"
 	}
-	const room = 7 // cells from one number to the next, at least
+	const room = 7 // minimum number of cells from one number to the next
 	step := 10 * time.Microsecond
 	for i := 0; s.cell(step) < room; i++ {
 		step = step * [...]time.Duration{2, 5, 2}[i%3] / [...]time.Duration{1, 2, 1}[i%3]
@@ -93,7 +93,7 @@ func (s scale) bar(l line, p canvas) string {
 		began = l.ended
 	}
 	if !l.waited() && !l.isLookup() {
-		began = l.known // but for what it took to begin
+		began = l.known // less than 1 ms before
 	} else if !l.isLookup() {
 		draw(l.known, began, cell{glyphs.waits, term.Faint})
 	}
@@ -112,12 +112,12 @@ func (s scale) bar(l line, p canvas) string {
 	return render(cells, p)
 }
 
-// waited reports whether a candidate's turn was not at once.
+// waited reports whether a candidate had to wait for its turn.
 func (l line) waited() bool {
 	return !l.isLookup() && l.began-l.known >= time.Millisecond || l.began < 0 && l.ended > l.known
 }
 
-// mark is how a time line ends.
+// mark returns the last cell of a time line.
 func (l line) mark(s glyphs) cell {
 	switch {
 	case l.end == engine.Won || l.end == engine.Resolved && l.err == nil:
@@ -128,7 +128,7 @@ func (l line) mark(s glyphs) cell {
 	return cell{s.bad, term.Red}
 }
 
-// render paints cells of one color together.
+// render returns the cells as text, painting adjacent cells of one color together.
 func render(cells []cell, p canvas) string {
 	var b strings.Builder
 	for len(cells) > 0 {
@@ -149,7 +149,7 @@ func render(cells []cell, p canvas) string {
 	return b.String()
 }
 
-// legend explains the glyphs that have been drawn to the scale.
+// legend explains the glyphs that are drawn.
 func (p canvas) legend(lines []line, drawn scale) string {
 	s := p.glyphs()
 	late, waits, goesOn := false, false, false

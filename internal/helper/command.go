@@ -18,9 +18,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// jumpEnv has what the ancestors of this process have started by --jump and --or. A
-// block for "Host *" is the jump host's, too: what is on the way already is not
-// started again.
+// jumpEnv is the environment variable with what the ancestors of this process have started
+// by --jump and --or. A block for "Host *" also applies to the jump host itself: there the
+// same jump host or command must not be started again.
 const jumpEnv = "FDRACE_JUMP"
 
 // addCommands makes d start what --jump and --or ask for, in this order.
@@ -31,7 +31,7 @@ func (o *Options) addCommands(d *engine.Dialer, targets []engine.Target) error {
 	}
 	switch {
 	case len(o.Jump)+len(o.Or) == 0 && o.Fallback != nil:
-		return errors.New("--fallback is when --jump and --or start: add one")
+		return errors.New("--fallback is for --jump and --or: add one of them")
 	case len(o.Jump)+len(o.Or) == 0:
 		return nil
 	case o.RequireMPTCP:
@@ -43,7 +43,7 @@ func (o *Options) addCommands(d *engine.Dialer, targets []engine.Target) error {
 	}
 	d.Fallback = o.Fallback.or(engine.DefaultFallback)
 	if d.Fallback == 0 {
-		d.Fallback = 1 // the default is another
+		d.Fallback = 1 // in engine.Dialer, 0 means the default
 	}
 	running := strings.Fields(os.Getenv(jumpEnv))
 	for _, word := range o.Jump {
@@ -88,7 +88,8 @@ func (o *Options) addCommands(d *engine.Dialer, targets []engine.Target) error {
 	return nil
 }
 
-// orName is what a command of --or is called. The rest of it may have secrets.
+// orName returns the name of a command of --or: its program only, as the rest may have
+// secrets.
 func orName(text string) string {
 	program := strings.Fields(text)[0]
 	if strings.ContainsAny(program, "='\"$(") {
@@ -97,11 +98,11 @@ func orName(text string) string {
 	return "--or " + program
 }
 
-// A jump is a jump host, and where it is to lead.
+// A jump is a jump host, and the target that it connects to.
 type jump struct {
-	hops             string // as ssh -J has them
-	before           string // all but the last
-	user, host, port string // the last
+	hops             string // as in ssh -J
+	before           string // all hops but the last
+	user, host, port string // of the last hop
 	target           engine.Target
 	own              bool // target is not one of the race's
 }
@@ -151,10 +152,10 @@ func parseJump(word string, targets []engine.Target) (j jump, err error) {
 	return j, nil
 }
 
-// mark is what j is called in the environment of what it starts.
+// mark returns the word for j in jumpEnv.
 func (j jump) mark() string { return "jump:" + strings.ToLower(j.host) }
 
-// args are those that ssh -J would run it with.
+// args returns the command line of the ssh that ssh -J would run.
 func (j jump) args(config *string) []string {
 	args := []string{"ssh"}
 	if config != nil {
@@ -172,8 +173,7 @@ func (j jump) args(config *string) []string {
 	return append(args, "-W", fmt.Sprintf("[%s]:%d", j.target.Host, j.target.Port), "--", j.host)
 }
 
-// lookPath finds a program as execvp(3) does. Package os/exec would have every race
-// wait for its initialization.
+// lookPath finds a program as execvp(3) does.
 func lookPath(name string) (string, error) {
 	for dir := range strings.SplitSeq(os.Getenv("PATH"), ":") {
 		if path := dir + "/" + name; dir != "" && unix.Access(path, unix.X_OK) == nil {
@@ -183,8 +183,9 @@ func lookPath(name string) (string, error) {
 	return "", fmt.Errorf("there is no program %s in PATH", name)
 }
 
-// starter starts a program with our stderr, process group and terminal, where it may
-// ask for a passphrase: nothing is drawn there any more.
+// starter returns a function that starts a program with our stderr, process group and
+// terminal. As the program may ask for a passphrase there, the status line is erased. It
+// does not use package os/exec, whose initialization would delay every race.
 func starter(path string, args, running []string) func(stdio int) (int, error) {
 	return func(stdio int) (int, error) {
 		statusLine.erase()

@@ -102,7 +102,7 @@ func TestCommandErrors(t *testing.T) {
 		o    Options
 		want string
 	}{
-		{Options{Fallback: second}, "--fallback is when --jump and --or start: add one"},
+		{Options{Fallback: second}, "--fallback is for --jump and --or: add one of them"},
 		{Options{Jump: []string{"a"}, RequireMPTCP: true}, "--require-mptcp: what --jump connects is not MPTCP"},
 		{Options{Or: []string{"a"}, BindAddress: str("127.0.0.1")}, "--bind-address does not reach the program that --or runs"},
 		{Options{Jump: []string{"a"}, Interface: str("lo")}, "--interface does not reach the program that --jump runs"},

@@ -10,13 +10,13 @@ import (
 )
 
 // A FamilyWatch finds out whether one family of addresses is tried first and does not
-// answer: every login waits for it. The zero value is ready.
+// answer, so that every login waits for it. The zero value is ready to use.
 type FamilyWatch struct {
 	started map[engine.Family]time.Duration // its first attempt
 	pending map[engine.Family]int           // attempts that have neither connected nor failed
 }
 
-// Note takes an event of the race.
+// Note records an event of the race.
 func (w *FamilyWatch) Note(e engine.Event) {
 	if !e.Addr.AddrPort.IsValid() || e.Addr.Proxy != nil || e.Interface != "" {
 		return
@@ -39,7 +39,7 @@ func (w *FamilyWatch) Note(e engine.Event) {
 	}
 }
 
-// attach has w note the events of d.
+// attach makes w record the events of d.
 func (w *FamilyWatch) attach(d *engine.Dialer) {
 	report := d.Report
 	d.Report = func(e engine.Event) {
@@ -62,7 +62,7 @@ func (w *FamilyWatch) Silent(winner *engine.Winner, delay time.Duration) string 
 	}
 	first, tried := w.started[other]
 	wait := w.started[won] - first
-	// An event is a moment later than what the schedule counts from.
+	// Events are reported a moment later than the time from which the schedule counts.
 	if !tried || w.pending[other] <= 0 || wait < delay-delay/10 {
 		return ""
 	}

@@ -5,8 +5,8 @@ package helper
 import "strings"
 
 // FastParse parses the common command lines without reflection: those without flags, or
-// with flags from a short list. The result is the same as kong's. For other lines, wrong
-// or only rare, ok is false: kong parses those, and says what is wrong.
+// with flags from a short list. The result is the same as kong's. ok is false for rare
+// lines and for wrong ones: kong parses those, and says what is wrong.
 func FastParse(args []string) (o *Options, ok bool) {
 	o = &Options{}
 	for len(args) > 0 && strings.HasPrefix(args[0], "-") {
@@ -38,7 +38,7 @@ func FastParse(args []string) (o *Options, ok bool) {
 	return o, len(args) > 0 && o.validate()
 }
 
-// setBool sets a flag that has no value.
+// setBool sets a flag that takes no value. It returns false for any other flag.
 func (o *Options) setBool(flag string) bool {
 	switch flag {
 	case "-4", "--ipv4":
@@ -67,7 +67,8 @@ func (o *Options) setBool(flag string) bool {
 	return true
 }
 
-// setValue gives a flag its value, once.
+// setValue sets a flag to its value. It returns false for an unknown flag, for a value that
+// is not valid, and for a flag that was set before and takes one value.
 func (o *Options) setValue(name, value string) bool {
 	var text **string
 	var time **span
@@ -110,5 +111,5 @@ func (o *Options) setValue(name, value string) bool {
 	return unset && (*time).UnmarshalText([]byte(value)) == nil
 }
 
-// validate says that no flag excludes another.
+// validate reports whether the flags can be used together.
 func (o *Options) validate() bool { return !(o.IPv4 && o.IPv6) }

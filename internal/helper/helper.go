@@ -18,26 +18,26 @@ import (
 	"fdrace/mptcp"
 )
 
-// Exit codes. ssh throws them away; scripts do not.
+// Exit codes. ssh ignores them, but scripts may not.
 const (
 	exitNothingReachable = 1
 	exitUsage            = 2
 	exitNotPassed        = 3
 )
 
-// A usageError is a command line that cannot be followed.
+// A usageError is the error of a wrong command line.
 type usageError struct{ error }
 
-// An Exit is a code to end with, without a word.
+// An Exit ends the process with this code, and prints nothing.
 type Exit int
 
 func (e Exit) Error() string { return fmt.Sprintf("exit status %d", int(e)) }
 
-// A passError is a connection, or a wish for one, that ssh cannot be given.
+// A passError says why a connection cannot be passed to ssh.
 type passError struct{ error }
 
-// Main does what the command line says, and exits. fastParse reads a common line; the
-// others are for readArgs, which may return something to do in place of a race.
+// Main does what the command line says, and exits. FastParse reads common command lines,
+// and readArgs the others; it may return a function to run instead of a race.
 func Main(readArgs func(*Options, []string) (instead func(*Options) error, err error)) {
 	if o, ok := FastParse(os.Args[1:]); ok {
 		exit(run(context.Background(), o, 1, 0))
@@ -62,7 +62,7 @@ func exit(err error) {
 	statusLine.erase()
 	code, lines := outcome(err)
 	logLine(lines...)
-	if !errors.Is(err, engine.ErrHangup) { // else nobody is left to read a word
+	if !errors.Is(err, engine.ErrHangup) { // else ssh has exited
 		printErr(lines...)
 	}
 	os.Exit(code)
@@ -88,7 +88,8 @@ func outcome(err error) (code int, lines []string) {
 	return exitNothingReachable, lossLines(err)
 }
 
-// Race returns what the command line says of a race.
+// Race opens the log, and returns the targets and the rules of the race that the command
+// line asks for. An error is about the command line.
 func (o *Options) Race() ([]engine.Target, *engine.Dialer, error) {
 	o.openLog()
 	targets, d, err := o.Plan()
@@ -106,8 +107,8 @@ func run(ctx context.Context, o *Options, fds ...int) error {
 	if err != nil {
 		return err
 	}
-	// Before the race, not after it: no server shall see a connection that is bound to
-	// be thrown away.
+	// Before the race, not after it: no server should see a connection that cannot be
+	// passed on.
 	ssh, err := findSSH(fds...)
 	if err != nil {
 		return passError{err}
@@ -126,7 +127,7 @@ func run(ctx context.Context, o *Options, fds ...int) error {
 		return newRaceError(ctx, err, targets, d)
 	}
 	if w.Transport == "mptcp" {
-		_ = mptcp.GrowReceiveBuffer(w.FD) // without it the session works, too
+		_ = mptcp.GrowReceiveBuffer(w.FD) // a session also works without it
 	}
 	if err := fdpass.Send(ssh, w.FD); err != nil {
 		return passError{fmt.Errorf("connected to %s, but the socket could not be passed: %w", w.Addr, err)}
@@ -145,10 +146,11 @@ func run(ctx context.Context, o *Options, fds ...int) error {
 	return nil
 }
 
-// prestart hands over before a second attempt is due. Otherwise this does not compile.
+// This constant overflows, which is a compile error, unless prestart hands over before a
+// second attempt is due.
 const _ = uint64(engine.DefaultDelay - prestart.Patience - 1)
 
-// started returns what was done of the race before the runtime.
+// started returns the part of the race that was run before Go's runtime started.
 func started() *engine.Started {
 	conns, lookups, age := prestart.Handoff()
 	s := &engine.Started{Age: age, Lookups: lookups}

@@ -18,8 +18,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// hint is one line on what a person might do about a lost race, from nothing
-// but what the race has seen; "" where that says nothing more.
+// hint returns one line about what a person can do about a lost race, as far as the
+// failures tell, or "".
 func (e *raceError) hint(lost *engine.Error) string {
 	var attempts []engine.Failure
 	for _, f := range lost.Failures {
@@ -39,7 +39,7 @@ func (e *raceError) hint(lost *engine.Error) string {
 	}):
 		return "the host is off, or a firewall rejects the connection" // ICMP codes 1, 10 and 13, RFC 1812 section 5.2.7.1
 	case has(attempts, wantsLogin):
-		return "--proxy-auth FILE has the line USER:PASSWORD for a proxy"
+		return "write USER:PASSWORD for the proxy into a file, and add --proxy-auth FILE"
 	case all(attempts, proxyRefused):
 		return "nothing listens at the proxy: is it running?"
 	case has(attempts, isAnotherMachine):
@@ -47,17 +47,16 @@ func (e *raceError) hint(lost *engine.Error) string {
 	case has(attempts, penalized):
 		return "sshd is refusing this address for a while because of too many unfinished connections"
 	case addr.IsValid() && has(attempts, silent):
-		return fmt.Sprintf("every name is %s here: where a network wants a login first it answers so, and a browser shows the way in", addr)
+		return fmt.Sprintf("every name resolves to %s here: this network may want a login first, which a web browser shows", addr)
 	case has(attempts, silent):
-		return "something accepts there and is no SSH server: a network that wants a login first, or a firewall; or a server that waits for the client, for which --banner is wrong"
+		return "what accepts the connection sends no SSH banner: a firewall, or a network that wants a login first; if it is a server that waits for the client to send first, leave out --banner"
 	case has(attempts, func(f engine.Failure) bool { return errors.Is(f.Err, errPaused) }):
 		return fmt.Sprintf("%s: %q ends that", whyPaused, "sudo "+Resume)
-	case e.onlyMPTCP() && all(attempts, func(f engine.Failure) bool { return errors.Is(f.Err, errNoMPTCP) }):
-		return "plain TCP has connected: --mptcp in place of --require-mptcp takes it"
-	case e.plain.IsValid():
-		return "plain TCP connects: --mptcp in place of --require-mptcp takes it"
+	case e.onlyMPTCP() && all(attempts, func(f engine.Failure) bool { return errors.Is(f.Err, errNoMPTCP) }),
+		e.plain.IsValid():
+		return "plain TCP connects: use --mptcp instead of --require-mptcp"
 	case e.onlyMPTCP() && has(attempts, timedOut):
-		return "if something on the way drops Multipath TCP, --mptcp in place of --require-mptcp gets through by plain TCP"
+		return "something on the way may drop Multipath TCP: with --mptcp instead of --require-mptcp, fdrace also tries plain TCP"
 	case all(lost.Failures, noNameServer):
 		return "no name server answers (/etc/resolv.conf lists them): try the IP address instead of the name"
 	case all(lost.Failures, lookupFailed):
@@ -70,8 +69,8 @@ func (e *raceError) hint(lost *engine.Error) string {
 	return ""
 }
 
-// lookupFailed reports whether the name servers gave no answer, which is not to say that
-// there is no such name.
+// lookupFailed reports whether f is a lookup that the name servers did not answer, so that
+// nobody knows whether the name exists.
 func lookupFailed(f engine.Failure) bool {
 	var dns *net.DNSError
 	return f.Transport == "" && !resolve.IsMDNS(f.Target.Host) && (errors.As(f.Err, &dns) && !dns.IsNotFound || f.Family != engine.AnyFamily && timedOut(f))
@@ -108,14 +107,14 @@ func (e *raceError) hintNoRoute(lost *engine.Error, attempts []engine.Failure) s
 	return ""
 }
 
-// sameForAll returns the one private address that is all that two or more names
-// lead to.
+// sameForAll returns the private address that two or more names resolve to, if there is no
+// other address.
 func sameForAll(failures []engine.Failure) (same netip.Addr) {
 	names := map[string]bool{}
 	for _, f := range failures {
 		addr := f.Addr.Addr()
 		if !addr.IsValid() || !addr.IsPrivate() || same.IsValid() && addr != same {
-			return netip.Addr{} // a name without an address is none that is answered so
+			return netip.Addr{} // another address, or a name that has none
 		}
 		same = addr
 		for _, t := range append([]engine.Target{f.Target}, f.Also...) {
@@ -130,7 +129,7 @@ func sameForAll(failures []engine.Failure) (same netip.Addr) {
 	return same
 }
 
-// onlyMPTCP reports whether plain TCP was not to be tried.
+// onlyMPTCP reports whether the race was not allowed to use plain TCP.
 func (e *raceError) onlyMPTCP() bool {
 	return len(e.dialer.Transports) == 1 && e.dialer.Transports[0].Name == "mptcp"
 }
@@ -139,7 +138,7 @@ func noRoute(f engine.Failure) bool {
 	return f.Addr.AddrPort.IsValid() && isErrno(f, unix.ENETUNREACH) && errors.Is(f.Err, engine.ErrLocal)
 }
 
-// silent reports whether something has accepted, and said nothing.
+// silent reports whether something accepted the connection and sent no banner.
 func silent(f engine.Failure) bool {
 	var refusal *engine.Refusal
 	return errors.Is(f.Err, engine.ErrNoBanner) && !errors.As(f.Err, &refusal)
@@ -158,7 +157,7 @@ func proxyRefused(f engine.Failure) bool {
 	return f.Addr.Proxy != nil && isErrno(f, unix.ECONNREFUSED)
 }
 
-// removeKey returns the command that removes the host key which a server did not have.
+// removeKey returns the command that removes the host key that a server should have had.
 func removeKey(attempts []engine.Failure) string {
 	for _, f := range attempts {
 		var m *mismatch
@@ -169,10 +168,10 @@ func removeKey(attempts []engine.Failure) string {
 	return "ssh-keygen -R NAME"
 }
 
-// isAnotherMachine reports whether the server had another host key than known_hosts.
+// isAnotherMachine reports whether the server has a different host key than known_hosts.
 func isAnotherMachine(f engine.Failure) bool { return errors.Is(f.Err, hostkey.ErrMismatch) }
 
-// wantsLogin reports whether a proxy refuses who has no login, or a wrong one.
+// wantsLogin reports whether a proxy requires a login and was given none, or a wrong one.
 func wantsLogin(f engine.Failure) bool {
 	var refusal *engine.ProxyError
 	return errors.As(f.Err, &refusal) && refusal.Login
@@ -182,7 +181,7 @@ func timedOut(f engine.Failure) bool { return errors.Is(f.Err, context.DeadlineE
 
 func noNameServer(f engine.Failure) bool {
 	if resolve.IsMDNS(f.Target.Host) {
-		return false // which is asked of the link
+		return false // such names are asked of the link
 	}
 	var dns *net.DNSError
 	return f.Family != engine.AnyFamily && timedOut(f) || errors.As(f.Err, &dns) && dns.IsTimeout

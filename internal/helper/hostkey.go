@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -40,7 +39,7 @@ func (o *Options) addHostKey(d *engine.Dialer) error {
 	case *o.HostKey == "" || strings.ContainsFunc(*o.HostKey, func(r rune) bool { return r <= ' ' || r == 0x7f }):
 		return fmt.Errorf("--host-key %q: write the name that known_hosts has, such as %%k or %%h in ssh_config", *o.HostKey)
 	}
-	c := &checker{name: *o.HostKey, always: o.HostKeyAlways, files: hostkey.Files(), now: time.Now}
+	c := &checker{name: *o.HostKey, always: o.HostKeyAlways, waits: o.Wait != nil || len(o.Wake) > 0, files: hostkey.Files(), now: time.Now}
 	// The first is cleared at logout: this process may be killed before it removes its file.
 	c.dirs = []string{os.Getenv("XDG_RUNTIME_DIR"), os.TempDir(), "/tmp"}
 	if o.KnownHosts != nil {
@@ -70,14 +69,15 @@ type checker struct {
 	files       []string // known_hosts
 	dirs        []string // for temporary files, in order of preference
 	always      bool
+	waits       bool   // --wait is set: candidates that failed are tried again
 	ssh, keygen string // paths of the programs
 
 	state     *state.File              // nil until a candidate needs it
 	keys      map[uint16]*hostkey.Keys // by port
-	tempFiles map[uint16]string        // keys as files for ssh
+	tempFiles map[uint16]string        // by port: the path of the file with the keys for ssh
 	peers     map[engine.Peer]*peerState
 	warning   string // printed: why servers are not checked
-	started   int    // checks by this process
+	started   int    // number of checks that this process has started
 	now       func() time.Time
 }
 
@@ -85,11 +85,13 @@ type checker struct {
 type peerState struct {
 	key        string    // of its record in the state file; "" if results are not kept
 	port       uint16    // under which ssh looks up the host key
-	mine       bool      // this process checks it
-	othersFrom time.Time // since when this process waits for another one to check it
-	takeovers  int       // how many others it has waited for in vain
-	running    bool      // ssh checks it
-	notBefore  time.Time // when it is checked, at the earliest
+	mine       bool      // this process has the lock, and checks it
+	othersFrom time.Time // since when this process has been waiting for another one to check it
+	takeovers  int       // how many other processes it has waited for in vain
+	running    bool      // ssh is checking it
+	notBefore  time.Time // when it may be checked, at the earliest
+	mismatch   time.Time // when it was last found to be another machine, or first recalled
+	alone      bool      // and the record is differentAlone
 }
 
 // known is engine.HostKeyCheck.Known.
@@ -104,7 +106,7 @@ func (c *checker) known(p engine.Peer, targets []engine.Target, fd int) error {
 		}
 		peer = &peerState{key: c.recordKey(p, fd), port: portOf(p.Addr)}
 		c.peers[p] = peer
-		if c.result(peer) == unfinished {
+		if result, _ := c.result(peer); result == unfinished {
 			peer.notBefore = c.now().Add(putOff)
 		}
 	}
@@ -119,7 +121,7 @@ func (c *checker) known(p engine.Peer, targets []engine.Target, fd int) error {
 	if !c.lock(peer) {
 		return engine.ErrBeingChecked
 	}
-	// Another process may have finished between the look and the lock.
+	// Another process may have finished since c.remembered was called.
 	if result, err := c.remembered(peer); result {
 		c.unlock(peer)
 		return err
@@ -253,20 +255,13 @@ func (m *mismatch) Error() string { return hostkey.ErrMismatch.Error() }
 
 func (m *mismatch) Unwrap() error { return hostkey.ErrMismatch }
 
-// removeCommand returns the command that removes the key which the server did not have.
+// removeCommand returns the command that removes the key that the server should have had.
 func (m *mismatch) removeCommand() string {
-	name := m.c.name
-	if keys, err := m.c.find(m.port); err == nil && keys.Entry != "" {
-		name = keys.Entry
+	keys, err := m.c.find(m.port)
+	if err != nil || !keys.Known() {
+		return "ssh-keygen -R " + m.c.name
 	}
-	if strings.HasPrefix(name, "[") {
-		name = "'" + name + "'" // or zsh takes it for a pattern
-	}
-	command := "ssh-keygen -R " + name
-	if !slices.Contains(hostkey.Files(), m.c.files[0]) {
-		command += " -f " + m.c.files[0]
-	}
-	return command
+	return keys.RemoveCommand()
 }
 
 // unchecked returns a line if the host key of w was not checked, and says why.
@@ -302,6 +297,7 @@ func (c *checker) verdict(p engine.Peer, said string, ended bool) error {
 		c.unlock(peer)
 	}
 	if err == hostkey.ErrMismatch {
+		peer.mismatch, peer.alone = c.now(), false
 		return &mismatch{c, portOf(p.Addr)}
 	}
 	var failure *hostkey.Failure
@@ -311,14 +307,19 @@ func (c *checker) verdict(p engine.Peer, said string, ended bool) error {
 	return err
 }
 
-// done is engine.HostKeyCheck.Done: it removes the temporary files.
+// done is engine.HostKeyCheck.Done: it removes the temporary files, and keeps what has
+// become of unfinished checks, and of mismatches if nobody has won.
 func (c *checker) done(w *engine.Winner) {
 	for _, path := range c.tempFiles {
 		os.Remove(path)
 	}
 	for _, peer := range c.peers {
-		if w != nil && peer.running && peer.key != "" {
+		switch {
+		case peer.key == "":
+		case w != nil && peer.running:
 			c.state.Add(hostKeyRecord, peer.key, unfinished)
+		case w == nil && !peer.mismatch.IsZero() && !peer.alone:
+			c.state.Add(hostKeyRecord, peer.key, differentAlone)
 		}
 	}
 }

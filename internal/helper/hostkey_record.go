@@ -23,11 +23,21 @@ const (
 	// resultMaxAge is how long the result of a check is valid.
 	resultMaxAge = 10 * time.Minute
 
-	// The kind of record that a result is in the state file, and the results.
+	// differentMaxAge is how long differentAlone is valid.
+	differentMaxAge = 10 * time.Second
+
+	// recheckAfter is how long a mismatch is valid with --wait, at least. The first pause
+	// after a check is as long.
+	recheckAfter = time.Second
+
+	// hostKeyRecord is the kind of the records with results in the state file.
 	hostKeyRecord = "hostkey"
-	sameKey       = "same"
-	differentKey  = "different"
-	unfinished    = "unfinished" // another candidate won meanwhile
+
+	// These are the results.
+	sameKey        = "same"
+	differentKey   = "different"
+	differentAlone = "different-alone" // a different key, and no candidate won
+	unfinished     = "unfinished"      // another candidate won during the check
 )
 
 // recordKey returns the key of p's record: the network that fd is connected through, the
@@ -47,12 +57,12 @@ func (c *checker) recordKey(p engine.Peer, fd int) string {
 		return ""
 	}
 	if c.state == nil {
-		c.state, _ = state.Open(state.Paths()...) // without one nothing is remembered
+		c.state, _ = state.Open(state.Paths()...) // after an error nothing is remembered
 	}
 	return network + "," + p.Addr.String() + "," + strings.ToLower(c.name) + "," + c.filesHash()
 }
 
-// filesHash tells sets of known_hosts files apart.
+// filesHash returns a hash of the names of the known_hosts files that exist.
 func (c *checker) filesHash() string {
 	h := fnv.New32a()
 	for _, file := range c.files {
@@ -63,26 +73,38 @@ func (c *checker) filesHash() string {
 	return strconv.FormatUint(uint64(h.Sum32()), 16)
 }
 
-// result returns the result for peer in the state file, or "". It is no longer valid once
-// known_hosts has changed.
-func (c *checker) result(peer *peerState) string {
+// result returns the result for peer in the state file, or "", and its time. It is no
+// longer valid once known_hosts has changed.
+func (c *checker) result(peer *peerState) (result string, at time.Time) {
 	if peer.key == "" {
-		return ""
+		return "", at
 	}
-	result, at, _ := c.state.Find(hostKeyRecord, peer.key, resultMaxAge)
+	result, at, _ = c.state.Find(hostKeyRecord, peer.key, resultMaxAge)
 	if slices.ContainsFunc(c.files, func(file string) bool { return changedSince(file, at) }) {
-		return ""
+		return "", at
 	}
-	return result
+	return result, at
 }
 
-// remembered reports whether it is known if peer is the expected machine, and returns
-// the error if it is not.
+// remembered reports whether the state file tells if peer is the expected machine, and
+// returns the error if it is not. A machine with a different key may soon have the right
+// one, for instance if it asks for the password of its disk when it boots. So a mismatch is
+// not valid for long if a login depends on it.
 func (c *checker) remembered(peer *peerState) (known bool, err error) {
-	switch c.result(peer) {
+	result, at := c.result(peer)
+	switch result {
 	case sameKey:
 		return true, nil
-	case differentKey:
+	case differentKey, differentAlone:
+		now := c.now()
+		first := peer.mismatch.IsZero()
+		again := c.waits && !first && now.Sub(at) >= recheckAfter && now.Sub(peer.mismatch) >= recheckAfter
+		if again || result == differentAlone && now.Sub(at) >= differentMaxAge {
+			return false, nil
+		}
+		if first {
+			peer.mismatch, peer.alone = now, result == differentAlone
+		}
 		return true, &mismatch{c, peer.port}
 	}
 	return false, nil

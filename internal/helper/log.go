@@ -13,13 +13,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ssh sends the stderr of its helper to /dev/null where ControlPersist is set.
-// The log is for that: it has every event, what won, and each error.
+// If ControlPersist is set, ssh sends the stderr of its helper to /dev/null. This is what
+// the log is for: it has every event, the winner, and each error.
 
-// logEnv names the log where --log does not.
+// logEnv is the environment variable with the name of the log, if --log is not given.
 const logEnv = "FDRACE_LOG"
 
-// logFile is the log, or -1.
+// logFile is the descriptor of the log, or -1.
 var logFile = -1
 
 // openLog opens the log, if there is to be one. If that fails, it prints a warning.
@@ -31,7 +31,7 @@ func (o *Options) openLog() {
 	if name == "" || logFile >= 0 {
 		return
 	}
-	// O_NONBLOCK: a FIFO that nobody reads is an error, and not waited for.
+	// O_NONBLOCK: for a FIFO without a reader, open(2) returns an error and does not wait.
 	fd, err := unix.Open(name, unix.O_WRONLY|unix.O_APPEND|unix.O_CREAT|unix.O_NONBLOCK|unix.O_NOCTTY|unix.O_CLOEXEC, 0o600)
 	if err != nil {
 		printErr(fmt.Sprintf("fdrace: %s %s: %v: continuing without a log", by, name, err))
@@ -40,7 +40,7 @@ func (o *Options) openLog() {
 	logFile = fd
 }
 
-// logOf returns the file of --log in a command line that is wrong elsewhere.
+// logOf returns the file of --log in a command line that has an error elsewhere.
 func logOf(args []string) string {
 	for i, arg := range args {
 		name, value, has := strings.Cut(arg, "=")
@@ -56,8 +56,9 @@ func logOf(args []string) string {
 	return ""
 }
 
-// logLine appends lines to the log, each with the time and the process. One write a
-// line: those of several processes do not mix. It waits for nobody, and cannot fail.
+// logLine appends lines to the log, each with the time and the process ID. It writes each
+// line in one call, so that lines of several processes do not mix. It does not block, and
+// ignores errors.
 func logLine(lines ...string) {
 	if logFile < 0 {
 		return

@@ -18,15 +18,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// What people read about a race that nobody won.
+// This file turns a race that nobody won into messages for people.
 
-// A Loss describes such a race: what happened, in one line; what became of each
-// candidate, similar ones together; and what to do about it, "" if that is not known.
-// Text from elsewhere is sanitized (see package term).
+// A Loss describes such a race. Text from elsewhere is sanitized (see package term).
 type Loss struct {
-	What string
-	Each []string
-	Hint string
+	What string   // what happened, in one line
+	Each []string // a line for each candidate, or for several that failed in the same way
+	Hint string   // what to do about it; empty if that is not known
 
 	// NoAddress is the first target, if all are names without an address.
 	NoAddress  string
@@ -56,16 +54,17 @@ type raceError struct {
 	error
 	targets []engine.Target
 	dialer  *engine.Dialer
-	plain   netip.Addr // answers plain TCP, and was silent to MPTCP
-	offline bool       // this machine has no route to anywhere
+	plain   netip.Addr // an address that answers plain TCP, but did not answer MPTCP
+	offline bool       // this machine has no route to the internet
 }
 
-// plainTimeout bounds the question whether plain TCP is answered.
+// plainTimeout bounds the race over plain TCP in newRaceError.
 const plainTimeout = time.Second
 
-// newRaceError is for a race of d that has ended with err. Where MPTCP is required
-// and was not answered, it asks by plain TCP whether somebody is there: a kernel
-// that is let to fall back would say so, and then pause MPTCP. No server sees that.
+// newRaceError returns the error for a race of d that has ended with err. If MPTCP is
+// required and was not answered, it tries plain TCP, to find out whether a server is there.
+// The kernel's own fallback to TCP would answer that, too, but would make the kernel pause
+// MPTCP. No server sees this connection.
 func newRaceError(ctx context.Context, err error, targets []engine.Target, d *engine.Dialer) *raceError {
 	e := &raceError{error: err, targets: targets, dialer: d, offline: isOffline()}
 	for _, p := range d.Proxies {
@@ -184,12 +183,13 @@ func (e *raceError) whyAll(failures []engine.Failure) string {
 	return reason
 }
 
-// by names the proxy or the command whose failure f is, if it is not the target's.
+// by returns the name of the proxy or command that has failed, as a prefix of the reason;
+// or "" if f is a failure of the target.
 func (e *raceError) by(f engine.Failure) string {
 	var said *engine.ProxyError
 	isServer := func(p engine.Proxy) bool { return p.Server == f.Target }
 	switch {
-	case errors.As(f.Err, &said): // which says so itself
+	case errors.As(f.Err, &said): // its text says that it is of the proxy
 	case f.Addr.Proxy != nil, f.Addr.Command != nil:
 		return term.Sanitize(f.Addr.String()) + ": "
 	case !slices.Contains(e.targets, f.Target) && slices.ContainsFunc(e.dialer.Proxies, isServer):
@@ -206,11 +206,12 @@ func (e *raceError) timedOut() string {
 	return fmt.Sprintf("timed out after %v", limit)
 }
 
-// Of the failures with one reason so many are shown, and the others counted,
-// where there are at least two.
+// shown is how many failures with the same reason get a line each. If there are at least
+// two more, those are only counted.
 const shown = 3
 
-// fold returns a line for each failure, in order, or for several.
+// fold returns the lines about failures, in order: one for each, and one for the rest if
+// many have the same reason.
 func (e *raceError) fold(failures []engine.Failure) (lines []string) {
 	failures = joinFamilies(failures)
 	alike := map[string][]engine.Failure{}
@@ -232,8 +233,8 @@ func (e *raceError) fold(failures []engine.Failure) (lines []string) {
 	return lines
 }
 
-// joinFamilies makes one failure of the two of a name whose lookups for IPv6 and
-// IPv4 have failed in the same way.
+// joinFamilies returns failures with one entry instead of two for a name whose IPv6 and
+// IPv4 lookups have failed in the same way.
 func joinFamilies(failures []engine.Failure) (joined []engine.Failure) {
 	for i, f := range failures {
 		same := func(other engine.Failure) bool {
@@ -283,7 +284,8 @@ func (e *raceError) failure(f engine.Failure) string {
 // hasTime reports whether the time of f is worth printing: a timeout has it already.
 func hasTime(f engine.Failure) bool { return !errors.Is(f.Err, context.DeadlineExceeded) }
 
-// sources names the targets that led to f's address, where that is a question.
+// sources returns the targets that led to f's address, in parentheses; or "" if that is
+// clear without them.
 func (e *raceError) sources(f engine.Failure) string {
 	if f.Addr.Command != nil {
 		return ""

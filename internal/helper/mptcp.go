@@ -9,8 +9,8 @@ import (
 	"fdrace/mptcp"
 )
 
-// MPTCP is the transport. The kernel acknowledges its handshakes at once, and pauses MPTCP
-// if an attempt lasts too long.
+// MPTCP is the transport of --mptcp. The kernel completes its handshakes at once (EagerACK),
+// and pauses MPTCP if an attempt lasts too long (MaxAge).
 var MPTCP = engine.Transport{Name: "mptcp", Socket: mptcp.Socket, EagerACK: true, MaxAge: mptcp.ConnectLimit}
 
 var (
@@ -19,12 +19,14 @@ var (
 	errDropped = errors.New("MPTCP is dropped on the way")
 )
 
-// Resume is what to run when the kernel has paused MPTCP, and why.
 const (
-	Resume    = "sysctl -w net.mptcp.blackhole_timeout=3600"
+	// Resume is the command, for root, that ends the kernel's pause of MPTCP.
+	Resume = "sysctl -w net.mptcp.blackhole_timeout=3600"
+
 	whyPaused = "a network has dropped MPTCP, and for an hour or more this kernel does not try it"
 )
 
+// confirmMPTCP returns an error if fd, which has connected, does not use MPTCP.
 func confirmMPTCP(fd int) error {
 	yes, err := mptcp.InUseFD(fd)
 	if err == nil && !yes {
@@ -33,8 +35,7 @@ func confirmMPTCP(fd int) error {
 	return err
 }
 
-// FellBack reports whether, for at least one candidate, a connection was made that does
-// not use MPTCP.
+// FellBack reports whether err has a candidate that connected, but did not use MPTCP.
 func FellBack(err error) bool { return errors.Is(err, errNoMPTCP) || errors.Is(err, errPaused) }
 
 // whyTCP returns the reason why a connection fell back to plain TCP.

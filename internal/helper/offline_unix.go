@@ -2,13 +2,17 @@
 
 package helper
 
-import "golang.org/x/sys/unix"
+import (
+	"fdrace/internal/engine"
 
-// isOffline reports whether this machine has no route to the IPv4 nor to the IPv6
-// internet: to the root name server A. Nothing is sent.
+	"golang.org/x/sys/unix"
+)
+
+// isOffline reports whether this machine has a route neither to the IPv4 nor to the IPv6
+// internet. It sends nothing.
 func isOffline() bool {
-	return !hasRoute(unix.AF_INET, &unix.SockaddrInet4{Port: 53, Addr: [4]byte{198, 41, 0, 4}}) &&
-		!hasRoute(unix.AF_INET6, &unix.SockaddrInet6{Port: 53, Addr: [16]byte{0x20, 0x01, 0x05, 0x03, 0xba, 0x3e, 12: 0, 13: 2, 14: 0, 15: 0x30}})
+	return !hasRoute(unix.AF_INET, &unix.SockaddrInet4{Port: 53, Addr: engine.FarIPv4().As4()}) &&
+		!hasRoute(unix.AF_INET6, &unix.SockaddrInet6{Port: 53, Addr: engine.FarIPv6().As16()})
 }
 
 // hasRoute reports whether connect(2) on a UDP socket finds a route.

@@ -14,8 +14,8 @@ import (
 )
 
 // Options is the command line, tagged for kong. The zero value of a field is its
-// default: a common line needs no kong (see FastParse). The texts of the help are
-// where the help is.
+// default, so that common lines do not need kong (see FastParse). The texts of --help
+// are in cmd/fdrace/help.go.
 type Options struct {
 	Words []string `arg:"" optional:"" name:"TARGET"`
 
@@ -57,7 +57,7 @@ type Options struct {
 	Verbose int    `short:"v" type:"counter"`
 	Log     string `placeholder:"FILE"`
 
-	// What is no race for ssh, and package main's to do.
+	// These do something other than a race for ssh, and package main handles them.
 	Explain   bool
 	Doctor    bool
 	Setup     bool
@@ -92,7 +92,7 @@ func (s *span) or(d time.Duration) time.Duration {
 	return time.Duration(*s)
 }
 
-// Targets reads the words: the one bare number, first or last, is the port.
+// Targets parses the words. A bare number, first or last, is the default port.
 func (o *Options) Targets() ([]engine.Target, error) {
 	words, portWord := o.Words, "22"
 	if o.Port != nil {
@@ -119,7 +119,7 @@ func (o *Options) Targets() ([]engine.Target, error) {
 			if last := words[len(words)-1]; strings.HasPrefix(last, "-") {
 				return nil, fmt.Errorf("%q: flags go before --, and before the targets", last)
 			}
-			return nil, fmt.Errorf("%q: one bare number is the port, first or last, and there is one more: write a target's own port as host:port", w)
+			return nil, fmt.Errorf("%q: only one bare number, first or last, can be the default port: write a target's own port as host:port", w)
 		}
 		if targets[i], err = engine.ParseTarget(w, port); err != nil {
 			return nil, err
@@ -143,7 +143,8 @@ func bare(word string) bool {
 	return word != "" && strings.Trim(word, "0123456789") == ""
 }
 
-// Dialer makes the rules of the race out of the flags.
+// Dialer returns the rules of the race that the flags ask for, without those for proxies,
+// commands, --host-key, --wait and --wake, which Plan adds.
 func (o *Options) Dialer() (*engine.Dialer, error) {
 	d := &engine.Dialer{
 		Timeout:   o.Timeout.or(engine.DefaultTimeout),
@@ -179,7 +180,7 @@ func (o *Options) Dialer() (*engine.Dialer, error) {
 		if err != nil {
 			return nil, fmt.Errorf("--interface %q: there is no such interface (\"ip link\" lists them)", d.Interface)
 		}
-		d.Interface = i.Name // it may be an alternative one
+		d.Interface = i.Name // the flag may have an alternative name
 	}
 	if o.EveryInterface {
 		var err error
@@ -205,7 +206,7 @@ func (o *Options) Dialer() (*engine.Dialer, error) {
 	return d, nil
 }
 
-// onEvent is what is done with each event, if anything.
+// onEvent returns the function that handles each event, or nil.
 func (o *Options) onEvent() func(engine.Event) {
 	show := func(engine.Event) {}
 	switch {

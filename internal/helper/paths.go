@@ -12,9 +12,9 @@ import (
 	"fdrace/mptcp"
 )
 
-// printPaths says what the kernel will do with a winner that speaks MPTCP: at -vv
-// by each path; at -v only if it has no more than one, and could have. Of one that
-// was to speak it, it says what this machine has against it.
+// printPaths prints which paths a winner that speaks MPTCP can use: with -vv each path, and
+// with -v only if it can use no more than one, although this machine has more. If the
+// winner fell back to plain TCP because this kernel has paused MPTCP, it says so.
 func printPaths(o *Options, w *engine.Winner) {
 	if o.Verbose == 0 || w.Transport != "mptcp" {
 		return
@@ -67,8 +67,8 @@ func eachPath(all []paths.Path, limits mptcp.Limits, local netip.Addr) (lines []
 	return lines
 }
 
-// onlyPath returns a line if no path but the one that local is on has an
-// endpoint, and one could have.
+// onlyPath returns a line if only the path with the address local can be used, and another
+// one needs no more than an endpoint.
 func onlyPath(all []paths.Path, local netip.Addr) string {
 	var first, second, command string
 	for _, p := range ofFamily(all, local) {
@@ -87,6 +87,7 @@ func onlyPath(all []paths.Path, local netip.Addr) string {
 	return fmt.Sprintf("only %s is used; to use %s too, run: %s", first, second, command)
 }
 
+// ofFamily returns those of all that are of local's address family.
 func ofFamily(all []paths.Path, local netip.Addr) []paths.Path {
 	return slices.DeleteFunc(slices.Clone(all), func(p paths.Path) bool { return p.Addr.Is4() != local.Is4() })
 }

@@ -15,11 +15,11 @@ import (
 	"fdrace/internal/engine"
 )
 
-// Lanes that are no target words. A target may come from a URL (git clone
-// ssh://...), and must not choose a proxy.
+// Proxies and commands are flags, and never targets: a target may come from a URL (git
+// clone ssh://...), which must not choose a proxy.
 
-// Plan returns what the command line says of a race. Without targets it is one of
-// other lanes alone.
+// Plan returns the targets and the rules of the race that the command line asks for. With
+// --no-direct there are no targets, and only proxies and commands race.
 func (o *Options) Plan() ([]engine.Target, *engine.Dialer, error) {
 	targets, err := o.Targets()
 	if err != nil {
@@ -94,7 +94,8 @@ func (o *Options) addProxies(d *engine.Dialer, targets []engine.Target) error {
 	return nil
 }
 
-// isNameOrAddress reports whether t means the same to other machines as here.
+// isNameOrAddress reports whether t is a host name or an address that means the same on
+// other machines as here.
 func isNameOrAddress(t engine.Target) bool {
 	if a, err := netip.ParseAddr(t.Host); err == nil {
 		return !a.IsLinkLocalUnicast()
@@ -102,7 +103,7 @@ func isNameOrAddress(t engine.Target) bool {
 	return isName(t)
 }
 
-// redact returns url without what may be a password.
+// redact returns url without its login.
 func redact(url string) string {
 	at := strings.LastIndexByte(url, '@')
 	if at < 0 {
@@ -118,7 +119,7 @@ func redact(url string) string {
 // A login is a user name and a password.
 type login struct{ user, password string }
 
-// maxLogin is as long as each may be in SOCKS5 (RFC 1929).
+// maxLogin is the maximum length of each in SOCKS5, in bytes (RFC 1929).
 const maxLogin = 255
 
 // readLogin reads one line, USER:PASSWORD, from a file that nobody else can read.
@@ -152,8 +153,8 @@ func readLogin(path string) (*login, error) {
 
 type proxy struct{ engine.Proxy }
 
-// add gives p the login of --proxy-auth, if it has none, and says what does not go
-// together.
+// add gives p the login of --proxy-auth if it has none of its own. It returns an error if
+// the protocol of p does not support its login or its target.
 func (p *proxy) add(l *login) error {
 	if l != nil && p.User == "" {
 		p.User, p.Password = l.user, l.password
@@ -170,8 +171,8 @@ func (p *proxy) add(l *login) error {
 	return nil
 }
 
-// parseProxy reads SCHEME://[USER[:PASSWORD]@]HOST[:PORT]. Its errors have no word
-// that may be a password.
+// parseProxy reads SCHEME://[USER[:PASSWORD]@]HOST[:PORT]. Its errors do not contain the
+// login.
 func parseProxy(url string) (p proxy, err error) {
 	scheme, rest, ok := strings.Cut(url, "://")
 	port := uint16(1080)
@@ -182,7 +183,7 @@ func parseProxy(url string) (p proxy, err error) {
 	case "http":
 		p.Kind, port = engine.HTTP, 3128
 	case "https":
-		return p, errors.New("TLS to a proxy would need a relay, which fdrace never is: write http if the proxy takes that")
+		return p, errors.New("TLS to a proxy would need a relay, which fdrace is not: write http:// if the proxy accepts that")
 	default:
 		ok = false
 	}
@@ -197,7 +198,7 @@ func parseProxy(url string) (p proxy, err error) {
 		p.User, ok1 = unescape(user)
 		p.Password, ok2 = unescape(password)
 		if !ok1 || !ok2 || p.User == "" || len(p.User) > maxLogin || len(p.Password) > maxLogin || strings.ContainsRune(p.User, 0) {
-			return p, errors.New("before the @ stands USER:PASSWORD, with %25 for a %")
+			return p, errors.New("write USER:PASSWORD before the @, with %25 for a %")
 		}
 	}
 	p.Server, err = engine.ParseTarget(rest, port)
@@ -210,8 +211,8 @@ func parseProxy(url string) (p proxy, err error) {
 	return p, nil
 }
 
-// unescape reads what RFC 3986 section 2.1 calls percent-encoding.
-func unescape(text string) (string, bool) {
+// unescape decodes percent-encoding (RFC 3986 section 2.1). ok is false if it is malformed.
+func unescape(text string) (plain string, ok bool) {
 	var b strings.Builder
 	for i := 0; i < len(text); i++ {
 		if text[i] != '%' {

@@ -14,9 +14,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Reason says in one line why an attempt to connect to addr, or a lookup, ended with err.
-// It is sanitized. It is not cut if it is about name servers: there may be three, with long
-// addresses, and it has nothing that they sent.
+// Reason returns one line that says why an attempt to connect to addr, or a lookup, ended
+// with err. The line is sanitized. It is not cut if it is about name servers: it may have
+// three long addresses, but nothing that the servers sent.
 func Reason(err error, addr engine.Addr) string {
 	var dns *net.DNSError
 	if errors.As(err, &dns) && dns.Server != "" {
@@ -62,7 +62,8 @@ func reason(err error, addr engine.Addr) string {
 	return err.Error()
 }
 
-// meaning says what the errno of a connect means where strerror does not.
+// meaning explains the errno of a connect, where its usual text does not say enough; else
+// it returns "".
 func meaning(err error, addr engine.Addr) string {
 	local := errors.Is(err, engine.ErrLocal)
 	errno, ok := err.(unix.Errno) // and not that of a bind, which means something else

@@ -15,20 +15,20 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// What people read: lines "fdrace: what happened: why", lower case, no full stop; after
-// a race that nobody won, one indented line for each candidate.
+// People read lines "fdrace: what happened: why", in lower case and without a full stop;
+// after a race that nobody won, also an indented line for each candidate.
 
 // stderrStalled is set once stderr was not writable for 100 ms; later output is
 // dropped.
 var stderrStalled bool
 
-// maxLine is the longest line that is printed, in bytes. Only a command line as long can
-// make one that is longer.
+// maxLine is the length to which lines are cut, in bytes. A line can only be longer if it
+// repeats a part of a very long command line.
 const maxLine = 1000
 
-// printErr writes lines to stderr, and waits for nobody: ssh waits for us. It goes
-// around os.Stderr, whose Write blocks where the reader is slow, and where there is none
-// kills the process by SIGPIPE.
+// printErr writes lines to stderr. It does not wait for a reader that stalls for more than
+// 100 ms, as ssh waits for this process. It does not use os.Stderr, whose Write blocks if
+// the reader is slow, and ends the process with SIGPIPE if there is none.
 func printErr(lines ...string) {
 	var b []byte
 	for _, line := range lines {
@@ -43,7 +43,7 @@ func printErr(lines ...string) {
 		if stderrStalled = ready == 0; stderrStalled || err != nil {
 			return
 		}
-		n, err := unix.Write(2, b[:min(len(b), 512)]) // PIPE_BUF: for as much as that POLLOUT is good
+		n, err := unix.Write(2, b[:min(len(b), 512)]) // after POLLOUT, PIPE_BUF bytes do not block
 		if err != nil {
 			return
 		}
@@ -51,8 +51,8 @@ func printErr(lines ...string) {
 	}
 }
 
-// overProtocol says what protocol is spoken, where that is a question: not of a socket, of
-// a proxy, whose name has it, or of what was not tried.
+// overProtocol returns " over TCP" or " over MPTCP". It returns "" for other transports,
+// which are clear from the address, and if nothing was tried.
 func overProtocol(transport string) string {
 	if transport != "tcp" && transport != "mptcp" {
 		return ""
@@ -60,7 +60,8 @@ func overProtocol(transport string) string {
 	return " over " + strings.ToUpper(transport)
 }
 
-// fromInterface says what interface something is bound to.
+// fromInterface returns " from " and the name of the interface that a socket is bound to, or
+// "" if it is not bound.
 func fromInterface(name string) string {
 	if name == "" {
 		return ""
@@ -68,7 +69,7 @@ func fromInterface(name string) string {
 	return " from " + name
 }
 
-// FormatMS writes a time to a tenth of a millisecond.
+// FormatMS returns d in milliseconds with one decimal, such as "20.4 ms".
 func FormatMS(d time.Duration) string {
 	return fmt.Sprintf("%.1f ms", float64(d)/float64(time.Millisecond))
 }
@@ -105,7 +106,7 @@ func Protocol(w *engine.Winner, inUse func(fd int) (bool, error)) string {
 	return overProtocol(w.Transport)
 }
 
-// noMPTCP says why plain TCP has won, by the error of the MPTCP attempt.
+// noMPTCP says why plain TCP has won, given the error of the MPTCP attempt.
 func noMPTCP(err error) string {
 	switch {
 	case errors.Is(err, engine.ErrNoAnswer):

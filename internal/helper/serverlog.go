@@ -13,11 +13,11 @@ import (
 )
 
 // Describe returns what -v prints about a winner, such as "192.0.2.1:22 over TCP in
-// 20.4 ms, 1 of 2 tried". w.FD is asked, and stays the caller's.
+// 20.4 ms, 1 of 2 tried". It looks at w.FD, which stays the caller's.
 func Describe(w *engine.Winner) string { return strings.TrimPrefix(winnerLine(w), "fdrace: ") }
 
-// ServerLog says in one line what a server logs about a race that passes nothing: w has
-// won it, or lost says why nobody has. It returns "" if a server sees nothing.
+// ServerLog says in one line what servers log about a race that passed nothing to ssh: w has
+// won it, or lost says why nobody has. It returns "" for a lost race that no server saw.
 func ServerLog(w *engine.Winner, lost *engine.Error, d *engine.Dialer) string {
 	switch {
 	case w == nil:
@@ -33,8 +33,8 @@ func ServerLog(w *engine.Winner, lost *engine.Error, d *engine.Dialer) string {
 	return logsNothing
 }
 
-// ServerLog is the function ServerLog of a race of o, which knows whether a host key was
-// checked.
+// ServerLog is the function ServerLog for a race of o. It also takes into account whether a
+// host key was checked.
 func (o *Options) ServerLog(w *engine.Winner, lost *engine.Error, d *engine.Dialer) string {
 	if o.checker == nil || o.checker.started > 0 {
 		return ServerLog(w, lost, d)
@@ -44,7 +44,8 @@ func (o *Options) ServerLog(w *engine.Winner, lost *engine.Error, d *engine.Dial
 	return ServerLog(w, lost, &unchecked)
 }
 
-// Unchecked returns a line if --host-key did not check the server of w, and says why.
+// Unchecked returns a line that says why --host-key did not check the server of w, or "" if
+// it did.
 func (o *Options) Unchecked(w *engine.Winner) string {
 	if o.checker == nil || w == nil {
 		return ""

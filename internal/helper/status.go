@@ -15,8 +15,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A progressLine is the line on a person's terminal that says what a race which lasts
-// is waiting for. It costs nothing before it is drawn for the first time.
+// A progressLine is the line on a terminal that says what a long race is waiting for. It
+// costs nothing before it is drawn for the first time.
 type progressLine struct {
 	mu    sync.Mutex // the race draws, a signal erases
 	fd    int        // the terminal, opened by its first line
@@ -27,8 +27,8 @@ type progressLine struct {
 // statusLine is the one on stderr.
 var statusLine progressLine
 
-// EraseStatus ends the status line. It is for who writes to the terminal before
-// the process ends.
+// EraseStatus erases the status line, and keeps it from being drawn again. Call it before
+// writing to the terminal.
 func EraseStatus() { statusLine.erase() }
 
 // draw shows p, and reports whether it can show more.
@@ -45,7 +45,7 @@ func (s *progressLine) draw(p engine.Progress) bool {
 	return true
 }
 
-// erase leaves the terminal as if nothing had been drawn, and nothing will be.
+// erase erases the line, and keeps it from being drawn again.
 func (s *progressLine) erase() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -63,7 +63,7 @@ func (s *progressLine) open() bool {
 	}
 	fd, err := unix.Open("/dev/fd/2", unix.O_WRONLY|unix.O_NONBLOCK|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return false // it is another user's, after su
+		return false // after su, the terminal belongs to another user
 	}
 	s.fd = fd
 	s.eraseOnSignal()
@@ -93,7 +93,7 @@ func (s *progressLine) eraseOnSignal() {
 		sig := <-signals
 		s.erase()
 		signal.Reset(sig)
-		_ = unix.Kill(unix.Getpid(), sig.(unix.Signal)) // whoever waits for us is to see what it was
+		_ = unix.Kill(unix.Getpid(), sig.(unix.Signal)) // so that the parent sees which signal it was
 	}()
 }
 
@@ -113,7 +113,8 @@ func statusText(p engine.Progress, width int) string {
 	return text[:max(0, min(len(text), width))]
 }
 
-// trying names what is under way, each once, in ASCII: a character is a column.
+// trying returns what is under way, each name once, in ASCII, so that each character takes
+// one column.
 func trying(p engine.Progress) (names []string) {
 	seen := map[string]bool{}
 	verb := [...]string{engine.Resolve: "looking up ", engine.Start: "trying "}

@@ -95,8 +95,9 @@ func (w *waker) sendNow(now time.Duration) {
 	w.send(now)
 }
 
-// sendMagic sends packets for macs. It is normal that some interfaces cannot send them: only
-// the log has each error. With -v the first one is printed if no interface can.
+// sendMagic sends packets for macs. It is normal that some interfaces cannot send them, so
+// errors go to the log only. With -v, the error of the first call is printed if no interface
+// could send.
 func (o *Options) sendMagic(macs []net.HardwareAddr, now time.Duration) {
 	sent, err := wake.Send(macs)
 	if err == nil {

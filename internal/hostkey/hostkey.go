@@ -24,10 +24,10 @@ var ErrMismatch = errors.New("different host key: not the expected machine")
 // ErrPending is the verdict while ssh has not compared the key yet.
 var ErrPending = errors.New("no verdict yet")
 
-// A Failure is the verdict if ssh ended without comparing the key.
+// A Failure is the verdict if ssh cannot compare the key.
 type Failure struct {
-	Reason string // ssh's own words
-	Banner string // what the server sent instead of an SSH banner, if anything
+	Reason string // the last line that ssh printed, or why it printed none
+	Banner string // the first line that the server sent instead of an SSH banner, if any; not sanitized
 }
 
 func (e *Failure) Error() string {
@@ -37,15 +37,13 @@ func (e *Failure) Error() string {
 	return "cannot check the host key: " + e.Reason
 }
 
-// Keys are the lines of known_hosts files for a host.
+// Keys has the lines of known_hosts files for a host.
 type Keys struct {
 	// Name is the name of the host in all lines, in lower case.
 	Name string
 
-	// Entry is the name under which the files have the first key: Name or
-	// [Name]:PORT; empty if there is none.
-	Entry string
-
+	entry string // the name under which the first key is there: Name or [Name]:PORT
+	file  string // the file that has it
 	lines []byte
 	known bool
 }
@@ -63,9 +61,9 @@ func Find(keygen, name string, port uint16, files []string) (*Keys, error) {
 	if port != 22 {
 		names = []string{fmt.Sprintf("[%s]:%d", k.Name, port), k.Name}
 	}
-	found := map[string]bool{} // the markers of lines for the names before
+	found := map[string]bool{} // the markers of the lines for the previous name
 	for _, name := range names {
-		var all []byte
+		markers := map[string]bool{}
 		for _, file := range files {
 			if info, err := os.Stat(file); err != nil || !info.Mode().IsRegular() {
 				continue
@@ -74,12 +72,12 @@ func Find(keygen, name string, port uint16, files []string) (*Keys, error) {
 			if err != nil {
 				return nil, err
 			}
-			all = append(append(all, out...), '\n')
+			k.add(out, found, markers)
+			if k.known && k.entry == "" {
+				k.entry, k.file = name, file
+			}
 		}
-		found = k.add(all, found)
-		if k.known && k.Entry == "" {
-			k.Entry = name
-		}
+		found = markers
 	}
 	return k, nil
 }
@@ -87,11 +85,10 @@ func Find(keygen, name string, port uint16, files []string) (*Keys, error) {
 const revoked = "@revoked "
 
 // add parses the output of ssh-keygen -F: lines as they are in the file, and comments. It
-// skips lines with a marker that is in skip, except revoked, and returns the markers. It
+// skips lines with a marker that is in skip, except revoked, and adds theirs to markers. It
 // replaces the host field by k.Name, so that ssh finds the keys of both names under one,
 // and expects that name in a certificate.
-func (k *Keys) add(out []byte, skip map[string]bool) (markers map[string]bool) {
-	markers = map[string]bool{}
+func (k *Keys) add(out []byte, skip, markers map[string]bool) {
 	for line := range bytes.Lines(out) {
 		fields := bytes.Fields(line)
 		marker := ""
@@ -105,7 +102,19 @@ func (k *Keys) add(out []byte, skip map[string]bool) (markers map[string]bool) {
 		k.known = k.known || marker != revoked
 		k.lines = fmt.Appendf(k.lines, "%s%s %s %s\n", marker, k.Name, fields[1], fields[2])
 	}
-	return markers
+}
+
+// RemoveCommand returns the shell command that removes the first key.
+func (k *Keys) RemoveCommand() string {
+	name := k.entry
+	if strings.HasPrefix(name, "[") {
+		name = "'" + name + "'" // or zsh takes it for a pattern
+	}
+	command := "ssh-keygen -R " + name
+	if k.file != Files()[0] {
+		command += " -f " + k.file
+	}
+	return command
 }
 
 // Write writes the keys to a new file in dir that only the user can read, and returns its
@@ -150,19 +159,19 @@ func (k *Keys) Args(file string) []string {
 		"GlobalKnownHostsFile=none",
 		"PreferredAuthentications=none",
 		"LogLevel=DEBUG1",
-		// What a user may have added for an old server. ssh itself uses the user's.
+		// Users may have added these for an old server. The login uses their own options.
 		"HostKeyAlgorithms=+ssh-rsa",
 		"KexAlgorithms=+diffie-hellman-group14-sha1,diffie-hellman-group1-sha1",
 		"Ciphers=+aes128-cbc,aes256-cbc,3des-cbc",
 	} {
 		args = append(args, "-o", option)
 	}
-	return append(args, "--", "host") // HostKeyAlias says which
+	return append(args, "--", "host") // any name: HostKeyAlias counts
 }
 
-// Verdict parses the stderr of ssh, and ended reports whether that is all of it. Verdict
-// returns nil if the server has one of the keys, ErrMismatch if it has a different one,
-// ErrPending if ssh has not compared the key yet, and a *Failure if it never will.
+// Verdict parses the stderr of ssh; ended says that ssh has ended, and will write no more.
+// Verdict returns nil if the server has one of the keys, ErrMismatch if it has a different
+// one, ErrPending if ssh has not compared the key yet, and a *Failure if it cannot.
 func Verdict(stderr string, ended bool) error {
 	var last, banner string
 	for line := range strings.Lines(stderr) {
@@ -173,7 +182,7 @@ func Verdict(stderr string, ended bool) error {
 		said, isDebug := strings.CutPrefix(line, "debug1: ")
 		switch {
 		case isDebug && strings.HasPrefix(said, "Host '") && strings.Contains(said, "' is known and matches the "),
-			isDebug && strings.HasPrefix(said, "Authentications that can continue: "): // ssh asks after it has compared the key
+			isDebug && strings.HasPrefix(said, "Authentications that can continue: "): // comes after the comparison
 			return nil
 		case line == "Host key verification failed.":
 			return ErrMismatch
@@ -189,7 +198,7 @@ func Verdict(stderr string, ended bool) error {
 	case !ended:
 		return ErrPending
 	case last == "":
-		last = "ssh ended without a word"
+		last = "ssh ended without a message"
 	}
 	return &Failure{Reason: last, Banner: banner}
 }
@@ -213,7 +222,8 @@ func Home() string {
 	return os.Getenv("HOME") // the user is in a directory service
 }
 
-// output runs a program without input, and returns its stdout, whatever its exit status.
+// output runs a program with an empty stdin, and returns its stdout, whatever its exit
+// status.
 func output(path string, argv ...string) ([]byte, error) {
 	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
 	if err != nil {
@@ -236,8 +246,9 @@ func output(path string, argv ...string) ([]byte, error) {
 	return slices.Clip(out.Bytes()), errors.Join(err, waitErr)
 }
 
-// Compare runs the program ssh with the result of Keys.Args on conn, which the caller
-// owns, and returns the verdict. It waits no longer than limit.
+// Compare runs the program ssh with argv, the result of Keys.Args, on conn, and returns the
+// verdict: see Verdict. It waits for at most limit, and kills ssh before it returns. conn
+// stays the caller's.
 func Compare(ssh string, argv []string, conn *os.File, limit time.Duration) error {
 	r, w, err := os.Pipe()
 	if err != nil {

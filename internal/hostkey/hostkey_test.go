@@ -31,7 +31,7 @@ func TestVerdict(t *testing.T) {
 			`cannot check the host key: the server said: "Not allowed at this time"`},
 		{"no algorithm in common", head + "Unable to negotiate with 192.0.2.1 port 22: no matching host key type found. Their offer: ssh-rsa\n", true,
 			"cannot check the host key: Unable to negotiate with 192.0.2.1 port 22: no matching host key type found. Their offer: ssh-rsa"},
-		{"nothing at all", "debug1: x\n", true, "cannot check the host key: ssh ended without a word"},
+		{"nothing at all", "debug1: x\n", true, "cannot check the host key: ssh ended without a message"},
 	} {
 		got := ""
 		if err := Verdict(tt.said, tt.ended); err != nil {
@@ -91,6 +91,16 @@ func TestFind(t *testing.T) {
 	k, err := Find(keygen, "box", 22, []string{hashed})
 	if err != nil || string(k.lines) != "box "+key+"\n" {
 		t.Errorf("hashed: %q, %v", k.lines, err)
+	}
+	for text, want := range map[string]string{
+		"box " + key + "\n[box]:2222 " + key2 + "\n": "ssh-keygen -R '[box]:2222' -f ",
+		"box " + key + "\n":                          "ssh-keygen -R box -f ",
+	} {
+		path := file("entry", text)
+		k, err := Find(keygen, "box", 2222, []string{filepath.Join(dir, "missing"), path, hashed})
+		if err != nil || k.RemoveCommand() != want+path {
+			t.Errorf("%s, %v, want %s%s", k.RemoveCommand(), err, want, path)
+		}
 	}
 	if _, err := Find(dir+"/none", "box", 22, []string{hashed}); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("without ssh-keygen: %v", err)

@@ -45,8 +45,8 @@ type nameMemory struct {
 	records                stub.Answer
 	lookups                [maxTargets]lookup
 	policy                 stub.Policy
-	configText             [32 << 10]byte  // config points into it
-	inbox                  [128 << 10]byte // messages, one after another; the rest is free
+	configText             [rawsys.BufferSize]byte // config points into it
+	inbox                  [128 << 10]byte         // messages, one after another; the rest is free
 }
 
 var (

@@ -21,10 +21,11 @@ var (
 // which only the beginning counts beyond that.
 const BufferSize = 64 << 10
 
-// open opens a file for reading.
+// open opens a file for reading. O_NONBLOCK prevents it from waiting if path is a FIFO,
+// which then has nothing to read.
 func open(path string) (fd int, e syscall.Errno) {
 	const atCWD = ^uintptr(99) // AT_FDCWD, -100
-	r, _, e := syscall.RawSyscall6(unix.SYS_OPENAT, atCWD, uintptr(unsafe.Pointer(unsafe.StringData(path))), unix.O_RDONLY|unix.O_CLOEXEC, 0, 0, 0)
+	r, _, e := syscall.RawSyscall6(unix.SYS_OPENAT, atCWD, uintptr(unsafe.Pointer(unsafe.StringData(path))), unix.O_RDONLY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0, 0, 0)
 	if e != 0 {
 		return -1, e
 	}

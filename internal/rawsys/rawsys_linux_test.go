@@ -72,6 +72,27 @@ func TestReadConfig(t *testing.T) {
 	}
 }
 
+// TestFIFO reads files that nobody writes to: they are empty, and nothing waits.
+func TestFIFO(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "fifo")
+	if err := unix.Mkfifo(path, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	write(t, &HostsPath, "")
+	write(t, &ResolvPath, "")
+	HostsPath, ResolvPath = path+"\x00", path+"\x00"
+	b := make([]byte, BufferSize)
+	var f HostsFile
+	if e := f.Open("box", b); e != 0 || f.Next() {
+		t.Errorf("%v: %v", e, f.Addr)
+	}
+	f.Close()
+	var c stub.Config
+	if e := ReadConfig(&c, b, "", ""); e != 0 || c.NServers != 1 || c.NSearch != 0 {
+		t.Errorf("%v: %+v", e, c)
+	}
+}
+
 func TestScopeID(t *testing.T) {
 	fd, e := Socket(&stub.Addr{}, unix.SOCK_DGRAM, 0)
 	if e != 0 {

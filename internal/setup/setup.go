@@ -14,6 +14,7 @@ import (
 	"reflect"
 	"strings"
 
+	"fdrace/internal/doctor"
 	"fdrace/internal/engine"
 	"fdrace/internal/helper"
 	"fdrace/internal/hostkey"
@@ -67,14 +68,14 @@ func Run(o *helper.Options) error {
 	return err
 }
 
-// A block is what a Host block of ssh_config is made from.
+// A block has the values for a Host block of ssh_config.
 type block struct {
 	alias, hostKeyAlias string
-	program             string // fdrace, as the shell finds it
+	program             string // the name or path by which the shell finds fdrace
 	targets             []string
-	port                string   // "" for ssh's own
-	mptcp               bool     // this machine has two networks
-	commands            []string // for root, so that MPTCP uses both
+	port                string   // empty for the port that ssh uses by default
+	mptcp               bool     // this machine has more than one network
+	commands            []string // for root, so that MPTCP uses all of them
 }
 
 // String returns the block. Comments say where to put it, and what else to do.
@@ -106,17 +107,12 @@ func (b block) String() string {
 	return s.String()
 }
 
-// quote writes a word for ssh_config, where % begins a token, and for the shell that ssh
-// has run it.
-func quote(word string) string {
-	word = strings.ReplaceAll(word, "%", "%%")
-	if strings.Trim(word, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._-+:@%,") == "" {
-		return word
-	}
-	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
-}
+// quote returns word as it is written in a ProxyCommand: for the shell that runs it, and for
+// ssh, which reads % as the start of a token.
+func quote(word string) string { return strings.ReplaceAll(doctor.Quote(word), "%", "%%") }
 
-// program returns how the shell finds this program.
+// program returns "fdrace" if the shell finds this program under that name, and otherwise its
+// path.
 func program() string {
 	self, err := os.Executable()
 	if err != nil {

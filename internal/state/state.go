@@ -1,7 +1,7 @@
 //go:build unix
 
 // Package state keeps results of one run of fdrace for later runs. The file is a cache:
-// if it cannot be used, the results are found out again. Nothing here waits for another
+// if it cannot be used, later runs find the results again. Nothing here waits for another
 // process.
 //
 // Each line of the file is a record: a kind, the time in Unix milliseconds, a key and a
@@ -24,15 +24,15 @@ import (
 )
 
 const (
-	// Old records are dropped when the file is larger than maxSize. No more than
-	// maxRead is read.
+	// maxSize is the size of the file, in bytes, above which Add drops old records. No
+	// more than maxRead bytes are read.
 	maxSize = 32 << 10
 	maxRead = 2 * maxSize
 
-	// maxLine bounds the length of a record.
+	// maxLine bounds the length of a record, in bytes.
 	maxLine = 512
 
-	// maxAge is the age at which records are dropped.
+	// maxAge is the age from which records are dropped then, whatever their kind.
 	maxAge = 24 * time.Hour
 )
 
@@ -66,8 +66,9 @@ func Open(paths ...string) (file *File, err error) {
 	return &File{}, err
 }
 
-// open opens path if it is a regular file that only this user can access. O_NONBLOCK
-// prevents it from waiting if path is a FIFO.
+// open opens path if it is a regular file of this user. If others had access to it, open
+// takes that away and empties the file. O_NONBLOCK prevents it from waiting if path is a
+// FIFO.
 func open(path string) (*os.File, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil, err
@@ -96,7 +97,7 @@ func open(path string) (*os.File, error) {
 	return f, nil
 }
 
-// Close closes the file, and with it releases all locks.
+// Close closes the file, and releases all locks.
 func (s *File) Close() error {
 	if s.f == nil {
 		return nil
@@ -124,8 +125,9 @@ func (r record) line() []byte {
 	return fmt.Appendf(nil, "%s %d %s %s\n", r.kind, r.at.UnixMilli(), r.key, r.value)
 }
 
-// Find returns the last record of kind and key that is not older than limit. It skips
-// records from the future: they were written before the clock was set.
+// Find returns the value and the time of the last record of kind and key that is not older
+// than limit. It skips records from the future, which were written before the clock was set
+// back.
 func (s *File) Find(kind, key string, limit time.Duration) (value string, at time.Time, ok bool) {
 	now := time.Now()
 	for line := range bytes.Lines(s.read()) {
@@ -145,8 +147,9 @@ func (s *File) read() []byte {
 	return b
 }
 
-// Add adds a record. kind, key and value must not contain white space. The line is
-// written at once, so that lines of several processes do not mix.
+// Add adds a record with the current time. kind, key and value must not contain white space.
+// A record that is longer than 512 bytes, or that cannot be written, is dropped. The line is
+// written in one call, so that lines of several processes do not mix.
 func (s *File) Add(kind, key, value string) {
 	line := record{kind, key, value, time.Now()}.line()
 	if s.f == nil || len(line) > maxLine {
@@ -158,7 +161,7 @@ func (s *File) Add(kind, key, value string) {
 	_, _ = s.f.Write(line)
 }
 
-// shrink replaces the file by one with the newest records, at most half of maxSize. A
+// shrink replaces the file by one with the newest records, of maxSize/2 bytes at most. A
 // record that another process adds at the same time is lost.
 func (s *File) shrink() error {
 	var kept []byte
@@ -194,9 +197,8 @@ func (s *File) shrink() error {
 	return nil
 }
 
-// Lock tries to lock key for this process, until Unlock or the end of the process. It
-// returns false if another process has locked key. It returns true if the system cannot
-// lock.
+// Lock tries to lock key for this process, until Unlock, Close or the end of the process. It
+// returns false if another process has locked key, and true if the system cannot lock.
 func (s *File) Lock(key string) bool {
 	err := s.lock(key, unix.F_WRLCK)
 	return err != unix.EAGAIN && err != unix.EACCES

@@ -2,5 +2,6 @@
 
 package wake
 
-// bindToDevice needs Linux: elsewhere the address tells the interface.
+// bindToDevice does nothing: only Linux has SO_BINDTODEVICE. Elsewhere the address chooses
+// the interface.
 func bindToDevice(int, string) {}

@@ -9,11 +9,11 @@ import (
 	"syscall"
 )
 
-// port is the discard service, which does not answer. The network adapter of a sleeping
-// machine recognizes the packet by its content, whatever its port.
+// port is the UDP port of the discard service, which does not answer. The network adapter of
+// a sleeping machine recognizes the packet by its content, whatever its port.
 const port = 9
 
-// ParseMAC parses a MAC address of 48 bits; magic packets have no others.
+// ParseMAC parses a MAC address of 48 bits: magic packets cannot have longer ones.
 func ParseMAC(text string) (net.HardwareAddr, error) {
 	mac, err := net.ParseMAC(text)
 	if err != nil || len(mac) != 6 {
@@ -27,10 +27,10 @@ func packet(mac net.HardwareAddr) []byte {
 	return append(bytes.Repeat([]byte{0xff}, 6), bytes.Repeat(mac, 16)...)
 }
 
-// Send sends a packet for each of macs on each interface that is up: to the broadcast
-// address of each IPv4 network, and to ff02::1. It needs no privilege. It returns how many
-// packets were sent, and the errors of interfaces on which none could be sent, or
-// errNoInterface.
+// Send sends a packet for each of macs on each interface that is up and not loopback: to the
+// broadcast address of each IPv4 network, and to ff02::1. It needs no privilege. It returns
+// how many packets were sent, and the errors of the interfaces on which none could be sent,
+// or an error if there is no such interface.
 func Send(macs []net.HardwareAddr) (sent int, err error) {
 	all, err := net.Interfaces()
 	if err != nil {
@@ -39,10 +39,11 @@ func Send(macs []net.HardwareAddr) (sent int, err error) {
 	return sendOnAll(all, func(i *net.Interface) (int, error) { return sendOn(i, macs) })
 }
 
-// errNoInterface says that there is no network to send on.
+// errNoInterface says that no interface that is up has a network to send on.
 var errNoInterface = errors.New("no interface that is up can send it")
 
-// sendOnAll calls send for each of all that is up, and sums up what it returns.
+// sendOnAll calls send for each interface of all that is up and not loopback, and adds up
+// the results.
 func sendOnAll(all []net.Interface, send func(*net.Interface) (int, error)) (sent int, failed error) {
 	for _, i := range all {
 		if i.Flags&net.FlagUp == 0 || i.Flags&net.FlagLoopback != 0 {
@@ -95,11 +96,11 @@ func broadcast(n *net.IPNet) net.IP {
 	return to
 }
 
-// sendTo sends from one socket. It is bound to the interface if possible, because two
-// interfaces can have networks with the same addresses.
+// sendTo sends a packet for each of macs from one socket. The socket is bound to the
+// interface if possible, because two interfaces can have networks with the same addresses.
 func sendTo(network, iface string, from net.IP, to *net.UDPAddr, macs []net.HardwareAddr) (sent int, err error) {
 	fromAddr := &net.UDPAddr{IP: from}
-	c, err := net.ListenUDP(network, fromAddr) // which sets SO_BROADCAST
+	c, err := net.ListenUDP(network, fromAddr) // it sets SO_BROADCAST
 	if err != nil {
 		return 0, err
 	}
@@ -113,7 +114,7 @@ func sendTo(network, iface string, from net.IP, to *net.UDPAddr, macs []net.Hard
 			sent++
 		}
 		var errno syscall.Errno
-		if errors.As(e, &errno) { // without the addresses
+		if errors.As(e, &errno) { // leave out the addresses
 			e = errno
 		}
 		err = errors.Join(err, e)
