@@ -216,7 +216,7 @@ func TestReadConfig(t *testing.T) {
 	for _, tt := range []struct{ script, found, remedy string }{
 		{"echo hostname box; echo 'refuseconnection moved to newbox'", "RefuseConnection: moved to newbox", "remove RefuseConnection from its block: with it, ssh does not connect"},
 		{"echo 'line 3: Bad configuration option: x' >&2; exit 255", "ssh -G -- box box: line 3: Bad configuration option: x", "correct that line, or choose another file with -F"},
-		{"echo 'unknown key %e' >&2; exit 255", "ssh -G -- box box: unknown key %e", "write each % that stands for itself twice, as in HostName fe80::1%%eth0"},
+		{"echo 'unknown key %e' >&2; exit 255", "ssh -G -- box box: unknown key %e", "write each literal % twice, as in HostName fe80::1%%eth0"},
 	} {
 		if err := os.WriteFile(filepath.Join(bin, "ssh"), []byte("#!/bin/sh\n"+tt.script+"\n"), 0o755); err != nil {
 			t.Fatal(err)

@@ -60,7 +60,7 @@ func (k *kernel) Heard(fd int) error {
 	case len(said) == 0:
 		return k.exited(fd)
 	case !bytes.HasPrefix([]byte(banner), said):
-		return fmt.Errorf("no SSH server: it said %q", printable(string(said)))
+		return fmt.Errorf("not an SSH server: it said %q", printable(string(said)))
 	}
 	p := []unix.PollFd{{Fd: int32(fd)}}
 	if _, err := unix.Poll(p, 0); err == nil && p[0].Revents&unix.POLLHUP != 0 {

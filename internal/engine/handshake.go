@@ -49,7 +49,7 @@ var errProxyClosed = errors.New("closed by the proxy without a reply")
 
 // errNoVsock is the error of a multiplexer that did so, as it does if the virtual machine
 // refuses the connection.
-var errNoVsock = errors.New("closed without a reply: nothing listens on that vsock port of the machine, or it does not run")
+var errNoVsock = errors.New("closed without a reply: nothing listens on that vsock port of the machine, or it is not running")
 
 func refusedBy(format string, args ...any) error {
 	return &ProxyError{Said: fmt.Sprintf(format, args...)}
@@ -79,7 +79,7 @@ func (h *handshake) take(b []byte) (n int, err error) {
 		h.read++
 		if !h.isComplete() {
 			if h.read >= maxReply {
-				return n, fmt.Errorf("%d bytes of a proxy's reply, and no end", maxReply)
+				return n, fmt.Errorf("%d bytes of a proxy's reply without an end", maxReply)
 			}
 			continue
 		}

@@ -54,7 +54,7 @@ func TestParseTargetRefuses(t *testing.T) {
 		"192.0.2.1%eth0":         "fe80::1%eth0",
 		"box%eth0":               "fe80::1%eth0",
 		"%h":                     "only ssh replaces",
-		"fe80::1%0":              "zone 0 is no interface",
+		"fe80::1%0":              "zone 0 is not an interface",
 		"fe80::1%eth0:22":        "an IPv6 address with a port is written [fe80::1%eth0]:22",
 		"ff02::1%eth0":           "multicast, broadcast or in 0.0.0.0/8",
 		"[224.0.0.1]:22":         "[2001:db8::1]:22",

@@ -33,7 +33,7 @@ func TestValidate(t *testing.T) {
 		"Delay is 2.001s: set":                      {dialer: Dialer{Delay: 2001 * ms}},
 		"Family is 3: set AnyFamily":                {dialer: Dialer{Family: 3}},
 		"Family is -1: set AnyFamily":               {dialer: Dialer{Family: -1}},
-		"Bind is 10.0.0.1, no IPv6 address: leave":  {dialer: Dialer{Bind: a("10.0.0.1"), Family: IPv6}},
+		"Bind is 10.0.0.1, not an IPv6 address: leave":  {dialer: Dialer{Bind: a("10.0.0.1"), Family: IPv6}},
 		"Bind is ::ffff:10.0.0.1: call Unmap":       {dialer: Dialer{Bind: a("::ffff:10.0.0.1")}},
 		`Banner is "SSH-\n": set the beginning`:     {dialer: Dialer{Banner: "SSH-\n"}},
 		"Transports has 5: set 4 at most":           {dialer: Dialer{Transports: make([]Transport, 5)}},

@@ -109,7 +109,7 @@ type jump struct {
 
 // parseJump reads [USER@]HOST[:PORT][,...][=TARGET[:PORT]].
 func parseJump(word string, targets []engine.Target) (j jump, err error) {
-	errJump := errors.New("write [USER@]HOST[:PORT], as for ssh -J, and =TARGET[:PORT] where it is to lead elsewhere")
+	errJump := errors.New("write [USER@]HOST[:PORT], as for ssh -J, and =TARGET[:PORT] for another target")
 	if strings.Contains(word, "://") {
 		return j, errJump
 	}

@@ -264,7 +264,8 @@ func (m *mismatch) removeCommand() string {
 	return keys.RemoveCommand()
 }
 
-// unchecked returns a line if the host key of w was not checked, and says why.
+// unchecked returns a line that says why the host key of w was not checked, or "" if it was
+// checked or w is a command.
 func (c *checker) unchecked(w *engine.Winner) string {
 	peer := c.peers[engine.Peer{Addr: w.Addr, Interface: w.Interface}]
 	if w.Addr.Command != nil {
@@ -307,8 +308,9 @@ func (c *checker) verdict(p engine.Peer, said string, ended bool) error {
 	return err
 }
 
-// done is engine.HostKeyCheck.Done: it removes the temporary files, and keeps what has
-// become of unfinished checks, and of mismatches if nobody has won.
+// done is engine.HostKeyCheck.Done: it removes the temporary files. If somebody has won, it
+// records which checks are unfinished, and if nobody has, which candidates had a different
+// key.
 func (c *checker) done(w *engine.Winner) {
 	for _, path := range c.tempFiles {
 		os.Remove(path)

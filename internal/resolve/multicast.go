@@ -54,7 +54,7 @@ func askLinks(ctx context.Context, network, host string) ([]netip.Addr, error) {
 		}
 	}
 	if len(senders) == 0 {
-		return nil, errors.New(`no network interface is up that could be asked on ("ip address" lists them)`)
+		return nil, errors.New(`no network interface is up that can send multicast ("ip address" lists them)`)
 	}
 	addrs, err := q.ask(ctx, senders, listeners)
 	if errors.Is(err, context.DeadlineExceeded) {
