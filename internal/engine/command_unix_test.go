@@ -98,6 +98,7 @@ func TestCommandFails(t *testing.T) {
 	for script, want := range map[string]string{
 		"exit 3":                          "exited with status 3 without a connection",
 		"kill -15 $$":                     "ended by signal 15 without a connection",
+		"kill -9 $$":                      "ended by signal 9 without a connection",
 		`echo "Hello  you"; exec sleep 5`: `not an SSH server: it said "Hello  you"`,
 		`printf '\033[1mSSH-2.0'`:         `not an SSH server: it said "?[1mSSH-2.0"`,
 		"printf SS; exit 4":               "exited with status 4 without a connection",

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"bytes"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -14,7 +15,8 @@ type handshake struct {
 	done bool
 
 	in   []byte             // the reply so far
-	size int                // its length in bytes, or one of the constants below
+	read int                // bytes of all replies so far
+	size int                // the length of the reply in bytes, or one of the constants below
 	next func([]byte) error // handles the reply: it sends more, expects more, or sets done
 }
 
@@ -24,7 +26,8 @@ const (
 	untilEmptyLine = -2
 )
 
-// maxReply bounds such a reply, in bytes.
+// maxReply bounds all replies of a proxy together, in bytes: HTTP allows any number of
+// interim ones.
 const maxReply = 16 << 10
 
 // A ProxyError is a proxy's refusal, in its own terms.
@@ -73,8 +76,9 @@ func (h *handshake) take(b []byte) (n int, err error) {
 		}
 		h.in = append(h.in, b[n])
 		n++
+		h.read++
 		if !h.isComplete() {
-			if len(h.in) == maxReply {
+			if h.read >= maxReply {
 				return n, fmt.Errorf("%d bytes of a proxy's reply without an end", maxReply)
 			}
 			continue
@@ -89,17 +93,16 @@ func (h *handshake) take(b []byte) (n int, err error) {
 }
 
 func (h *handshake) isComplete() bool {
-	in := string(h.in)
 	switch h.size {
 	case untilNewline:
-		return strings.HasSuffix(in, "\n")
+		return bytes.HasSuffix(h.in, []byte("\n"))
 	case untilEmptyLine:
-		if strings.HasSuffix(in, "\n") && httpStatus(in) == "" {
+		if bytes.IndexByte(h.in, '\n') == len(h.in)-1 && httpStatus(string(h.in)) == "" {
 			return true // not HTTP: other protocols may not send an empty line
 		}
-		return strings.HasSuffix(in, "\n\n") || strings.HasSuffix(in, "\n\r\n")
+		return bytes.HasSuffix(h.in, []byte("\n\n")) || bytes.HasSuffix(h.in, []byte("\n\r\n"))
 	}
-	return len(in) == h.size
+	return len(h.in) == h.size
 }
 
 // closed returns the error of h when the proxy has closed the connection.

@@ -307,6 +307,7 @@ func TestProxyCloses(t *testing.T) {
 func TestNoReply(t *testing.T) {
 	for said, want := range map[string]string{
 		"HTTP/1.0 200 OK\r\n" + strings.Repeat("x", maxReply): "16384 bytes of a proxy's reply without an end",
+		strings.Repeat("HTTP/1.1 100 Go\r\n\r\n", maxReply):   "16384 bytes of a proxy's reply without an end",
 		"SSH-2.0-OpenSSH_9.6\r\n":                             `not an HTTP proxy: it said "SSH-2.0-OpenSSH_9.6"`,
 		"\r\n":                                                `not an HTTP proxy: it said ""`,
 	} {

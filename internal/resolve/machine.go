@@ -22,7 +22,7 @@ var runDir = "/run"
 func ParseMachine(word string) (name string, ok bool, err error) {
 	for _, prefix := range []string{"machine/", "machine%"} {
 		name, ok = strings.CutPrefix(word, prefix)
-		if !ok {
+		if !ok || name == ".host" { // this machine: see ParseSocket
 			continue
 		}
 		letters := "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_"
