@@ -89,6 +89,10 @@ func (k *kernel) exited(fd int) error {
 // wait waits for pid, and kills it if it is still running. SIGSTOP tells: a process that is
 // exiting, or that somebody else has killed, does not stop, and status is its own.
 func wait(pid int) (status unix.WaitStatus, killed bool) {
+	done, err := unix.Wait4(pid, &status, unix.WNOHANG, nil)
+	if done == pid || err != nil && err != unix.EINTR {
+		return status, false // and pid may be another process by now
+	}
 	_ = unix.Kill(pid, unix.SIGSTOP)
 	for {
 		switch _, err := unix.Wait4(pid, &status, unix.WUNTRACED, nil); {
