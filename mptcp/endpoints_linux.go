@@ -71,7 +71,7 @@ func pmError(what string, err error) error {
 	case errors.Is(err, unix.ENOENT): // there is no netlink family of that name
 		return fmt.Errorf("%s: this kernel has no MPTCP (CONFIG_MPTCP, Linux 5.6): %w", what, err)
 	case errors.Is(err, unix.EPERM):
-		return fmt.Errorf("%s: this kernel tells them to root only (CAP_NET_ADMIN): %w", what, err)
+		return fmt.Errorf("%s: this kernel lets only root read them (CAP_NET_ADMIN): %w", what, err)
 	}
 	return fmt.Errorf("%s: %w", what, err)
 }

@@ -31,7 +31,7 @@ func checkBanner(fd int) []Finding {
 		f.Found = fmt.Sprintf("the server says %q", said)
 		f.Remedy = "wait a minute: sshd refuses this address because of too many unfinished connections"
 	default:
-		f.Found = fmt.Sprintf("the server says %q, which is no SSH banner", term.Sanitize(said))
+		f.Found = fmt.Sprintf("the server says %q, which is not an SSH banner", term.Sanitize(said))
 	}
 	return []Finding{f}
 }

@@ -59,7 +59,7 @@ func readConfig(alias, file string) (sshConfig, Finding) {
 		f.Remedy = `look for a "Match exec" whose command waits`
 	case s.code != 0 && strings.Contains(s.err, "unknown key %"):
 		f.Found = fmt.Sprintf("%s: %s", asked, s.firstLine())
-		f.Remedy = "write each % that stands for itself twice, as in HostName fe80::1%%eth0"
+		f.Remedy = "write each literal % twice, as in HostName fe80::1%%eth0"
 	case s.code != 0:
 		f.Found = fmt.Sprintf("%s: %s", asked, s.firstLine())
 		f.Remedy = "correct that line, or choose another file with -F"

@@ -23,7 +23,7 @@ func TestConfigFiles(t *testing.T) {
 		return path
 	}
 	write("a.conf", "HOST=included *.example.org\n")
-	file := write("config", "# Host no\nHost box \"other box\" web? !bad\n\tUser me\nMatch host x !sessiontype exec\nmatch Tagged=x command y\nInclude "+dir+"/*.conf\nInclude "+dir+"/config\nHost *\n")
+	file := write("config", "# Host no\nHost box \"other box\" web? !bad\n\tUser me\nMatch host x !sessiontype exec\nmatch Tagged=x command y\nInclude \""+dir+"/*.conf\" \""+dir+"/config\"\nHost *\n")
 	c := readConfigFiles(file)
 	for alias, want := range map[string]bool{
 		"box": true, "web1": true, "web12": false, "included": true, "a.example.org": true, "bocks": false, "no": false, "web[1]": false,
@@ -37,6 +37,18 @@ func TestConfigFiles(t *testing.T) {
 	}
 	if empty := readConfigFiles(filepath.Join(dir, "nowhere")); len(empty.hosts) > 0 {
 		t.Errorf("%q", empty.hosts)
+	}
+}
+
+func TestSplitArgs(t *testing.T) {
+	for line, want := range map[string][]string{
+		"": nil, " \t": nil, "a  b\tc ": {"a", "b", "c"}, `"a b" 'c d'`: {"a b", "c d"}, `a" "b`: {"a b"}, `""`: {""},
+		`a\ b "a\ b" "\"" '\''`: {"a b", `a\ b`, `"`, `'`}, `a\b \`: {`a\b`, `\`}, `"'" '"'`: {"'", `"`},
+		"a # b": {"a"}, "a#b": {"a#b"}, `"# a" b`: {"# a", "b"}, `"open a`: {"open a"},
+	} {
+		if got := splitArgs(line); !slices.Equal(got, want) {
+			t.Errorf("%s: %q, want %q", line, got, want)
+		}
 	}
 }
 
@@ -204,7 +216,7 @@ func TestReadConfig(t *testing.T) {
 	for _, tt := range []struct{ script, found, remedy string }{
 		{"echo hostname box; echo 'refuseconnection moved to newbox'", "RefuseConnection: moved to newbox", "remove RefuseConnection from its block: with it, ssh does not connect"},
 		{"echo 'line 3: Bad configuration option: x' >&2; exit 255", "ssh -G -- box box: line 3: Bad configuration option: x", "correct that line, or choose another file with -F"},
-		{"echo 'unknown key %e' >&2; exit 255", "ssh -G -- box box: unknown key %e", "write each % that stands for itself twice, as in HostName fe80::1%%eth0"},
+		{"echo 'unknown key %e' >&2; exit 255", "ssh -G -- box box: unknown key %e", "write each literal % twice, as in HostName fe80::1%%eth0"},
 	} {
 		if err := os.WriteFile(filepath.Join(bin, "ssh"), []byte("#!/bin/sh\n"+tt.script+"\n"), 0o755); err != nil {
 			t.Fatal(err)

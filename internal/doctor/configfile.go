@@ -49,7 +49,7 @@ func (c *configFile) read(file, directory string, depth int) {
 		if end < 0 || line[0] == '#' {
 			continue
 		}
-		args := strings.Fields(strings.ReplaceAll(strings.TrimLeft(line[end:], " \t="), `"`, ""))
+		args := splitArgs(strings.TrimLeft(line[end:], " \t="))
 		switch strings.ToLower(line[:end]) {
 		case "host":
 			c.hosts = append(c.hosts, args...)
@@ -74,6 +74,41 @@ func (c *configFile) read(file, directory string, depth int) {
 			}
 		}
 	}
+}
+
+// splitArgs splits the arguments of a line as ssh does (argv_split of misc.c): quotes of
+// both kinds, a backslash before a quote, a backslash or, outside of quotes, a space; and
+// a comment.
+func splitArgs(line string) (args []string) {
+	var arg []byte
+	inside, quote := false, byte(0) // of an argument; the quote that is open
+	for i := 0; i < len(line); i++ {
+		c := line[i]
+		switch next := line[min(i+1, len(line)-1)]; {
+		case c == '\\' && i+1 < len(line) && (strings.IndexByte(`'"\`, next) >= 0 || quote == 0 && next == ' '):
+			arg, inside = append(arg, next), true
+			i++
+		case quote != 0 && c == quote:
+			quote = 0
+		case quote != 0:
+			arg = append(arg, c)
+		case c == ' ' || c == '\t':
+			if inside {
+				args = append(args, string(arg))
+			}
+			arg, inside = nil, false
+		case c == '#' && !inside:
+			return args
+		case c == '"' || c == '\'':
+			quote, inside = c, true
+		default:
+			arg, inside = append(arg, c), true
+		}
+	}
+	if inside {
+		args = append(args, string(arg))
+	}
+	return args
 }
 
 // names reports whether a Host line names alias, by more than a *.

@@ -42,7 +42,7 @@ func run(args ...string) (output, error) {
 	return runProcess(r, null, w, os.Environ(), args)
 }
 
-// runOnWire runs a program as ssh runs a ProxyCommand from which it wants a
+// runOnWire runs a program as ssh runs a ProxyCommand from which it expects a
 // descriptor: with one Unix socket as stdin and stdout.
 func runOnWire(env []string, args ...string) (output, error) {
 	ends, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM, 0)

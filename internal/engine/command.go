@@ -36,7 +36,7 @@ const commandTimeout = 2 * time.Minute
 // ErrCommandTimeout marks a command that sent no banner for two minutes.
 var ErrCommandTimeout = errors.New("no SSH banner within 2 minutes")
 
-// An exitError says how a command ended that did not win.
+// An exitError says how a command exited that did not win.
 type exitError struct{ status, signal int }
 
 func (e exitError) Error() string {

@@ -60,7 +60,7 @@ func (k *kernel) Heard(fd int) error {
 	case len(said) == 0:
 		return k.exited(fd)
 	case !bytes.HasPrefix([]byte(banner), said):
-		return fmt.Errorf("no SSH server: it said %q", printable(string(said)))
+		return fmt.Errorf("not an SSH server: it said %q", printable(string(said)))
 	}
 	p := []unix.PollFd{{Fd: int32(fd)}}
 	if _, err := unix.Poll(p, 0); err == nil && p[0].Revents&unix.POLLHUP != 0 {
@@ -76,27 +76,32 @@ func (k *kernel) Heard(fd int) error {
 func (k *kernel) exited(fd int) error {
 	pid := k.children.running[fd]
 	k.children.running[fd] = 0
-	status, killed := wait(pid)
-	switch {
-	case killed && status.Signaled() && status.Signal() == unix.SIGKILL:
+	switch status, killed := wait(pid); {
+	case killed:
 		return fmt.Errorf("closed its stdout without a connection")
 	case status.Signaled():
 		return exitError{signal: int(status.Signal())}
+	default:
+		return exitError{status: status.ExitStatus()}
 	}
-	return exitError{status: status.ExitStatus()}
 }
 
-// wait waits for pid, and kills it if it has not exited yet. If it was about to exit by
-// itself, status is its own.
+// wait waits for pid, and kills it if it is still running. SIGSTOP tells: a process that is
+// exiting, or that somebody else has killed, does not stop, and status is its own.
 func wait(pid int) (status unix.WaitStatus, killed bool) {
 	done, err := unix.Wait4(pid, &status, unix.WNOHANG, nil)
 	if done == pid || err != nil && err != unix.EINTR {
-		return status, false
+		return status, false // and pid may be another process by now
 	}
-	_ = unix.Kill(pid, unix.SIGKILL)
+	_ = unix.Kill(pid, unix.SIGSTOP)
 	for {
-		if _, err := unix.Wait4(pid, &status, 0, nil); err != unix.EINTR {
-			return status, true
+		switch _, err := unix.Wait4(pid, &status, unix.WUNTRACED, nil); {
+		case err == unix.EINTR:
+		case err == nil && status.Stopped():
+			_ = unix.Kill(pid, unix.SIGKILL)
+			killed = true
+		default:
+			return status, killed
 		}
 	}
 }

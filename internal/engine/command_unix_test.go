@@ -98,8 +98,9 @@ func TestCommandFails(t *testing.T) {
 	for script, want := range map[string]string{
 		"exit 3":                          "exited with status 3 without a connection",
 		"kill -15 $$":                     "ended by signal 15 without a connection",
-		`echo "Hello  you"; exec sleep 5`: `no SSH server: it said "Hello  you"`,
-		`printf '\033[1mSSH-2.0'`:         `no SSH server: it said "?[1mSSH-2.0"`,
+		"kill -9 $$":                      "ended by signal 9 without a connection",
+		`echo "Hello  you"; exec sleep 5`: `not an SSH server: it said "Hello  you"`,
+		`printf '\033[1mSSH-2.0'`:         `not an SSH server: it said "?[1mSSH-2.0"`,
 		"printf SS; exit 4":               "exited with status 4 without a connection",
 		"exec <&- >&-; exec sleep 5":      "closed its stdout without a connection",
 		"/no/such/program 2>/dev/null":    "exited with status 127 without a connection",

@@ -23,11 +23,11 @@ func TestEndedEarly(t *testing.T) {
 		want          string
 	}{
 		{"before anything", "box", 0, nil, context.Canceled, "0 race: context canceled"},
-		{"while looking up", "box", 50 * ms, nil, ErrHangup, "50 race: the reader of the result is gone"},
+		{"while looking up", "box", 50 * ms, nil, ErrHangup, "50 race: the process that waits for the connection has exited"},
 		{"while connecting", "box 10.0.0.9", 150 * ms, nil, ErrHangup,
-			"0 syn 10.0.0.9; 100 syn fd99::1; 150 close 10.0.0.9; 150 close fd99::1; 150 race: the reader of the result is gone"},
+			"0 syn 10.0.0.9; 100 syn fd99::1; 150 close 10.0.0.9; 150 close fd99::1; 150 race: the process that waits for the connection has exited"},
 		{"in the tick in which two connect", "10.0.0.8 10.0.0.9", 50 * ms, twoUp, ErrHangup,
-			"0 syn 10.0.0.8; 0 syn 10.0.0.9; 50 close 10.0.0.8; 50 close 10.0.0.9; 50 race: the reader of the result is gone"},
+			"0 syn 10.0.0.8; 0 syn 10.0.0.9; 50 close 10.0.0.8; 50 close 10.0.0.9; 50 race: the process that waits for the connection has exited"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			f := &fake{dns: silent, hosts: tt.hosts, end: tt.cause, ends: tt.at}

@@ -23,7 +23,7 @@ const (
 	Connected                  // an attempt has connected
 	Failed                     // an attempt, an address or a target has failed: Err
 	Won                        // an attempt is the winner
-	Cancelled                  // an attempt or a lookup was pending when the race ended; Err is nil if it was won
+	Cancelled                  // an attempt or a lookup was pending when the race ended; Err is nil if it was won, except with Dialer.RunAll
 )
 
 func (k EventKind) String() string {

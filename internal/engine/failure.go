@@ -7,7 +7,7 @@ import (
 )
 
 // ErrHangup ends a race when the peer of one of Dialer.Hangup has closed it.
-var ErrHangup = errors.New("the reader of the result is gone")
+var ErrHangup = errors.New("the process that waits for the connection has exited")
 
 // ErrNoBanner marks an attempt that connected but did not receive Dialer.Banner.
 var ErrNoBanner = errors.New("connected, but no banner came")

@@ -210,8 +210,8 @@ func (r *race) extendTurn(now time.Duration) {
 	r.schedule.pause(g.quiet)
 }
 
-// pause records that no attempt starts before until: that time does not count towards the
-// delay for which tooSoon puts a candidate off at most.
+// pause records that no attempt starts before until. This time does not count towards the
+// one delay for which tooSoon may put a candidate off.
 func (s *schedule) pause(until time.Duration) {
 	for _, c := range s.pending {
 		if c.latest > 0 {

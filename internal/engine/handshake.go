@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"bytes"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -13,9 +14,10 @@ type handshake struct {
 	out  []byte // to be sent before anything is read
 	done bool
 
-	in   []byte             // of the reply that next takes
-	size int                // of that reply, or one of the following
-	next func([]byte) error // sends more, expects more, or sets done
+	in   []byte             // the reply so far
+	read int                // bytes of all replies so far
+	size int                // the length of the reply in bytes, or one of the constants below
+	next func([]byte) error // handles the reply: it sends more, expects more, or sets done
 }
 
 // These sizes are for replies that end with a delimiter.
@@ -24,7 +26,8 @@ const (
 	untilEmptyLine = -2
 )
 
-// maxReply bounds such a reply, in bytes.
+// maxReply bounds all replies of a proxy together, in bytes: HTTP allows any number of
+// interim ones.
 const maxReply = 16 << 10
 
 // A ProxyError is a proxy's refusal, in its own terms.
@@ -44,9 +47,9 @@ func (e *ProxyError) Error() string { return "the proxy said: " + e.Said }
 // complete.
 var errProxyClosed = errors.New("closed by the proxy without a reply")
 
-// errNoVsock is the error of a multiplexer that did so: that is its reply if the virtual
-// machine refuses.
-var errNoVsock = errors.New("closed without a reply: nothing listens on that vsock port of the machine, or it does not run")
+// errNoVsock is the error of a multiplexer that did so, as it does if the virtual machine
+// refuses the connection.
+var errNoVsock = errors.New("closed without a reply: nothing listens on that vsock port of the machine, or it is not running")
 
 func refusedBy(format string, args ...any) error {
 	return &ProxyError{Said: fmt.Sprintf(format, args...)}
@@ -68,14 +71,15 @@ func (h *handshake) expect(size int, next func([]byte) error) { h.size, h.next =
 func (h *handshake) take(b []byte) (n int, err error) {
 	for n < len(b) && !h.done && len(h.out) == 0 {
 		if h.size == untilNewline && len(h.in) == 0 && b[n] != 'O' {
-			h.done = true // a multiplexer that does not reply: it is the server's
+			h.done = true // a multiplexer without a reply of its own: this byte is the server's
 			return n, nil
 		}
 		h.in = append(h.in, b[n])
 		n++
+		h.read++
 		if !h.isComplete() {
-			if len(h.in) == maxReply {
-				return n, fmt.Errorf("%d bytes of a proxy's reply, and no end", maxReply)
+			if h.read >= maxReply {
+				return n, fmt.Errorf("%d bytes of a proxy's reply without an end", maxReply)
 			}
 			continue
 		}
@@ -89,17 +93,16 @@ func (h *handshake) take(b []byte) (n int, err error) {
 }
 
 func (h *handshake) isComplete() bool {
-	in := string(h.in)
 	switch h.size {
 	case untilNewline:
-		return strings.HasSuffix(in, "\n")
+		return bytes.HasSuffix(h.in, []byte("\n"))
 	case untilEmptyLine:
-		if strings.HasSuffix(in, "\n") && httpStatus(in) == "" {
-			return true // no HTTP: what speaks so need not have an empty line
+		if bytes.IndexByte(h.in, '\n') == len(h.in)-1 && httpStatus(string(h.in)) == "" {
+			return true // not HTTP: other protocols may not send an empty line
 		}
-		return strings.HasSuffix(in, "\n\n") || strings.HasSuffix(in, "\n\r\n")
+		return bytes.HasSuffix(h.in, []byte("\n\n")) || bytes.HasSuffix(h.in, []byte("\n\r\n"))
 	}
-	return len(in) == h.size
+	return len(h.in) == h.size
 }
 
 // closed returns the error of h when the proxy has closed the connection.
@@ -160,7 +163,7 @@ func (h *handshake) socks5(p *Proxy) {
 		case in[1] == 0xff && p.User == "":
 			return wantsLogin("no access without a login (SOCKS5 method 255)")
 		default:
-			return refusedBy("no way to log in that fdrace has (SOCKS5 method %d)", in[1])
+			return refusedBy("it requires a kind of login that fdrace does not support (SOCKS5 method %d)", in[1])
 		}
 		return nil
 	})
@@ -212,7 +215,7 @@ func (h *handshake) socks5Request(p *Proxy) {
 		case code > 0:
 			return refusedBy("%s", socks5Reply(code))
 		}
-		switch in[3] { // where it connects from, which nobody needs to know
+		switch in[3] { // the address that it connects from, which is not needed
 		case 1:
 			h.expect(4+port, h.finish)
 		case 3:
@@ -272,7 +275,7 @@ func (h *handshake) http(p *Proxy) {
 
 func (h *handshake) httpReply(in []byte) error {
 	switch status := httpStatus(string(in)); {
-	case strings.HasPrefix(status, "1"): // another one follows
+	case strings.HasPrefix(status, "1"): // another reply follows
 		return nil
 	case strings.HasPrefix(status, "2"):
 		return h.finish(nil)

@@ -77,7 +77,7 @@ func TestNamesControl(t *testing.T) {
 		"_ssh._tcp.lab2 SRV": "0,0,1/\x1b[31mred\x07.lab.",
 		"box.lab A":          "127.0.0.1",
 	})
-	for host, want := range map[string]string{"_ssh._tcp.lab": "connection refused", "_ssh._tcp.lab2": "no host name"} {
+	for host, want := range map[string]string{"_ssh._tcp.lab": "connection refused", "_ssh._tcp.lab2": "not a host name"} {
 		var events []string
 		d := &Dialer{Report: func(e Event) { events = append(events, fmt.Sprint(e)) }}
 		_, err := d.Dial(context.Background(), Target{host, 22})

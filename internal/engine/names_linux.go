@@ -229,7 +229,7 @@ func readRecords(a *answer, l *lookup, question int, m []byte) {
 	case askSRV:
 		a.services, a.err = resolve.OrderServices(a.host, services, rawsys.Random)
 		if invalid && a.err != nil {
-			a.err = errors.New("its SRV record has a target that is no host name")
+			a.err = errors.New("its SRV record has a target that is not a host name")
 		}
 	case askNAT64:
 		a.prefixes, a.addrs = resolve.NAT64PrefixesFrom(a.addrs), nil

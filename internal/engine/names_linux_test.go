@@ -320,6 +320,12 @@ func TestNamesDial(t *testing.T) {
 
 // Silent names do not keep the one that has an address from being looked up.
 func TestNamesBeyondSilentOnes(t *testing.T) {
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+		t.Fatal(err)
+	} else if limit.Cur < 4*maxNames {
+		t.Skipf("%d descriptors are too few for so many silent names; remedy: ulimit -n %d", limit.Cur, 4*maxNames)
+	}
 	noLeak(t)
 	defer func(d time.Duration) { nameTurn = d }(nameTurn)
 	nameTurn = 20 * ms

@@ -212,11 +212,11 @@ var verdicts = [...]string{
 	stub.Refused:     "refused (REFUSED)",
 	stub.ServFail:    "failed (SERVFAIL)",
 	stub.FormErr:     "did not understand the question (FORMERR)",
-	stub.NotImp:      "does not do this (NOTIMP)",
+	stub.NotImp:      "does not support the question (NOTIMP)",
 	stub.OtherCode:   "sent an unknown error",
 	stub.Lame:        "does not resolve names for this machine",
 	stub.Malformed:   "sent a malformed answer",
 	stub.PortClosed:  "answers nothing at port 53 (connection refused)",
-	stub.Unreachable: "is out of reach",
+	stub.Unreachable: "cannot be reached",
 	stub.TCPFailed:   "does not answer over TCP",
 }

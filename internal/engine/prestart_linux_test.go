@@ -20,9 +20,10 @@ import (
 
 // tryPrestart races before the runtime, as far as a test can, and returns what is left
 // to continue. The scheduler does not know that the race blocks its thread: it would end
-// it by SIGURG, and goroutines that it has queued there, or that wait for a garbage
-// collection, run only when the race gives up (see isLate).
+// it by SIGURG, and it needs other threads for the name server. What waits for a garbage
+// collection still runs only when the race gives up (see isLate).
 func tryPrestart(args ...string) (*Started, map[string]netip.Addr) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(max(4, runtime.GOMAXPROCS(0))))
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	var old unix.Sigset_t

@@ -197,7 +197,7 @@ func TestHandshakes(t *testing.T) {
 		{"SOCKS5, a login is missing", Proxy{Target: name}, []script{{"\x05\x01\x00", "\x05\xff"}},
 			"the proxy said: no access without a login (SOCKS5 method 255)"},
 		{"SOCKS5 wants GSSAPI", Proxy{Target: name, User: "me"}, []script{{"\x05\x02\x00\x02", "\x05\x01"}},
-			"the proxy said: no way to log in that fdrace has (SOCKS5 method 1)"},
+			"the proxy said: it requires a kind of login that fdrace does not support (SOCKS5 method 1)"},
 		{"SOCKS5, refused", Proxy{Target: name}, []script{
 			{"\x05\x01\x00", "\x05\x00"}, {"\x05\x01\x00\x03\x03box\x00\x16", "\x05\x05\x00\x01"}}, "the proxy said: connection refused (SOCKS5 reply 5)"},
 		{"SOCKS5, a reply of its own", Proxy{Target: name}, []script{
@@ -306,7 +306,8 @@ func TestProxyCloses(t *testing.T) {
 // What cannot become a reply is not waited for.
 func TestNoReply(t *testing.T) {
 	for said, want := range map[string]string{
-		"HTTP/1.0 200 OK\r\n" + strings.Repeat("x", maxReply): "16384 bytes of a proxy's reply, and no end",
+		"HTTP/1.0 200 OK\r\n" + strings.Repeat("x", maxReply): "16384 bytes of a proxy's reply without an end",
+		strings.Repeat("HTTP/1.1 100 Go\r\n\r\n", maxReply):   "16384 bytes of a proxy's reply without an end",
 		"SSH-2.0-OpenSSH_9.6\r\n":                             `not an HTTP proxy: it said "SSH-2.0-OpenSSH_9.6"`,
 		"\r\n":                                                `not an HTTP proxy: it said ""`,
 	} {

@@ -10,6 +10,10 @@ import (
 // Delay after the lane's last attempt. This time doubles whenever all of the lane's addresses
 // have been tried again. The earlier tries stay open; the first answer counts.
 
+// keepFor is how long a try is not closed for another one: its answer may be slow, and not
+// lost. The kernel repeats its SYN meanwhile.
+const keepFor = 3 * time.Second
+
 // backlogWait is the time between tries at a Unix-domain socket whose backlog is full:
 // poll(2) does not tell when there is room.
 const backlogWait = 50 * time.Millisecond
@@ -52,23 +56,27 @@ func (c *candidate) silent(transports int) (pending bool) {
 	return pending
 }
 
-// repeat makes nextRepeat return every pending attempt at c, in the order of the transports.
-// It reports whether there are any.
+// repeat makes nextRepeat return the pending attempts at c that may have another try, in the
+// order of the transports. It reports whether there are any.
 func (s *schedule) repeat(c *candidate, now time.Duration) bool {
 	c.lanes[0].last = now
-	repeats := s.round.repeats[:0]
+	repeats, rounds := s.round.repeats[:0], c.rounds
 	for a := c.last; a != nil; a = a.before {
-		if a.pendingBefore(now) { // not one that has just started
+		if !a.pendingBefore(now) { // it has just started, or ended
+			continue
+		}
+		c.rounds = rounds + 1
+		if a.n < s.maxTries() || now-a.open[0].began >= keepFor {
 			repeats = append(repeats, a)
 		}
 	}
 	slices.Reverse(repeats)
 	s.round.repeats = repeats
-	if len(repeats) > 0 {
-		c.rounds++
-	}
 	return len(repeats) > 0
 }
+
+// maxTries returns how many tries of an attempt are open at a time.
+func (s *schedule) maxTries() int { return max(1, maxOpen/s.transports) }
 
 // nextRepeat returns the next attempt that repeat has found and that is still pending.
 func (s *schedule) nextRepeat(now time.Duration) *attempt {
@@ -101,7 +109,7 @@ func (s *schedule) again(a *attempt, at time.Duration) {
 // repeats that one's SYN more and more rarely, and the new one has another port, for which a
 // network with several paths may choose one that works.
 func (r *race) addTry(a *attempt, fd int) {
-	if a.n >= max(1, maxOpen/len(r.transports)) {
+	if a.n >= r.schedule.maxTries() {
 		r.close(a, a.open[0].fd)
 	}
 	began := a.began

@@ -161,12 +161,23 @@ var retryRaces = []raceCase{
 	},
 	{
 		name: "retry: both transports go on", targets: "10.0.0.5", dialer: Dialer{Transports: twoTransports, Timeout: 4000 * ms},
-		want: "0 syn 10.0.0.5 mptcp; 250 syn 10.0.0.5 mptcp; 250 syn 10.0.0.5; 750 syn 10.0.0.5 mptcp; 750 close 10.0.0.5 mptcp; " +
-			"750 syn 10.0.0.5; 1750 syn 10.0.0.5 mptcp; 1750 close 10.0.0.5 mptcp; 1750 syn 10.0.0.5; 1750 close 10.0.0.5; " +
+		want: "0 syn 10.0.0.5 mptcp; 250 syn 10.0.0.5 mptcp; 250 syn 10.0.0.5; 750 syn 10.0.0.5; " +
 			"3750 syn 10.0.0.5 mptcp; 3750 close 10.0.0.5 mptcp; 3750 syn 10.0.0.5; 3750 close 10.0.0.5; 4000 close 10.0.0.5 mptcp; " +
 			"4000 close 10.0.0.5 mptcp; 4000 close 10.0.0.5; 4000 close 10.0.0.5; 4000 race: context deadline exceeded; " +
-			"  connect mptcp 10.0.0.5:22: context deadline exceeded at 4000;   in 5 attempts; " +
-			"  connect tcp 10.0.0.5:22: context deadline exceeded at 4000;   in 4 attempts",
+			"  connect mptcp 10.0.0.5:22: context deadline exceeded at 4000;   in 3 attempts; " +
+			"  connect tcp 10.0.0.5:22: context deadline exceeded at 4000;   in 3 attempts",
+	},
+	{
+		name: "retry: an answer that is slow is not lost, by either transport", targets: "10.0.0.5", dialer: Dialer{Transports: twoTransports},
+		hosts: hosts{"10.0.0.5 mptcp": {rtt: 2500 * ms}, "10.0.0.5": {rtt: 2500 * ms}},
+		want: "0 syn 10.0.0.5 mptcp; 250 syn 10.0.0.5 mptcp; 250 syn 10.0.0.5; 750 syn 10.0.0.5; 2500 close 10.0.0.5 mptcp; " +
+			"2500 close 10.0.0.5; 2500 close 10.0.0.5; 2500 wins 10.0.0.5 mptcp; 2500 1 of 1 tried, by 10.0.0.5:22; 2500 attempt 1 of 2",
+	},
+	{
+		name: "retry: nor is a slow answer with a short delay", targets: "10.0.0.5", dialer: Dialer{Delay: 10 * ms},
+		hosts: hosts{"10.0.0.5": {rtt: 200 * ms}},
+		want: "0 syn 10.0.0.5; 10 syn 10.0.0.5; 30 syn 10.0.0.5; 70 syn 10.0.0.5; 200 close 10.0.0.5; 200 close 10.0.0.5; " +
+			"200 close 10.0.0.5; 200 wins 10.0.0.5; 200 1 of 1 tried, by 10.0.0.5:22; 200 attempt 1 of 4",
 	},
 	{
 		name: "retry: MPTCP that the kernel would give up is closed before, and there is always another", targets: "10.0.0.5", dialer: Dialer{Transports: onlyMPTCP},

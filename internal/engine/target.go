@@ -79,7 +79,7 @@ func ParseTarget(word string, port uint16) (Target, error) {
 			return Target{}, fmt.Errorf("%q: no host has this address: it is multicast, broadcast or in 0.0.0.0/8", word)
 		}
 		if a.Zone() == "0" {
-			return Target{}, fmt.Errorf("%q: zone 0 is no interface; write its name, as in fe80::1%%eth0", word)
+			return Target{}, fmt.Errorf("%q: zone 0 is not an interface; write its name, as in fe80::1%%eth0", word)
 		}
 		if a.Zone() != "" && !a.IsLinkLocalUnicast() {
 			return Target{}, fmt.Errorf("%q: a zone belongs to a link-local address (fe80::...); -B %s chooses the interface", word, a.Zone())

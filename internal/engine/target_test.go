@@ -23,8 +23,14 @@ func TestParseTarget(t *testing.T) {
 		{"fe80::1%eth0", Target{"fe80::1%eth0", 22}},
 		{"[fe80::1%2]:2222", Target{"fe80::1%2", 2222}},
 		{"::ffff:192.0.2.1", Target{"::ffff:192.0.2.1", 22}},
+		{".host", Target{".host", 22}},
+		{"machine/.host", Target{"machine/.host", 22}},
 	} {
-		if got, err := ParseTarget(tt.word, 22); err != nil || got != tt.want {
+		got, err := ParseTarget(tt.word, 22)
+		if err == nil {
+			err = got.validate()
+		}
+		if err != nil || got != tt.want {
 			t.Errorf("ParseTarget(%q) = %v, %v; want %v", tt.word, got, err, tt.want)
 		}
 	}
@@ -48,7 +54,7 @@ func TestParseTargetRefuses(t *testing.T) {
 		"192.0.2.1%eth0":         "fe80::1%eth0",
 		"box%eth0":               "fe80::1%eth0",
 		"%h":                     "only ssh replaces",
-		"fe80::1%0":              "zone 0 is no interface",
+		"fe80::1%0":              "zone 0 is not an interface",
 		"fe80::1%eth0:22":        "an IPv6 address with a port is written [fe80::1%eth0]:22",
 		"ff02::1%eth0":           "multicast, broadcast or in 0.0.0.0/8",
 		"[224.0.0.1]:22":         "[2001:db8::1]:22",

@@ -47,7 +47,7 @@ func (d *Dialer) validate(started *Started, targets []Target) error {
 	case d.Bind.Is4In6():
 		return fmt.Errorf("Bind is %v: call Unmap", d.Bind)
 	case d.Bind.IsValid() && d.Family != AnyFamily && d.Family != familyOf(d.Bind):
-		return fmt.Errorf("Bind is %v, no %v address: leave Family at AnyFamily", d.Bind, d.Family)
+		return fmt.Errorf("Bind is %v, not an %v address: leave Family at AnyFamily", d.Bind, d.Family)
 	case len(d.Banner) > maxBannerLine || strings.ContainsAny(d.Banner, "\r\n"):
 		return fmt.Errorf("Banner is %q: set the beginning of one line, such as SSH-", d.Banner)
 	case len(d.Transports) > maxOpen:

@@ -81,7 +81,8 @@ func (r *race) retryLater(a *attempt, err error, accepted bool) {
 }
 
 // askLater schedules another lookup of l's name, if it has no address, or of its MAC
-// address: addresses made of it (EUI-64) are there at once, and need not exist.
+// address: the addresses derived from that (EUI-64) are known at once, but the host may have
+// others.
 func (r *race) askLater(l *lane) {
 	if r.wait.on && l.listed && (!l.hasAddrs || l.noAttemptDelay) {
 		r.wait.lanes = append(r.wait.lanes, pendingRetry[*lane]{l, max(r.sys.Now(), l.lastAsked+retryInterval)})
@@ -142,8 +143,8 @@ func (r *race) askAgain(l *lane) {
 }
 
 // failSilent fails the attempts that a server has accepted and left without an answer, so
-// that the next round begins after a pause. A round that is over goes on for one that has
-// had less than its time.
+// that the next round begins after a pause. It extends the round if one of them has had less
+// time than a round takes.
 func (r *race) failSilent(now time.Duration) {
 	var silent []*attempt
 	for _, a := range r.attempts {

@@ -22,7 +22,7 @@ type object struct {
 	Interface string  `json:"interface,omitempty"` // the interface that it is bound to
 	Protocol  string  `json:"protocol,omitempty"`  // tcp, mptcp, unix, vsock, vsock-mux, socks5, socks4a, http, command; for won, what the connection really speaks
 	Attempt   int     `json:"attempt,omitempty"`   // start: its number, if not 1; else the number of attempts, if not 1
-	Error     string  `json:"error,omitempty"`     // why it failed, or was cancelled before the race was won
+	Error     string  `json:"error,omitempty"`     // why it failed, or was cancelled for another reason than the win
 
 	Family   string   `json:"family,omitempty"`   // of a lookup: ipv4 or ipv6
 	Addrs    []string `json:"addrs,omitempty"`    // the answer to a lookup

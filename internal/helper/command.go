@@ -51,7 +51,8 @@ func (o *Options) addCommands(d *engine.Dialer, targets []engine.Target) error {
 		if err != nil {
 			return fmt.Errorf("--jump %s: %w", word, err)
 		}
-		if slices.Contains(running, j.mark()) || strings.EqualFold(j.host, j.target.Host) { // ssh has %h in lower case
+		toItself := !j.own && strings.EqualFold(j.host, j.target.Host) // ssh has %h in lower case
+		if toItself || slices.Contains(running, j.mark()) {
 			continue
 		}
 		path, err := lookPath("ssh")
@@ -103,16 +104,17 @@ type jump struct {
 	before           string // all hops but the last
 	user, host, port string // of the last hop
 	target           engine.Target
+	own              bool // target is not one of the race's
 }
 
 // parseJump reads [USER@]HOST[:PORT][,...][=TARGET[:PORT]].
 func parseJump(word string, targets []engine.Target) (j jump, err error) {
-	errJump := errors.New("write [USER@]HOST[:PORT], as for ssh -J, and =TARGET[:PORT] where it is to lead elsewhere")
+	errJump := errors.New("write [USER@]HOST[:PORT], as for ssh -J, and =TARGET[:PORT] for another target")
 	if strings.Contains(word, "://") {
 		return j, errJump
 	}
 	hops, target, own := strings.Cut(word, "=")
-	if own {
+	if j.own = own; own {
 		if j.target, err = engine.ParseTarget(target, 22); err != nil {
 			return j, err
 		}

@@ -76,6 +76,7 @@ func TestCommandLanes(t *testing.T) {
 		{"jump:c jump:b", Options{Jump: []string{"a,b", "a"}}, "--jump a"},
 		{"", Options{Jump: []string{"box", "a"}}, "--jump a"},
 		{"", Options{Jump: []string{"me@Box:23", "a"}}, "--jump a"},
+		{"", Options{Jump: []string{"box=box:2222"}}, "--jump box"}, // another sshd on the same machine
 		{"or:7e1f", Options{Or: []string{"x"}}, "--or x"},
 	} {
 		t.Setenv(jumpEnv, tt.env)

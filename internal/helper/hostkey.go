@@ -69,7 +69,7 @@ type checker struct {
 	files       []string // known_hosts
 	dirs        []string // for temporary files, in order of preference
 	always      bool
-	waits       bool   // --wait: candidates that failed are tried again
+	waits       bool   // --wait is set: candidates that failed are tried again
 	ssh, keygen string // paths of the programs
 
 	state     *state.File              // nil until a candidate needs it
@@ -77,7 +77,7 @@ type checker struct {
 	tempFiles map[uint16]string        // by port: the path of the file with the keys for ssh
 	peers     map[engine.Peer]*peerState
 	warning   string // printed: why servers are not checked
-	started   int    // checks by this process
+	started   int    // number of checks that this process has started
 	now       func() time.Time
 }
 
@@ -85,11 +85,11 @@ type checker struct {
 type peerState struct {
 	key        string    // of its record in the state file; "" if results are not kept
 	port       uint16    // under which ssh looks up the host key
-	mine       bool      // this process checks it
-	othersFrom time.Time // since when this process waits for another one to check it
-	takeovers  int       // how many others it has waited for in vain
-	running    bool      // ssh checks it
-	notBefore  time.Time // when it is checked, at the earliest
+	mine       bool      // this process has the lock, and checks it
+	othersFrom time.Time // since when this process has been waiting for another one to check it
+	takeovers  int       // how many other processes it has waited for in vain
+	running    bool      // ssh is checking it
+	notBefore  time.Time // when it may be checked, at the earliest
 	mismatch   time.Time // when it was last found to be another machine, or first recalled
 	alone      bool      // and the record is differentAlone
 }
@@ -121,7 +121,7 @@ func (c *checker) known(p engine.Peer, targets []engine.Target, fd int) error {
 	if !c.lock(peer) {
 		return engine.ErrBeingChecked
 	}
-	// Another process may have finished between the look and the lock.
+	// Another process may have finished since c.remembered was called.
 	if result, err := c.remembered(peer); result {
 		c.unlock(peer)
 		return err
@@ -264,7 +264,8 @@ func (m *mismatch) removeCommand() string {
 	return keys.RemoveCommand()
 }
 
-// unchecked returns a line if the host key of w was not checked, and says why.
+// unchecked returns a line that says why the host key of w was not checked, or "" if it was
+// checked or w is a command.
 func (c *checker) unchecked(w *engine.Winner) string {
 	peer := c.peers[engine.Peer{Addr: w.Addr, Interface: w.Interface}]
 	if w.Addr.Command != nil {
@@ -307,8 +308,9 @@ func (c *checker) verdict(p engine.Peer, said string, ended bool) error {
 	return err
 }
 
-// done is engine.HostKeyCheck.Done: it removes the temporary files, and keeps what has
-// become of unfinished checks, and of mismatches if nobody has won.
+// done is engine.HostKeyCheck.Done: it removes the temporary files. If somebody has won, it
+// records which checks are unfinished, and if nobody has, which candidates had a different
+// key.
 func (c *checker) done(w *engine.Winner) {
 	for _, path := range c.tempFiles {
 		os.Remove(path)

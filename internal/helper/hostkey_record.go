@@ -26,16 +26,18 @@ const (
 	// differentMaxAge is how long differentAlone is valid.
 	differentMaxAge = 10 * time.Second
 
-	// recheckAfter is how long a mismatch is valid with --wait, at least: the first pause
+	// recheckAfter is how long a mismatch is valid with --wait, at least. The first pause
 	// after a check is as long.
 	recheckAfter = time.Second
 
-	// The kind of record that a result is in the state file, and the results.
-	hostKeyRecord  = "hostkey"
+	// hostKeyRecord is the kind of the records with results in the state file.
+	hostKeyRecord = "hostkey"
+
+	// These are the results.
 	sameKey        = "same"
 	differentKey   = "different"
-	differentAlone = "different-alone" // and no candidate won
-	unfinished     = "unfinished"      // another candidate won meanwhile
+	differentAlone = "different-alone" // a different key, and no candidate won
+	unfinished     = "unfinished"      // another candidate won during the check
 )
 
 // recordKey returns the key of p's record: the network that fd is connected through, the
@@ -55,7 +57,7 @@ func (c *checker) recordKey(p engine.Peer, fd int) string {
 		return ""
 	}
 	if c.state == nil {
-		c.state, _ = state.Open(state.Paths()...) // without one nothing is remembered
+		c.state, _ = state.Open(state.Paths()...) // after an error nothing is remembered
 	}
 	return network + "," + p.Addr.String() + "," + strings.ToLower(c.name) + "," + c.filesHash()
 }
@@ -84,10 +86,10 @@ func (c *checker) result(peer *peerState) (result string, at time.Time) {
 	return result, at
 }
 
-// remembered reports whether it is known if peer is the expected machine, and returns
-// the error if it is not. What had a different key can have the right one soon: one that
-// asks for the password of its disk when it boots, for instance. So a mismatch is not
-// valid for long if a login depends on it.
+// remembered reports whether the state file tells if peer is the expected machine, and
+// returns the error if it is not. A machine with a different key may soon have the right
+// one, for instance if it asks for the password of its disk when it boots. So a mismatch is
+// not valid for long if a login depends on it.
 func (c *checker) remembered(peer *peerState) (known bool, err error) {
 	result, at := c.result(peer)
 	switch result {

@@ -122,7 +122,7 @@ type login struct{ user, password string }
 // maxLogin is the maximum length of each in SOCKS5, in bytes (RFC 1929).
 const maxLogin = 255
 
-// readLogin reads one line, USER:PASSWORD, from a file that nobody else can read.
+// readLogin reads one line, USER:PASSWORD, from a file that only its owner has access to.
 func readLogin(path string) (*login, error) {
 	f, err := os.Open(path)
 	if err != nil {

@@ -69,7 +69,7 @@ func AwaitPardon(log string, ended time.Time) {
 	}
 }
 
-// logOfLost is ServerLog of a race that nobody has won.
+// logOfLost is ServerLog for a race that nobody has won.
 func logOfLost(lost *engine.Error) string {
 	n := 0
 	for _, f := range lost.Failures {

@@ -143,7 +143,7 @@ func TestRunIgnoresSIGPIPE(t *testing.T) {
 	if err != nil || r.Stderr != "alive\n" {
 		t.Errorf("%+v, %v", r, err)
 	}
-	if _, err := Run(exec.Command("/nonexistent")); err == nil {
+	if _, err := Run(exec.Command("/no/such/program")); err == nil {
 		t.Error("no error")
 	}
 }

@@ -8,15 +8,15 @@ import (
 	"fdrace/internal/netlink"
 )
 
-// Attributes of a link that package syscall does not have (Linux 5.5).
+// Attributes of a link that package syscall does not define (Linux 5.5).
 const (
 	iflaPropList  = 52
 	iflaAltIfname = 53
 )
 
 // InterfaceByName returns the interface with that name or that alternative name
-// (ip-link(8), property). The Name of the result is never the alternative one. An
-// error is that of [net.InterfaceByName].
+// (ip-link(8), property). The Name of the result is never an alternative one. The error
+// is that of [net.InterfaceByName].
 func InterfaceByName(name string) (*net.Interface, error) {
 	i, err := net.InterfaceByName(name)
 	if err == nil || name == "" {
@@ -54,7 +54,7 @@ func indexByAltName(messages []byte, name string) (index int, ok bool) {
 	return 0, false
 }
 
-// hasAltName reports whether name is in a list of properties. Its texts end in NUL.
+// hasAltName reports whether name is in a list of properties, whose strings end in NUL.
 func hasAltName(list []byte, name string) (ok bool) {
 	_ = netlink.Attributes(list, func(kind uint16, value []byte) bool {
 		ok = kind == iflaAltIfname && string(value) == name+"\x00"

@@ -13,7 +13,7 @@ import (
 
 // avahiSocket is where avahi-daemon speaks its simple protocol: the client sends
 // one request in a line, and the daemon sends one line and closes the connection.
-// The line has a single address. If there is none the daemon says so after 5 s.
+// The line has a single address. If there is none, the daemon replies after 5 s.
 var avahiSocket = "/run/avahi-daemon/socket"
 
 func askAvahi(ctx context.Context, network, host string) ([]netip.Addr, error) {

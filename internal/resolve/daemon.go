@@ -15,8 +15,8 @@ import (
 	"fdrace/internal/term"
 )
 
-// maxReply is the longest reply of a daemon that is read, in bytes. Those seen have
-// fewer than 1000.
+// maxReply is the length of the longest reply that is read from a daemon, in bytes. Usual
+// replies have fewer than 1000.
 const maxReply = 1 << 16
 
 var (
@@ -28,7 +28,7 @@ var (
 )
 
 // askDaemon sends request to the daemon that listens on the Unix socket at path,
-// and returns its reply without the byte end, which finishes it.
+// and returns its reply, up to and without the byte end.
 func askDaemon(ctx context.Context, path, request string, end byte) (reply []byte, err error) {
 	conn, err := new(net.Dialer).DialContext(ctx, "unix", path)
 	switch {

@@ -1,8 +1,8 @@
 // Package resolve turns targets that are not plain host names into addresses: names
 // of Multicast DNS, MAC addresses, link-local addresses, SRV records, machines,
-// Unix-domain and vsock sockets. It also learns the prefix of a NAT64. Names of DNS
-// are package stub's task on Linux; Addrs is for other systems, and for what package
-// stub does not do.
+// Unix-domain and vsock sockets. It also learns the prefix of a NAT64. On Linux, package
+// stub looks up names in DNS; Addrs is for other systems, and for what package stub does
+// not do.
 //
 // Whatever a daemon, a responder or a name server sends is untrusted: replies are
 // read up to a limit, and errors quote them sanitized and cut (see package term).
@@ -15,7 +15,7 @@ import (
 	"net/netip"
 )
 
-// resolver is Go's own even with cgo: a lookup by libc cannot be canceled, and keeps
+// resolver is Go's own, even with cgo: a lookup by libc cannot be cancelled, and occupies
 // a thread.
 var resolver = net.Resolver{PreferGo: true, Dial: dialUntil}
 

@@ -15,6 +15,7 @@ type link struct {
 	addrs []netip.Prefix
 }
 
+// links returns the links of this machine.
 func links() ([]link, error) {
 	all, err := net.Interfaces()
 	if err != nil {
@@ -118,8 +119,8 @@ func EveryLink(a netip.Addr) ([]netip.Addr, error) {
 
 var errNoIPv6 = errors.New(`no network interface is up and has IPv6 ("ip -6 address" lists them)`)
 
-// scoped returns a with the interface of that index as its zone if a is a link-local
-// IPv6 address and the index is known, which is then positive.
+// scoped returns a with the interface of that index as its zone if a is a link-local IPv6
+// address. An index of 0 or less means that the interface is not known.
 func scoped(a netip.Addr, index int) netip.Addr {
 	if !a.Is6() || !a.IsLinkLocalUnicast() || index <= 0 {
 		return a

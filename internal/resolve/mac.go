@@ -12,9 +12,8 @@ import (
 
 // ParseMAC parses the MAC address of a host: 00:00:07:cf:10:0a, 00-00-07-CF-10-0A,
 // or 0:0:7:cf:10:a as BSD's arp prints it. ok reports whether word is meant as one,
-// and err what is wrong with it. An IPv6 address, and whatever may be a host name or
-// have a port, is not one: with dashes the word must have six times two hexadecimal
-// digits.
+// and err what is wrong with it. A word that may be an IPv6 address, a host name or
+// host:port is not one: with dashes, it must have six times two hexadecimal digits.
 func ParseMAC(word string) (mac net.HardwareAddr, ok bool, err error) {
 	if !strings.Contains(word, ":") {
 		mac, err := net.ParseMAC(word)

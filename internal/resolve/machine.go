@@ -22,7 +22,7 @@ var runDir = "/run"
 func ParseMachine(word string) (name string, ok bool, err error) {
 	for _, prefix := range []string{"machine/", "machine%"} {
 		name, ok = strings.CutPrefix(word, prefix)
-		if !ok {
+		if !ok || name == ".host" { // this machine: see ParseSocket
 			continue
 		}
 		letters := "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_"
@@ -34,12 +34,12 @@ func ParseMachine(word string) (name string, ok bool, err error) {
 	return "", false, nil
 }
 
-// errNoMachine means that a machined has not registered a name.
+// errNoMachine means that no machine is registered under a name.
 var errNoMachine = errors.New("no such machine")
 
 // Machine asks the user's systemd-machined, and then the system's, where the sshd of
-// the machine with that name listens: on a vsock, whose Port is left 0, or on the
-// Unix socket of a container. It returns when ctx ends.
+// the machine with that name listens: on a vsock, with Port 0 in the result, or on the
+// Unix socket of a container. When ctx ends, it returns an error that wraps ctx's.
 func Machine(ctx context.Context, name string) (Socket, error) {
 	userDir := os.Getenv("XDG_RUNTIME_DIR")
 	if userDir == "" {
@@ -58,7 +58,7 @@ type machineReply struct {
 	VSockCID       *uint32
 }
 
-// askMachined asks the machined whose socket is below dir.
+// askMachined asks the systemd-machined whose socket is below dir.
 func askMachined(ctx context.Context, dir, name string) (s Socket, err error) {
 	var r machineReply
 	err = callVarlink(ctx, filepath.Join(dir, "systemd/machine/io.systemd.Machine"), "io.systemd.Machine.List",

@@ -108,7 +108,7 @@ func TestMachine(t *testing.T) {
 }
 
 func TestParseMachine(t *testing.T) {
-	for word, want := range map[string]string{"machine/box": "box", "machine%box-1.x_y": "box-1.x_y", "machine": "", "machinebox": "", "box/machine": ""} {
+	for word, want := range map[string]string{"machine/box": "box", "machine%box-1.x_y": "box-1.x_y", "machine": "", "machinebox": "", "box/machine": "", "machine/.host": "", "machine%.host": ""} {
 		if name, ok, err := ParseMachine(word); name != want || ok != (want != "") || err != nil {
 			t.Errorf("%q: %q, %v, %v", word, name, ok, err)
 		}

@@ -20,9 +20,9 @@ func IsMDNS(host string) bool {
 }
 
 const (
-	// mdnsTimeout is how long a lookup takes at most: the last of our own queries
-	// goes out after 1 s (queryGaps), and a responder may take 0.5 s to answer (RFC
-	// 6762 section 6).
+	// mdnsTimeout bounds a lookup. Multicast DNS is asked after 0.5 s (sourceDelay) at
+	// the latest, its last query goes out 1 s after the first (queryGaps), and a
+	// responder may take 0.5 s to answer (RFC 6762 section 6).
 	mdnsTimeout = 2500 * time.Millisecond
 
 	// sourceDelay is the time from one source to the next.
@@ -36,8 +36,8 @@ type source struct {
 }
 
 // sources are in the order in which they are asked. The daemons may know the answer
-// without a packet. The name servers come last: they are not to be asked for such
-// names (RFC 6762 section 22.1), but they know them in companies that use .local for
+// without sending a packet. The name servers come last: they should not be asked for such
+// names (RFC 6762 section 22.1), but they have them in companies that use .local for
 // their own domain.
 var sources = []source{
 	{"systemd-resolved", askResolved},
@@ -117,8 +117,8 @@ func askSources(ctx context.Context, sources []source, network, host string) ([]
 	return nil, sourcesFailed(sources, failed, host)
 }
 
-// sourcesFailed returns the error of a lookup that no source has answered. It wraps
-// the errors of all but those that ran out of time or do not run.
+// sourcesFailed returns the error of a lookup that no source has answered. It wraps the
+// errors of the sources, except of those that timed out or do not run.
 func sourcesFailed(sources []source, errs []error, host string) error {
 	var reasons []string
 	var causes []error
@@ -148,8 +148,8 @@ func askDNS(ctx context.Context, network, host string) ([]netip.Addr, error) {
 	return addrs, err
 }
 
-// MDNSDaemons returns which daemons run that MDNS asks: "systemd-resolved" and
-// "avahi". It connects to their sockets, but asks nothing.
+// MDNSDaemons returns the names of the running daemons that MDNS asks: "systemd-resolved",
+// "avahi" or both. It connects to their sockets, but asks nothing.
 func MDNSDaemons() (names []string) {
 	for _, daemon := range [][2]string{{"systemd-resolved", resolvedSocket}, {"avahi", avahiSocket}} {
 		if c, err := net.Dial("unix", daemon[1]); err == nil {
@@ -160,8 +160,8 @@ func MDNSDaemons() (names []string) {
 	return names
 }
 
-// MDNSLinks returns the names of the interfaces on which MDNS sends a multicast. It
-// sends nothing.
+// MDNSLinks returns the names of the interfaces on which MDNS would send a multicast query.
+// It sends nothing.
 func MDNSLinks() (names []string, err error) {
 	all, err := links()
 	for _, l := range all {

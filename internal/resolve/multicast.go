@@ -28,10 +28,10 @@ var (
 // multicast query (RFC 6762 section 5.1) over IPv4 and IPv6, and returns those
 // of the first response.
 //
-// As the query is not sent from port 5353, responders take it for one by a resolver
-// of unicast DNS, and send the response to its port (section 6.7). Some respond to
-// the group only: askLinks listens there, too, on systems where port 5353 can be
-// shared.
+// As the query does not come from port 5353, responders treat it as one from a resolver
+// of unicast DNS, and send the response to the port that it came from (section 6.7). Some
+// respond to the group only: askLinks also listens there, on systems where port 5353 can
+// be shared.
 func askLinks(ctx context.Context, network, host string) ([]netip.Addr, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -54,7 +54,7 @@ func askLinks(ctx context.Context, network, host string) ([]netip.Addr, error) {
 		}
 	}
 	if len(senders) == 0 {
-		return nil, errors.New(`no network interface is up that could be asked on ("ip address" lists them)`)
+		return nil, errors.New(`no network interface is up that can send multicast ("ip address" lists them)`)
 	}
 	addrs, err := q.ask(ctx, senders, listeners)
 	if errors.Is(err, context.DeadlineExceeded) {
@@ -92,7 +92,7 @@ func openSenders(l link) (senders []*mdnsConn) {
 	return senders
 }
 
-// openListeners opens a member of each group on l. One that fails is left out.
+// openListeners opens a socket for each group on l. It ignores errors.
 func openListeners(l link) (listeners []*mdnsConn) {
 	for _, group := range []netip.AddrPort{mdnsIPv4, mdnsIPv6} {
 		f, err := joinGroup(group, l.Index)
@@ -148,8 +148,8 @@ func newQuestion(network, host string) (q question, err error) {
 	return q, nil
 }
 
-// ask sends q, and again after queryGaps, until there is a response or ctx ends. It
-// closes senders and listeners, and waits until nobody reads from them.
+// ask sends q, and again after queryGaps, until there is a response or ctx ends. It closes
+// senders and listeners, and waits for the goroutines that read from them.
 func (q *question) ask(ctx context.Context, senders, listeners []*mdnsConn) ([]netip.Addr, error) {
 	responses := make(chan []netip.Addr)
 	done := make(chan struct{})
@@ -191,7 +191,7 @@ func (q *question) ask(ctx context.Context, senders, listeners []*mdnsConn) ([]n
 	}
 }
 
-// send returns an error if no sender could send.
+// send sends q from every sender. It returns an error if none could send.
 func (q *question) send(senders []*mdnsConn) (err error) {
 	sent := false
 	for _, c := range senders {
@@ -205,8 +205,8 @@ func (q *question) send(senders []*mdnsConn) (err error) {
 	return err
 }
 
-// receive returns the addresses of the next response that arrives at c. An error
-// means that there will be no other, as a rule because c was closed.
+// receive returns the addresses of the next response that arrives at c. After an error,
+// usually because c was closed, there will be no other response.
 func (q *question) receive(c *mdnsConn) ([]netip.Addr, error) {
 	var buf [9000]byte // RFC 6762 section 17
 	for {
@@ -214,8 +214,8 @@ func (q *question) receive(c *mdnsConn) ([]netip.Addr, error) {
 		if err != nil {
 			return nil, err
 		}
-		// Nobody behind a router can send to the group; to our own address anybody
-		// can, and must be ignored (RFC 6762 section 11).
+		// Only hosts on the link can send to the group. Any host can send to our own
+		// address; those that are not on the link must be ignored (RFC 6762 section 11).
 		multicast := !c.group.IsValid()
 		if !multicast && !c.link.contains(from.Addr()) {
 			continue

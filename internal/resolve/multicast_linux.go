@@ -7,9 +7,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// joinGroup opens a socket that receives what is sent to the group on the interface
-// with that index. It does not receive unicasts, which would be missing in a daemon
-// with the same port.
+// joinGroup opens a socket that receives what is sent to the group on the interface with
+// that index. It does not receive unicast packets, which a daemon on the same port would
+// miss.
 func joinGroup(group netip.AddrPort, index int) (*os.File, error) {
 	domain := unix.AF_INET
 	if group.Addr().Is6() {

@@ -16,7 +16,7 @@ var ipv4onlyAddrs = [2]netip.Addr{netip.AddrFrom4([4]byte{192, 0, 0, 170}), neti
 var nat64Lengths = [...]int{32, 40, 48, 56, 64, 96}
 
 // NAT64Prefixes returns the prefixes under which this network's NAT64 translates to
-// IPv4 (RFC 7050). It asks for the IPv6 addresses of [IPv4Only]: only a DNS64 has any.
+// IPv4 (RFC 7050). It asks for the IPv6 addresses of [IPv4Only], which only a DNS64 has.
 // There is at least one prefix, or an error: a *net.DNSError, with IsNotFound if the
 // network has no DNS64.
 func NAT64Prefixes(ctx context.Context) ([]netip.Prefix, error) {
@@ -35,10 +35,10 @@ func NAT64Prefixes(ctx context.Context) ([]netip.Prefix, error) {
 // section 2.2).
 const IPv4Only = "ipv4only.arpa"
 
-// NAT64PrefixesFrom returns the prefixes in addrs, the IPv6 addresses of [IPv4Only]: what
-// remains of each without the IPv4 address it embeds. Only zeros may follow that (RFC
-// 6052 section 2.2), so it is at one position at most, even if the prefix contains the
-// same bytes.
+// NAT64PrefixesFrom returns the prefixes of addrs, the IPv6 addresses of [IPv4Only]: the
+// part of each that precedes the embedded IPv4 address. Only zeros may follow the IPv4
+// address (RFC 6052 section 2.2), so there is only one place where it can be, even if the
+// prefix contains the same bytes.
 func NAT64PrefixesFrom(addrs []netip.Addr) (prefixes []netip.Prefix) {
 	for _, a := range addrs {
 		for _, bits := range nat64Lengths {

@@ -48,8 +48,8 @@ type neighbor struct {
 	mac     net.HardwareAddr
 }
 
-// validStates are those in which an entry has a MAC address that was confirmed at
-// some time. NUD_NOARP is not one of them: it marks multicast addresses.
+// validStates are the states of an entry whose MAC address was confirmed at some time.
+// NUD_NOARP is not one of them: it marks multicast addresses.
 const validStates = unix.NUD_REACHABLE | unix.NUD_STALE | unix.NUD_DELAY | unix.NUD_PROBE | unix.NUD_PERMANENT
 
 // parseNeighbor parses a struct ndmsg and its attributes. ok reports whether the

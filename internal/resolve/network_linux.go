@@ -11,10 +11,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Network returns what tells the network apart that a socket with the address local is
-// on: the name of its interface, and the MAC address of the gateway of that, or its IP
-// address if the kernel does not know the MAC. It returns "" if there is no such
-// interface. index is that of the interface, or 0 if only local tells.
+// Network returns a text that identifies the network of a socket whose local address is
+// local: the name of the interface, and the MAC address of its gateway, or the IP address if
+// the kernel does not know the MAC address. It returns "" if there is no such interface.
+// index is the index of the interface, or 0 to find the interface by local.
 func Network(local netip.Addr, index int) string {
 	if index == 0 {
 		index = indexOf(local)
@@ -46,9 +46,10 @@ func Network(local netip.Addr, index int) string {
 	return i.Name + "/" + mac + address
 }
 
-// each calls take with each message of a kind that the kernel lists.
-func each(question, kind int, take func(m []byte)) {
-	b, err := syscall.NetlinkRIB(question, unix.AF_UNSPEC)
+// each sends the kernel a request for a dump, and calls take with each message of the answer
+// that is of this kind.
+func each(request, kind int, take func(m []byte)) {
+	b, err := syscall.NetlinkRIB(request, unix.AF_UNSPEC)
 	if err != nil {
 		return
 	}
@@ -80,8 +81,8 @@ func indexOf(addr netip.Addr) (index int) {
 	return index
 }
 
-// parseGateway reads a struct rtmsg and the attributes after it: of a default route
-// with one gateway that, and the index of its interface.
+// parseGateway parses a struct rtmsg and the attributes after it. For a default route with
+// one gateway it returns the gateway and the index of the interface, and otherwise 0.
 func parseGateway(m []byte) (gateway netip.Addr, index int) {
 	if len(m) < unix.SizeofRtMsg || m[1] != 0 || m[7] != unix.RTN_UNICAST {
 		return gateway, 0

@@ -4,5 +4,5 @@ package resolve
 
 import "net/netip"
 
-// Network needs Linux: elsewhere nothing tells networks apart.
+// Network returns "": it is implemented for Linux only.
 func Network(netip.Addr, int) string { return "" }

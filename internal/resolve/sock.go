@@ -15,7 +15,7 @@ type Socket struct {
 	Mux bool
 
 	CID  uint32 // of the virtual machine
-	Port uint32 // of vsock, not of TCP; 0 if the word has none
+	Port uint32 // of the vsock, not of TCP; 0 if the word has none
 }
 
 // maxPath is the longest path in bytes: sun_path has room for 107 and a NUL (unix(7)).
@@ -27,7 +27,8 @@ const localSocket = "/run/ssh-unix-local/socket"
 // ParseSocket parses unix:/path, vsock:CID and vsock:CID:PORT, and the notation of
 // systemd-ssh-proxy(1): unix/run/socket, vsock/CID, vsock-mux/run/socket, in which %
 // may stand for the first slash, and .host. ok reports whether word is of one of
-// these forms, and err what is wrong with the rest. "unix:22" is port 22 of a host.
+// these forms, and err what is wrong with the rest. "unix:22" is not: it is port 22 of the
+// host unix.
 func ParseSocket(word string) (s Socket, ok bool, err error) {
 	if word == ".host" || word == "machine/.host" || word == "machine%.host" {
 		s.Path = localSocket

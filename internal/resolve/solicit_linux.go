@@ -14,11 +14,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// solicitTimes are those of one SolicitNeighbor.
+// solicitTimes has the times of one SolicitNeighbor.
 type solicitTimes struct {
-	// sweepAfter is the time from the first ping, which is one packet a link, to the
-	// datagrams to every IPv4 address. A host that answers by IPv6 spares the link
-	// those.
+	// sweepAfter is the time from the first ping, which is one packet per link, to the
+	// datagrams to every IPv4 address. A host that answers over IPv6 may win the race
+	// before that, which saves the link all of these.
 	sweepAfter time.Duration
 
 	// pingAgain is the time to the second ping, in case the first was lost, and
@@ -51,12 +51,13 @@ const (
 // neighbor table. It calls found with the addresses that the table has or gets, each
 // once. network is "ip4", "ip6", or "ip" for both families. It needs no privilege.
 //
-// For IPv6 it sends an ICMPv6 echo request to all nodes of each link (ff02::1). A
-// host that answers asks for our MAC address before, and so reveals its own. If it
-// knows ours, it gets another echo request, before which the kernel asks. The socket
-// for that is only open to the groups of net.ipv4.ping_group_range. For IPv4 it sends
-// an empty UDP datagram to each address of each link's network (to port 9, discard),
-// before which the kernel asks by ARP who has it. With "ip" that starts 250 ms later.
+// For IPv6 it sends an ICMPv6 echo request to all nodes of each link (ff02::1). Before a
+// host can answer, it has to ask for our MAC address, which reveals its own. In case it
+// knew ours, each host that answers gets an echo request of its own, for which the kernel
+// has to ask for the MAC address of the host. Only the groups in
+// net.ipv4.ping_group_range may open the socket for this. For IPv4 it sends an empty UDP
+// datagram to each address of each link's network (to port 9, discard), for which the
+// kernel has to ask by ARP who has the address. With "ip" this starts 250 ms later.
 //
 // SolicitNeighbor returns nil once it has found each family, or after about 3 s if it
 // has found one. Otherwise the error says who was asked. It returns an error that
@@ -113,7 +114,7 @@ func watchNeighbors() (*os.File, error) {
 	return os.NewFile(uintptr(fd), "netlink"), nil
 }
 
-// A solicitation is the state of one SolicitNeighbor.
+// A solicitation is the state of one call of SolicitNeighbor.
 type solicitation struct {
 	network string
 	mac     net.HardwareAddr
@@ -169,14 +170,14 @@ func (s *solicitation) complete() bool {
 	return (has4 || s.network == "ip6") && (has6 || s.network == "ip4")
 }
 
-// A step is what happens at a time since the start.
+// A step is a function to run at a time, which counts from the start.
 type step struct {
 	at  time.Duration
 	run func()
 }
 
-// plan asks in the cheaper of the possible ways, and returns what follows. The last
-// step is the end.
+// plan starts with the cheaper of the possible ways, and returns the steps that follow. The
+// last step does nothing, and marks the end.
 func (s *solicitation) plan() []step {
 	end := func() {}
 	if s.network != "ip4" {
@@ -247,8 +248,8 @@ func (s *solicitation) sendEcho(to netip.Addr) error {
 	return err
 }
 
-// echoReplies sends an echo request to each host that answers one. The kernel asks
-// for its MAC address first: a host that knew ours had no need to reveal its own.
+// echoReplies sends an echo request to each host that has answered one, so that the kernel
+// asks for its MAC address: see SolicitNeighbor.
 func (s *solicitation) echoReplies() {
 	defer close(s.echoDone)
 	var buf [64]byte
@@ -271,8 +272,8 @@ func (s *solicitation) close() {
 	}
 }
 
-// sweep makes the kernel ask for each address of each link's network, if that is
-// small.
+// sweep makes the kernel ask for each address in the network of each link, unless that is
+// too large.
 func (s *solicitation) sweep() {
 	left := maxSweepAddrs
 	for _, l := range s.links {
@@ -337,7 +338,7 @@ func note(list *[]string, text string) {
 	}
 }
 
-// err returns nil if an address was found, and otherwise who was asked.
+// err returns nil if an address was found, and otherwise an error that says who was asked.
 func (s *solicitation) err() error {
 	if len(s.known) > 0 {
 		return nil

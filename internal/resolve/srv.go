@@ -66,11 +66,11 @@ func offered(name string, services []Service) error {
 
 // OrderServices sorts the records of name as RFC 2782 demands: by priority, and those
 // of equal priority at random, where a higher weight makes an earlier place more
-// likely. Those without a host are left out; if all are, it returns an error. It
+// likely. It leaves out those without a host, and returns an error if none is left. It
 // modifies services.
 func OrderServices(name string, services []Service, random func() uint64) ([]Service, error) {
 	services = slices.DeleteFunc(services, func(s Service) bool { return s.Host == "" })
-	// The algorithm of RFC 2782 starts with those of weight 0 in front.
+	// The algorithm of RFC 2782 needs those of weight 0 first.
 	slices.SortStableFunc(services, func(a, b Service) int {
 		return cmp.Or(cmp.Compare(a.Priority, b.Priority), cmp.Compare(min(a.Weight, 1), min(b.Weight, 1)))
 	})

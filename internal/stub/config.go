@@ -3,31 +3,31 @@ package stub
 import "time"
 
 const (
-	// MaxServers is how many name servers are asked: MAXNS of resolv.conf(5).
+	// MaxServers is how many name servers are used: MAXNS of resolv.conf(5).
 	MaxServers = 3
 
-	// maxSearch is more domains than anybody lists; glibc took six until 2.26.
+	// maxSearch bounds the search list. glibc had a limit of six domains until 2.26.
 	maxSearch = 32
 )
 
-// A Config is the content of resolv.conf(5). Its strings point into the text that
-// Parse was given.
+// A Config is the content of resolv.conf(5). Its strings point into the arguments of
+// Parse.
 type Config struct {
 	Servers  [MaxServers]Addr // asked at port 53
 	NServers int
 
-	Search  [maxSearch]string // without the last dot
+	Search  [maxSearch]string // each without a trailing dot
 	NSearch int
 
-	Ndots    int           // a name with that many dots is first tried as it is
+	Ndots    int           // a name with at least that many dots is first tried as it is
 	Timeout  time.Duration // Timeout × Attempts bounds the time for one question
 	Attempts int
 
-	SingleRequest bool // ask the second question when the first has been answered
+	SingleRequest bool // ask the second question only after the first has been answered
 	NoAAAA        bool // do not ask for AAAA records
-	UseVC         bool // ask by TCP
-	Rotate        bool // start with a random server: the caller calls RotateBy
-	NoTLDQuery    bool // do not ask for a single label without a search domain
+	UseVC         bool // ask over TCP
+	Rotate        bool // start with a random server: for this, the caller calls RotateBy
+	NoTLDQuery    bool // do not ask for a name of a single label without a search domain
 }
 
 // Init sets the defaults of resolv.conf(5). There is no name server yet: without
@@ -36,10 +36,10 @@ func (c *Config) Init() {
 	*c = Config{Ndots: 1, Timeout: 5 * time.Second, Attempts: 2}
 }
 
-// Parse reads text, the content of resolv.conf, which may be empty. From the
-// environment come localdomain (LOCALDOMAIN), which replaces the search list
-// unless it is empty, and options (RES_OPTIONS). The domain of hostname is
-// searched if there is no search list; hostname may be empty.
+// Parse parses text, the content of resolv.conf, which may be empty. localdomain and
+// options are the environment variables LOCALDOMAIN, which replaces the search list
+// unless it is empty, and RES_OPTIONS. If there is no search list, the domain of
+// hostname is searched; hostname may be empty.
 func (c *Config) Parse(text, localdomain, options, hostname string) {
 	c.Init()
 	listed := false

@@ -13,10 +13,10 @@ type Health struct {
 type server struct {
 	verdict Verdict // 0 before it is asked, NoAnswer before it answers
 	sends   int
-	first   time.Duration // when it was asked first
-	since   time.Duration // when it was asked first, or when a truncated answer came, or when TCP failed
-	tcp     bool          // the answer comes by TCP
-	toSend  bool          // by TCP
+	first   time.Duration // when it was first asked
+	since   time.Duration // when it was first asked, or when a truncated answer came, or when TCP failed
+	tcp     bool          // the answer comes over TCP
+	toSend  bool          // the question must still be sent over TCP
 	partial bool          // the caller has a truncated answer with records
 }
 
@@ -41,8 +41,8 @@ func (s *server) state() state {
 	return failing
 }
 
-// decide updates the state of question i. It returns when that state may change
-// without a message: never, or later than now.
+// decide updates the state of question i. It returns when the state may change even if
+// no message arrives: never, or a time after now.
 func (l *Lookup) decide(i int, now time.Duration) (due time.Duration) {
 	q := l.question(i)
 	if q.reported == final {
@@ -60,7 +60,7 @@ func (l *Lookup) decide(i int, now time.Duration) (due time.Duration) {
 	partial := -1           // the first one before it that has part of an answer
 	var since time.Duration // when the first partial answer came, or its TCP failed
 	var waiting, failed int
-	var addrsUntil, noneUntil time.Duration // when best's addresses, or their lack, count despite pending servers
+	var addrsUntil, noneUntil time.Duration // when best's answer counts despite pending servers: one with records, one without
 	unasked := false
 	for j := range l.conf.NServers {
 		s := q.server(j)
@@ -132,7 +132,7 @@ func (l *Lookup) decide(i int, now time.Duration) (due time.Duration) {
 // use makes server j's records the answer to q. Until then a better answer may
 // come, from a server before j or, if j's is truncated, from any.
 func (l *Lookup) use(q *question, j int, until, now time.Duration) (due time.Duration) {
-	if q.reported == unreported { // else a server that has answered other questions since would count as slow again
+	if q.reported == unreported { // otherwise a server that has since answered other questions would become slow again
 		l.health.markSlow(q, j)
 	}
 	q.state, q.from = positive, j
@@ -144,7 +144,7 @@ func (l *Lookup) use(q *question, j int, until, now time.Duration) (due time.Dur
 	return never
 }
 
-// markSlow notes the servers before j that have kept its addresses waiting.
+// markSlow records that the pending servers before j have delayed its addresses.
 func (h *Health) markSlow(q *question, j int) {
 	for k := range j {
 		if q.server(k).state() == pending {
@@ -153,7 +153,7 @@ func (h *Health) markSlow(q *question, j int) {
 	}
 }
 
-// markWaited notes the servers before j that have been silent for a second.
+// markWaited records which servers before j have been silent for a second.
 func (h *Health) markWaited(q *question, j int, now time.Duration) {
 	for k := range j {
 		if q.server(k).state() == pending && now >= q.start+longSilence {

@@ -1,14 +1,14 @@
 package stub
 
-// An Exchange is a Lookup with its sockets and messages. It can change hands: the one who
-// goes on calls Repeat first.
+// An Exchange is a Lookup with its sockets and messages. One owner can hand it over to
+// another, who calls Repeat first.
 type Exchange struct {
 	Lookup
 	Config *Config // that of the Lookup
 	Health *Health // that of the Lookup
 
 	// FDs are UDP sockets by question and server, each connected to the server; 0 if
-	// there is none. Who has the Exchange closes them.
+	// there is none. The owner of the Exchange closes them.
 	FDs [2][MaxServers]int
 
 	// Messages are those that must be kept according to Answer.

@@ -5,10 +5,9 @@ import (
 	"unsafe"
 )
 
-// Hosts looks for the addresses of one name in the text of hosts(5), piece by
-// piece: a file of any size takes no more memory than one piece. Every line that
-// has the name counts, as its canonical name or as an alias, in upper or lower
-// case.
+// Hosts looks for the addresses of one name in the text of hosts(5), piece by piece, so
+// that a file of any size needs no more memory than one piece. It finds every line that
+// has the name, as its canonical name or as an alias, in upper or lower case.
 type Hosts struct {
 	// Addr is the address that Scan found.
 	Addr Addr
@@ -17,7 +16,7 @@ type Hosts struct {
 	state byte
 	text  [64]byte // the address of this line
 	n     int      // its length
-	match int      // how many bytes of this word match the name; -1 if it is another
+	match int      // how many bytes of this word match the name; -1 if it is a different one
 }
 
 const (
@@ -39,10 +38,9 @@ func trimDot(name string) string {
 	return name
 }
 
-// Scan reads b, which follows the bytes read before. It returns how many bytes it
-// has read: all, or those up to an address that it found. The caller takes Addr
-// and scans the rest. After the last piece the caller scans a newline, which the
-// last line may lack.
+// Scan scans b, the next piece of the file. It returns how many bytes it has scanned: all,
+// or those up to an address that it found. The caller then takes Addr, and scans the rest.
+// After the last piece the caller scans a newline, as the last line may lack one.
 func (h *Hosts) Scan(b []byte) (n int, found bool) {
 	for i := 0; uint(i) < uint(len(b)); i++ {
 		if h.state == inAddr && h.n == 0 && (i == 0 || b[i-1] == '\n') {
@@ -58,8 +56,8 @@ func (h *Hosts) Scan(b []byte) (n int, found bool) {
 	return len(b), false
 }
 
-// scanLines is scanByte for lines that are complete in b: block lists have
-// hundreds of thousands. It returns how many bytes it has read.
+// scanLines is scanByte for the complete lines at the beginning of b, and faster: block
+// lists have hundreds of thousands of lines. It returns how many bytes it has scanned.
 func (h *Hosts) scanLines(b []byte) (n int, found bool) {
 	i := 0
 	for {
@@ -73,7 +71,7 @@ func (h *Hosts) scanLines(b []byte) (n int, found bool) {
 			word := i
 			i = skipWord(b, i)
 			if uint(i) >= uint(len(b)) {
-				return line, false // the line goes on in the next piece
+				return line, false // the line continues in the next piece
 			}
 			hit = hit || i > word && h.isName(Cut(b, word, i))
 			c := b[i]
@@ -127,8 +125,8 @@ func skipWord(b []byte, i int) int {
 	return i
 }
 
-// Cut returns b[from:to], or nothing where that is not in b. No check of the
-// compiler's is left, which could fail before the Go runtime has started.
+// Cut returns b[from:to], or nil if b is too short. The compiler adds no bounds check,
+// whose failure could not be handled before Go's runtime has started.
 func Cut(b []byte, from, to int) []byte {
 	if from < 0 || from > to || to > len(b) {
 		return nil

@@ -3,33 +3,34 @@ package stub
 import "time"
 
 const (
-	// nextServer is how long a server may be silent before the next one is
-	// asked, too. musl asks all at once; this spares servers if the first is well.
+	// nextServer is how long a server may be silent before the next one is asked, too.
+	// musl asks all of them at once; this saves a question if the first server works.
 	nextServer = 50 * time.Millisecond
 
 	// silence is how long an earlier server may be silent before a later one's
 	// addresses are used.
 	silence = 100 * time.Millisecond
 
-	// longSilence is the same for a later server's answer that there are none:
-	// with split DNS it may be a public server that does not know internal names.
+	// longSilence is how long an earlier server may be silent before a later one's
+	// answer that there are no addresses is used: with split DNS, the later one may be
+	// a public server that does not know internal names.
 	longSilence = time.Second
 
 	// tcpPatience is how long TCP may take before a truncated answer is used, and
 	// how long single-request waits for the first answer.
 	tcpPatience = 250 * time.Millisecond
 
-	// repeatEvery is the time between repetitions after those of repeats.
+	// repeatEvery is the time between repetitions after the last time in repeats.
 	repeatEvery = 1500 * time.Millisecond
 
-	// confusedGap separates the repetition of a question from the other question,
-	// for a server that mixes up questions which arrive together.
+	// confusedGap separates the repetition of a question from that of the other one,
+	// for a server that mixes up questions that arrive together.
 	confusedGap = 125 * time.Millisecond
 
 	never = time.Duration(1<<63 - 1)
 )
 
-// repeats are the times after the first at which a silent server is asked again.
+// repeats are the times at which a silent server is asked again, since it was first asked.
 var repeats = [...]time.Duration{250 * time.Millisecond, 500 * time.Millisecond, time.Second, 1500 * time.Millisecond}
 
 // A Lookup finds the records of one name. It walks the search list once, and
@@ -42,42 +43,42 @@ var repeats = [...]time.Duration{250 * time.Millisecond, 500 * time.Millisecond,
 // ndots dots or more and was tried as it is: a wildcard in a search domain could
 // answer for another machine.
 //
-// The caller calls Send until there is nothing to send, then Result until there
-// is none, waits until Due or until a message arrives, and begins again. It keeps
-// each message for which Answer says so, by question and server: a Result names
-// it by these.
+// The caller calls Send until there is nothing to send, then Result until there is no
+// result, waits until Due or until a message arrives, and begins again. It passes each
+// message to Answer, and keeps those for which Answer says so, by question and server: a
+// Result refers to a message by these.
 type Lookup struct {
 	conf   *Config
 	health *Health
 	name   string // without a trailing dot
 	only   bool   // the search list is not used
 	full   bool   // the name is tried as it is before the search list
-	step   int    // in the search list
+	step   int    // the argument of domain for the current name
 
 	questions [2]question
 	n         int
 	ids       uint64
-	again     bool // servers that answered SERVFAIL for this name were asked again
-	confused  bool // a server's message answered no question
-	found     bool // this name has records: it is the answer
-	exists    bool // a name before it exists, and has no such records
-	over      bool // no name has
-	failed    bool // servers failed for a name ...
-	blamed    int  // at this step, the last such one
-	blame     [2][MaxServers]Verdict
+	again     bool                   // servers that answered SERVFAIL for this name were asked again
+	confused  bool                   // a server's message answered no question
+	found     bool                   // the current name has records: it is the answer
+	exists    bool                   // an earlier name exists, but has no such records
+	over      bool                   // no name has records
+	failed    bool                   // servers failed for a name
+	blamed    int                    // the step of the last name for which they failed
+	blame     [2][MaxServers]Verdict // the verdicts for that name, by question and server
 }
 
 type question struct {
 	query
-	off     bool // never asked
-	held    bool // until the first question has been answered
+	off     bool // it is not asked
+	held    bool // it is not asked before the first question has been answered
 	start   time.Duration
-	end     time.Duration // no answer is waited for any longer
+	end     time.Duration // when to stop waiting for answers
 	servers [MaxServers]server
 
 	state        state
 	from         int  // the server whose records count, if state is positive
-	settled      bool // no other answer is waited for
+	settled      bool // the state is final for this name
 	reported     reported
 	reportedFrom int // the server whose records Result returned
 }
@@ -85,8 +86,9 @@ type question struct {
 // question returns question i.
 func (l *Lookup) question(i int) *question { return &l.questions[i&1] }
 
-// server returns the state of server j. Like all indices here its own needs no bounds
-// check, which could fail before the Go runtime has started.
+// server returns the state of server j. Indices in this package are masked or bounded so
+// that the compiler adds no bounds check, whose failure could not be handled before Go's
+// runtime has started.
 func (q *question) server(j int) *server { return &q.servers[at(j)] }
 
 func at(server int) uint { return min(uint(server), MaxServers-1) }
@@ -101,10 +103,10 @@ const (
 )
 
 // Init prepares a lookup of name's records of type first and, unless it is 0, of
-// type second. conf, health and name remain the caller's, which must not change
-// them. l writes to health, which the lookups of one race share. The search list
-// is not used if absolute is set or name ends in a dot. seed makes the identifiers
-// of the questions hard to guess (RFC 5452). A name below .onion is not found: no
+// type second. conf, health and name remain the caller's, who must not change conf and
+// name. l writes to health, which the lookups of one race share. The search list is not
+// used if absolute is set or name ends in a dot. seed is a random number that makes the
+// IDs of the questions hard to guess (RFC 5452). A name below .onion is not found: no
 // server is asked for it (RFC 7686).
 func (l *Lookup) Init(conf *Config, health *Health, name string, absolute bool, first, second uint16, seed uint64, now time.Duration) {
 	*l = Lookup{conf: conf, health: health, name: trimDot(name), ids: seed | 1, step: -1}
@@ -129,7 +131,7 @@ func (l *Lookup) Init(conf *Config, health *Health, name string, absolute bool, 
 	}
 }
 
-// bound is how long one question may take.
+// bound returns how long the questions for one name may take.
 func (l *Lookup) bound() time.Duration { return l.conf.Timeout * time.Duration(l.conf.Attempts) }
 
 // domain returns what step of the search list appends to the name: "" for the
@@ -151,7 +153,7 @@ func (l *Lookup) domain(step int) (domain string, ok bool) {
 	return l.conf.Search[uint(step)%maxSearch], true
 }
 
-// nextName starts with the next name of the list that is valid.
+// nextName goes on to the next valid name.
 func (l *Lookup) nextName(now time.Duration) {
 	for {
 		l.step++
@@ -194,8 +196,8 @@ func (l *Lookup) singleLabel() bool {
 	return true
 }
 
-// A Packet is a question to send: the bytes of Query in one datagram or, by TCP,
-// over a new connection with their length in two bytes before them.
+// A Packet is a question to send: the bytes of Query in one datagram or, if TCP is set,
+// over a new TCP connection, after two bytes with their length (RFC 1035 section 4.2.2).
 type Packet struct {
 	Question, Server int
 	TCP              bool
@@ -220,7 +222,7 @@ func (l *Lookup) Send(now time.Duration) (p Packet, ok bool) {
 			s.toSend = false
 			s.sends++
 			for !s.tcp && s.repeatAt() <= now {
-				s.sends++ // the caller is late: once is enough
+				s.sends++ // the caller is late: skip repetitions that it has missed
 			}
 			return Packet{i, j, s.tcp}, true
 		}
@@ -257,7 +259,7 @@ func (l *Lookup) next(i int, now time.Duration) (server int, due time.Duration) 
 				when = l.after(before, j-1, now)
 			}
 			if q.state != pending {
-				when = never // another has answered
+				when = never // another server has answered
 			}
 		case s.toSend:
 			when = now
@@ -274,14 +276,14 @@ func (l *Lookup) next(i int, now time.Duration) (server int, due time.Duration) 
 		}
 		due = min(due, when)
 		if s.verdict == Ignored {
-			break // and nor are those after it
+			break // the servers after it are not asked before it
 		}
 		before = s
 	}
 	return -1, due
 }
 
-// after returns when the server after j, which is s, is to be asked.
+// after returns when to ask the server that follows j, whose state is s.
 func (l *Lookup) after(s *server, j int, now time.Duration) time.Duration {
 	switch s.state() {
 	case failing:
@@ -295,8 +297,8 @@ func (l *Lookup) after(s *server, j int, now time.Duration) time.Duration {
 	return never
 }
 
-// Due returns when Send must be called next, unless a message arrives before.
-// After Send and Result have returned all they had, that is later than now.
+// Due returns when Send must be called next, unless a message arrives before. If Send and
+// Result have returned ok == false, it is later than now.
 func (l *Lookup) Due(now time.Duration) time.Duration {
 	due := never
 	if l.over {
@@ -309,9 +311,8 @@ func (l *Lookup) Due(now time.Duration) time.Duration {
 	return due
 }
 
-// Answer takes the message m from server from. question is the one that it
-// answers, or -1. keep is whether the caller must keep it: it may then be the
-// server in a Result.
+// Answer handles the message m from server from. It returns the question that m answers,
+// or -1, and whether the caller must keep m, because a Result may refer to it.
 func (l *Lookup) Answer(from int, m []byte, tcp bool, now time.Duration) (question int, keep bool) {
 	if from < 0 || from >= MaxServers {
 		return -1, false
@@ -360,9 +361,9 @@ func (l *Lookup) isLocalRefusal(from int) bool {
 	return domain == "" && l.singleLabel() && l.conf.Servers[at(from)].isLoopback()
 }
 
-// Fail tells l that a question could not be sent, or that a connection failed.
-// why is PortClosed, Unreachable, Malformed or TCPFailed. The last two are of a
-// connection, and mean nothing if it was for the name before.
+// Fail records that a question could not be sent, or that a TCP connection failed. why is
+// PortClosed, Unreachable, Malformed or TCPFailed. The last two are about a connection, and
+// are ignored if that was for an earlier name.
 func (l *Lookup) Fail(question, from int, why Verdict, now time.Duration) {
 	if question < 0 || question >= l.n || from < 0 || from >= MaxServers {
 		return

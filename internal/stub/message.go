@@ -9,11 +9,11 @@ const (
 )
 
 const (
-	// maxPointers bounds the compression pointers that follow each other. One
-	// is usual; a server that compresses pointers may need a second.
+	// maxPointers bounds the compression pointers that follow each other directly.
+	// There is usually one, and a second if a server compresses pointers.
 	maxPointers = 16
 
-	// maxAliases bounds a CNAME chain. BIND follows as many.
+	// maxAliases bounds a CNAME chain. BIND has the same limit.
 	maxAliases = 16
 )
 
@@ -168,10 +168,10 @@ func skipName(m []byte, at int) int {
 	return -1
 }
 
-// label returns the first label of the name at offset at, and the offset of the
-// rest of that name. The root is a label without text. ok is false if there is
-// no label. Every compression pointer must go back (RFC 1035 section 4.1.4: to a
-// prior occurrence), so none loops.
+// label returns the first label of the name at offset at, and the offset of the rest of
+// that name. The root is a label without text. ok is false if there is no valid label.
+// Every compression pointer must point backward (RFC 1035 section 4.1.4: to a prior
+// occurrence), so that there are no loops.
 func label(m []byte, at int) (text []byte, rest int, ok bool) {
 	for range maxPointers {
 		if at < 0 || at > len(m) {

@@ -10,8 +10,8 @@ type Dest struct {
 	sourceScope, sourceLabel int
 }
 
-// A Policy is a policy table (RFC 6724 section 2.1). The zero value is the default
-// one; gai.conf(5) can replace its precedences.
+// A Policy is a policy table (RFC 6724 section 2.1). The zero value is the default table;
+// gai.conf(5) can replace its precedences.
 type Policy struct {
 	precedences [maxPolicy]rule
 	n           int
@@ -19,8 +19,8 @@ type Policy struct {
 
 const maxPolicy = 32
 
-// A rule gives the addresses of a prefix a value. IPv4 addresses are in
-// ::ffff:0:0/96 here.
+// A rule is a line of the table: a prefix and its precedence or label. It has IPv4
+// addresses as IPv4-mapped ones, in ::ffff:0:0/96.
 type rule struct {
 	prefix [16]byte
 	bits   int
@@ -113,9 +113,8 @@ func (a *Addr) mapped() [16]byte {
 	return [16]byte{10: 0xff, 11: 0xff, 12: a.IP[0], 13: a.IP[1], 14: a.IP[2], 15: a.IP[3]}
 }
 
-// lookUp returns the value of the longest prefix of ip in the table. A table
-// without ::/0 has it with the default precedence, as in glibc (getaddrinfo.c:
-// gaiconf_init).
+// lookUp returns the value of the longest prefix of ip in the table, or the default
+// precedence of ::/0 if there is none, as in glibc (getaddrinfo.c: gaiconf_init).
 func lookUp(table []rule, ip [16]byte) int {
 	value, longest := 40, -1
 	for i := range table {
@@ -160,8 +159,8 @@ func (a *Addr) IsLinkLocal() bool {
 	return a.IP[0] == 0xfe && a.IP[1]&0xc0 == 0x80
 }
 
-// Sort sorts list by RFC 6724 section 6, the best first. Addresses that are equal
-// there stay in order.
+// Sort sorts list by RFC 6724 section 6, the best address first. The order of equal ones
+// does not change.
 func (p *Policy) Sort(list []Dest) {
 	precedences := defaultPrecedences[:]
 	if p.n > 0 && p.n <= maxPolicy {
@@ -180,9 +179,9 @@ func (p *Policy) Sort(list []Dest) {
 	}
 }
 
-// before reports whether a is preferred to b. The rules of RFC 6724 section 6 for
-// deprecated, home and tunneled addresses are missing: a source address alone does
-// not tell.
+// before reports whether a is preferred to b. It does not have the rules of RFC 6724
+// section 6 for deprecated, home and tunneled addresses (3, 4 and 7), for which a source
+// address alone is not enough.
 func (a *Dest) before(b *Dest) bool {
 	switch {
 	case a.HasSource != b.HasSource: // rule 1
@@ -201,7 +200,7 @@ func (a *Dest) before(b *Dest) bool {
 		// With IPv4, rule 9 would undo the name servers' rotation.
 		return false
 	}
-	const network = 64 // the rest of an address does not tell how near it is
+	const network = 64 // the bits of the interface identifier do not tell how near a host is
 	bitsA := min(commonBits(&a.Addr.IP, &a.Source.IP), network)
 	bitsB := min(commonBits(&b.Addr.IP, &b.Source.IP), network)
 	return bitsA > bitsB // rule 9

@@ -10,18 +10,18 @@ const (
 	MaxQuery = headerLen + maxName + 4
 )
 
-// A query is one question in wire format. It has no OPT record (RFC 6891): old
-// servers and middleboxes answer FORMERR to that, or not at all, and 512 bytes
-// are enough for the addresses of a host. An answer that is larger is truncated,
-// and then asked for by TCP.
+// A query is one question in wire format. It has no OPT record (RFC 6891): old servers and
+// middleboxes answer FORMERR to one, or do not answer, and 512 bytes are enough for the
+// addresses of a host. A larger answer is truncated, and the question is then asked again
+// over TCP.
 type query struct {
 	b    [MaxQuery]byte
 	n    int    // length
 	kind uint16 // the type of the records asked for
 }
 
-// write makes q ask for records of type t of name, below domain unless that is
-// empty. It reports whether the result is a valid name (RFC 1035 section 2.3.4).
+// write makes q ask for the records of type t of name or, if domain is not empty, of
+// name.domain. It reports whether that is a valid name (RFC 1035 section 2.3.4).
 func (q *query) write(id, t uint16, name, domain string) bool {
 	q.b = [MaxQuery]byte{
 		byte(id >> 8), byte(id),
@@ -100,7 +100,7 @@ type Verdict byte
 const (
 	Ignored   Verdict = iota // not an answer to the question
 	Positive                 // it has records of the type asked for
-	Truncated                // the rest must be asked for by TCP; some records may be here
+	Truncated                // it may have some of the records; the question must be asked again over TCP
 	NoData                   // the name has no records of this type
 	NXDomain                 // the name does not exist
 	Refused                  // REFUSED
@@ -108,7 +108,7 @@ const (
 	FormErr                  // FORMERR
 	NotImp                   // NOTIMP
 	OtherCode                // another response code
-	Lame                     // the server does not resolve names for us
+	Lame                     // the server does not resolve names for this machine
 	Malformed                // it ends early, or a record in it is invalid
 
 	// These do not come from a message.

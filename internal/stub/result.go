@@ -5,14 +5,14 @@ import "time"
 // A Result is the answer to one question.
 type Result struct {
 	Question int
-	Server   int  // the records are in its message, which Answer kept; -1 if there are no others
-	Replaces bool // earlier Results of this question are void
-	More     bool // a preferred server may still answer
+	Server   int  // the server whose message has the records; -1 if there are no new records
+	Replaces bool // the earlier Results of this question no longer count
+	More     bool // another Result follows, as a preferred server may still answer
 }
 
-// Result returns the next result. ok is false if there is none now. The last
-// Result of each question is the one without More; with neither a Server nor
-// Replaces it leaves earlier ones as they are.
+// Result returns the next result. ok is false if there is none now. The last Result of
+// each question is the one without More; if it has neither a Server nor Replaces, the
+// earlier ones remain valid.
 func (l *Lookup) Result(now time.Duration) (r Result, ok bool) {
 	l.advance(now)
 	if !l.found && !l.over {
@@ -43,7 +43,7 @@ func (l *Lookup) Result(now time.Duration) (r Result, ok bool) {
 	return r, false
 }
 
-// Records makes a iterate over m, a message that Answer kept for a question.
+// Records makes a iterate over m, a message that was kept for a question.
 func (l *Lookup) Records(a *Answer, question int, m []byte) {
 	a.init(m, &l.questions[question&1].query)
 }

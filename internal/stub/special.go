@@ -6,5 +6,5 @@ package stub
 func IsOnion(name string) bool { return isBelow(trimDot(name), "onion") }
 
 // IsLocal reports whether name is local or ends in .local, with or without a trailing
-// dot: one of Multicast DNS (RFC 6762 section 3).
+// dot: such names belong to Multicast DNS (RFC 6762 section 3).
 func IsLocal(name string) bool { return isBelow(trimDot(name), "local") }

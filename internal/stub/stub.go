@@ -2,11 +2,11 @@
 // resolv.conf(5), writes questions, judges answers, and decides what to ask next,
 // which name server, and when.
 //
-// It is pure: the caller brings the bytes of files and messages and the time, and
-// carries out what it is told. So every rule can be tested at an exact time.
-// Nothing here allocates, starts a goroutine or needs package initialization: a
-// [Lookup] has a fixed size, and results point into what was passed in. The caller
-// chooses the zero of all times.
+// Its functions are pure: the caller passes in the bytes of files and messages and the
+// time, and sends what the package says. So every rule can be tested at an exact time.
+// Except where noted, nothing here allocates, starts a goroutine or needs package
+// initialization: a [Lookup] has a fixed size, and results point into what was passed in.
+// Times are since any moment that the caller chooses.
 //
 // It differs from glibc's resolver in that it avoids waiting for silent name
 // servers, and in one rule of the search list, which [Lookup] explains.
@@ -14,12 +14,12 @@ package stub
 
 import "time"
 
-// ResolutionDelay is how long an A record waits for the answer to the AAAA question
-// that was asked with it (RFC 8305 section 3). It is for the caller, which connects.
+// ResolutionDelay is how long IPv4 addresses wait for the answer to the AAAA question
+// that was asked with theirs (RFC 8305 section 3). This package does not use it: it is for
+// callers that connect.
 const ResolutionDelay = 50 * time.Millisecond
 
-// An Addr is an IP address. It is not a netip.Addr because that needs the heap for
-// zones.
+// An Addr is an IP address. It is not a netip.Addr because that allocates memory for zones.
 type Addr struct {
 	IP   [16]byte // an IPv4 address is in the first four bytes
 	Is4  bool
@@ -95,10 +95,10 @@ func (a *Addr) isLoopback() bool {
 	return a.IP == [16]byte{15: 1}
 }
 
-// CanBeHost reports whether a can be the address of a host: it is neither
-// unspecified (block lists answer with 0.0.0.0 and ::) nor multicast nor
-// broadcast. The same goes for the IPv4 address inside one of 64:ff9b::/96 (RFC 6052
-// section 2.1): a name server with DNS64 translates those of block lists, too.
+// CanBeHost reports whether a can be the address of a host: it is not unspecified (block
+// lists answer with 0.0.0.0 and ::), in 0.0.0.0/8, multicast or broadcast. The same goes
+// for the IPv4 address inside an address of 64:ff9b::/96 (RFC 6052 section 2.1), as a name
+// server with DNS64 also translates the addresses of block lists.
 func (a *Addr) CanBeHost() bool {
 	if a.Is4 {
 		return canBeHost4(a.IP[0], a.IP[1], a.IP[2], a.IP[3])
