@@ -22,6 +22,14 @@ import (
 // /proc/self would show them.
 func init() { runtime.LockOSThread() }
 
+// defaultFiles are what a host has in place of the files of this computer, which may say
+// anything. Nobody has the address of the name server.
+var defaultFiles = map[string]string{
+	"/etc/hosts":       "127.0.0.1 localhost\n::1 localhost\n",
+	"/etc/resolv.conf": "nameserver 10.255.255.53\n",
+	"/etc/gai.conf":    "",
+}
+
 // Host is a machine: a network namespace with lo up, and a mount namespace in which
 // files can be replaced. It has a /run of its own, so that no daemon of this computer
 // is in reach, and root's sshd finds /run/sshd.
@@ -83,6 +91,11 @@ func (h *Host) setUp() (err error) {
 	}
 	if err := replaceSSH(); err != nil {
 		return err
+	}
+	for path, content := range defaultFiles {
+		if err := replaceFile(path, content); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return err
+		}
 	}
 	for name, value := range map[string]string{
 		"ipv4/conf/all/rp_filter":        "0", // several links, one far host: paths may be asymmetric
@@ -154,36 +167,39 @@ func (h *Host) Start(cmd *exec.Cmd) (wait func() error, err error) {
 // File replaces the file at path in the host, which must exist, by one with that
 // content.
 func (h *Host) File(path, content string) error {
-	return h.Do(func() error {
-		// /etc/resolv.conf is often a link into /run, which is empty here.
-		if to, err := os.Readlink(path); err == nil {
-			if !filepath.IsAbs(to) {
-				to = filepath.Join(filepath.Dir(path), to)
-			}
-			path = to
+	return h.Do(func() error { return replaceFile(path, content) })
+}
+
+// replaceFile replaces a file in the host that the calling thread is in.
+func replaceFile(path, content string) error {
+	// /etc/resolv.conf is often a link into /run, which is empty here.
+	if to, err := os.Readlink(path); err == nil {
+		if !filepath.IsAbs(to) {
+			to = filepath.Join(filepath.Dir(path), to)
 		}
-		if strings.HasPrefix(path, "/run/") {
-			if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-				return err
-			}
-			return os.WriteFile(path, []byte(content), 0o644)
-		}
-		f, err := os.CreateTemp("/run", "file")
-		if err != nil {
+		path = to
+	}
+	if strings.HasPrefix(path, "/run/") {
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 			return err
 		}
-		defer f.Close()
-		if err := f.Chmod(0o644); err != nil {
-			return err
-		}
-		if _, err := f.WriteString(content); err != nil {
-			return err
-		}
-		if err := unix.Mount(f.Name(), path, "", unix.MS_BIND, ""); err != nil {
-			return fmt.Errorf("mount over %s: %w", path, err)
-		}
-		return nil
-	})
+		return os.WriteFile(path, []byte(content), 0o644)
+	}
+	f, err := os.CreateTemp("/run", "file")
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if err := f.Chmod(0o644); err != nil {
+		return err
+	}
+	if _, err := f.WriteString(content); err != nil {
+		return err
+	}
+	if err := unix.Mount(f.Name(), path, "", unix.MS_BIND, ""); err != nil {
+		return fmt.Errorf("mount over %s: %w", path, err)
+	}
+	return nil
 }
 
 // IP runs commands of ip(8) in the host, each without the word "ip".

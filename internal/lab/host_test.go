@@ -60,6 +60,11 @@ func TestFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	h := newTestHost(t, "h")
+	for path, content := range defaultFiles {
+		if _, err := os.Stat(path); err == nil && output(t, h, "cat", path) != content {
+			t.Errorf("%s is that of this machine", path)
+		}
+	}
 	for _, content := range []string{"first\n", "second\n"} {
 		for _, path := range []string{"/etc/hosts", "/run/lab/made"} {
 			if err := h.File(path, content); err != nil {
