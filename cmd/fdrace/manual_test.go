@@ -206,3 +206,25 @@ func TestReadmeLength(t *testing.T) {
 		t.Errorf("README.md has %d lines; 250 are enough", n)
 	}
 }
+
+// TestReadmeLoss compares the README's figures with those that were measured. Package
+// soak tests that they hold.
+func TestReadmeLoss(t *testing.T) {
+	measured, readme := text(t, "../../internal/tools/bench/README.md"), text(t, "../../README.md")
+	cells := func(text, first string) []string {
+		_, row, ok := strings.Cut(text, "\n| "+first+" |")
+		if !ok {
+			t.Fatalf("no row %q", first)
+		}
+		row, _, _ = strings.Cut(row, "\n")
+		return strings.Split(strings.ReplaceAll(strings.Trim(row, " |"), " ms", ""), " | ")
+	}
+	_, table, _ := strings.Cut(readme, "| with 10 % packet loss")
+	address, name := cells(measured, "an address"), cells(measured, "a name with A, by DNS")
+	// Both have the mean, p90 and p99, first of fdrace and then of nc -F.
+	for who, p90 := range map[string]int{"fdrace": 1, "`nc -F`": 4} {
+		if got, want := cells(table, who), []string{address[p90], name[p90]}; !slices.Equal(got, want) {
+			t.Errorf("%s: %q, want %q", who, got, want)
+		}
+	}
+}
