@@ -7,9 +7,12 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -173,11 +176,15 @@ type attemptT struct {
 	inexact         bool // see scenario.inexact
 }
 
+// attempts counts the attempts at stories, to name their directories.
+var attempts atomic.Int64
+
 // attempt runs the one story of params, in a directory of its own.
 func attempt(t *testing.T, params testscript.Params, probe *StallProbe) *attemptT {
 	a := &attemptT{TB: t}
-	root, err := os.MkdirTemp(params.WorkdirRoot, "")
-	if err != nil {
+	// The path is short: that of a Unix socket has at most 107 bytes.
+	root := filepath.Join(params.WorkdirRoot, strconv.FormatInt(attempts.Add(1), 36))
+	if err := os.Mkdir(root, 0o700); err != nil {
 		t.Fatal(err)
 	}
 	params.WorkdirRoot = root
