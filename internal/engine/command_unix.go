@@ -87,21 +87,31 @@ func (k *kernel) exited(fd int) error {
 }
 
 // wait waits for pid, and kills it if it is still running. SIGSTOP tells: a process that is
-// exiting, or that somebody else has killed, does not stop, and status is its own.
+// exiting, or that somebody else has killed, does not stop, and status is its own. One that
+// waits in the kernel, such as for a file server, may not stop either, and is killed after
+// endTime.
 func wait(pid int) (status unix.WaitStatus, killed bool) {
-	done, err := unix.Wait4(pid, &status, unix.WNOHANG, nil)
-	if done == pid || err != nil && err != unix.EINTR {
-		return status, false // and pid may be another process by now
-	}
-	_ = unix.Kill(pid, unix.SIGSTOP)
-	for {
-		switch _, err := unix.Wait4(pid, &status, unix.WUNTRACED, nil); {
+	for began := time.Now(); ; time.Sleep(time.Millisecond) {
+		done, err := unix.Wait4(pid, &status, unix.WNOHANG|unix.WUNTRACED, nil)
+		switch {
 		case err == unix.EINTR:
-		case err == nil && status.Stopped():
-			_ = unix.Kill(pid, unix.SIGKILL)
-			killed = true
+		case err != nil || done == pid && !status.Stopped():
+			return status, false // and pid may be another process by now
+		case done == pid || time.Since(began) >= endTime:
+			status = kill(pid)
+			return status, status.Signal() == unix.SIGKILL
 		default:
-			return status, killed
+			_ = unix.Kill(pid, unix.SIGSTOP)
+		}
+	}
+}
+
+// kill kills pid and waits for it.
+func kill(pid int) (status unix.WaitStatus) {
+	_ = unix.Kill(pid, unix.SIGKILL)
+	for {
+		if _, err := unix.Wait4(pid, &status, 0, nil); err != unix.EINTR {
+			return status
 		}
 	}
 }
@@ -133,7 +143,7 @@ func (k *kernel) reap() {
 		}
 	}
 	for _, pid := range k.children.left {
-		wait(pid)
+		kill(pid)
 	}
 	k.children.left = nil
 }

@@ -63,8 +63,7 @@ func (k *kernel) ReadCheck(check int) (said string, ended bool) {
 // endCheck kills a program, and thereby closes its connection. It does not wait for the
 // program to end by itself: a check does not change the terminal.
 func (k *kernel) endCheck(check int) {
-	_ = unix.Kill(k.checks[check].pid, unix.SIGKILL)
-	wait(k.checks[check].pid)
+	kill(k.checks[check].pid)
 	delete(k.checks, check)
 	unix.Close(check)
 	k.forget(check)
