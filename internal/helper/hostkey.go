@@ -90,7 +90,7 @@ type peerState struct {
 	takeovers  int       // how many other processes it has waited for in vain
 	running    bool      // ssh is checking it
 	notBefore  time.Time // when it may be checked, at the earliest
-	mismatch   time.Time // when it was last found to be another machine, or first recalled
+	mismatch   time.Time // when it was last found to be another machine, or first recalled; zero if its key matches now
 	alone      bool      // and the record is differentAlone
 }
 
@@ -297,7 +297,10 @@ func (c *checker) verdict(p engine.Peer, said string, ended bool) error {
 		}
 		c.unlock(peer)
 	}
-	if err == hostkey.ErrMismatch {
+	switch err {
+	case nil:
+		peer.mismatch = time.Time{}
+	case hostkey.ErrMismatch:
 		peer.mismatch, peer.alone = c.now(), false
 		return &mismatch{c, portOf(p.Addr)}
 	}

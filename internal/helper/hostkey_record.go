@@ -94,6 +94,7 @@ func (c *checker) remembered(peer *peerState) (known bool, err error) {
 	result, at := c.result(peer)
 	switch result {
 	case sameKey:
+		peer.mismatch = time.Time{}
 		return true, nil
 	case differentKey, differentAlone:
 		now := c.now()
