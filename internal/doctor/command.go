@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"fdrace/internal/term"
 )
 
 // redact returns a ProxyCommand without the logins of its proxies.
@@ -48,12 +50,12 @@ func (l *login) checkCommand() Finding {
 	switch jump := l.config["proxyjump"]; {
 	case jump != "":
 		f.Found = fmt.Sprintf("none: ProxyJump %s comes first, so ssh ignores ProxyCommand", jump)
-		f.Remedy += fmt.Sprintf("\n# to keep the jump host: ProxyCommand fdrace --jump %s -- %%h %%p", Quote(jump))
+		f.Remedy += fmt.Sprintf("\n# to keep the jump host: ProxyCommand fdrace --jump %s -- %%h %%p", term.Quote(jump))
 		return f
 	case l.config.unset("proxycommand"):
 		f.Found = "none: ssh connects by itself"
 		if strings.EqualFold(l.config["hostname"], l.host) {
-			f.Remedy += fmt.Sprintf("\n# if %s is not its name in DNS, this prints a block: fdrace --setup %s HOSTNAME", l.host, Quote(l.host))
+			f.Remedy += fmt.Sprintf("\n# if %s is not its name in DNS, this prints a block: fdrace --setup %s HOSTNAME", l.host, term.Quote(l.host))
 		}
 		return f
 	}
@@ -82,7 +84,7 @@ func (l *login) checkCommand() Finding {
 		return l.fixCommand(f, l.command[:w.start]+w.text+l.command[w.end:])
 	case closest(name, []string{"fdrace"}) != "":
 		f.Found = fmt.Sprintf("%s: did you mean %sfdrace?", redact(l.command), dir)
-		return l.fixCommand(f, l.command[:w.start]+Quote(dir+"fdrace")+l.command[w.end:])
+		return l.fixCommand(f, l.command[:w.start]+term.Quote(dir+"fdrace")+l.command[w.end:])
 	case namesFdrace(l.command):
 		f.Status, f.Found = Warn, fmt.Sprintf("%s: the doctor cannot look inside %s", redact(l.command), w.text)
 		f.Remedy, f.Where = "for the other checks, make fdrace the first word of the ProxyCommand for a while", ByHand
@@ -102,7 +104,7 @@ func (l *login) unreadable(f Finding, err error) Finding {
 		f.Status = Warn // the first one works
 		f.Remedy, f.Where = "let fdrace run the other command, as in: fdrace --or 'nc %h %p' -- %h %p", ByHand
 	case errors.Is(err, errSecondCommand):
-		f = l.fixCommand(f, "sh -c "+Quote(l.command))
+		f = l.fixCommand(f, "sh -c "+term.Quote(l.command))
 		l.words = nil
 	default:
 		f.Status, f.Remedy, f.Where = Warn, "to check further, write the fdrace command without it", ByHand

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"fdrace/internal/helper"
+	"fdrace/internal/hostkey"
 )
 
 func TestConfigFiles(t *testing.T) {
@@ -37,6 +38,31 @@ func TestConfigFiles(t *testing.T) {
 	}
 	if empty := readConfigFiles(filepath.Join(dir, "nowhere")); len(empty.hosts) > 0 {
 		t.Errorf("%q", empty.hosts)
+	}
+}
+
+// ssh finds its file in the home directory of the password database, and what that includes
+// in $HOME.
+func TestConfigHome(t *testing.T) {
+	home := t.TempDir()
+	t.Setenv("HOME", home)
+	if err := os.MkdirAll(home+"/.ssh", 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"tilde", ".ssh/relative"} {
+		if err := os.WriteFile(filepath.Join(home, name), []byte("Host "+filepath.Base(name)+"\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	file := filepath.Join(t.TempDir(), "config")
+	if err := os.WriteFile(file, []byte("Include ~/tilde relative\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got := readConfigFiles(file).hosts; !slices.Equal(got, []string{"tilde", "relative"}) {
+		t.Errorf("included: %q", got)
+	}
+	if got, want := userConfig(), hostkey.Home()+"/.ssh/config"; got != want {
+		t.Errorf("%s, want %s", got, want)
 	}
 }
 

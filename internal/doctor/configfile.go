@@ -9,6 +9,9 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"fdrace/internal/hostkey"
+	"fdrace/internal/term"
 )
 
 // A configFile has what ssh -G does not print: the conditions of the Host and Match lines.
@@ -22,18 +25,25 @@ const maxIncludes = 16
 
 // readConfigFiles reads file, or if that is empty the user's and the system's.
 func readConfigFiles(file string) (c configFile) {
+	directory := filepath.Join(includeHome(), ".ssh")
 	if file != "" {
-		c.read(file, sshDirectory(), 0)
+		c.read(file, directory, 0)
 		return c
 	}
-	c.read(filepath.Join(sshDirectory(), "config"), sshDirectory(), 0)
+	c.read(userConfig(), directory, 0)
 	c.read("/etc/ssh/ssh_config", "/etc/ssh", 0)
 	return c
 }
 
-func sshDirectory() string {
-	home, _ := os.UserHomeDir()
-	return filepath.Join(home, ".ssh")
+func userConfig() string { return filepath.Join(hostkey.Home(), ".ssh/config") }
+
+// includeHome returns the home directory for Include lines: ssh expands these with glob(3),
+// which prefers $HOME to the password database.
+func includeHome() string {
+	if home := os.Getenv("HOME"); home != "" {
+		return home
+	}
+	return hostkey.Home()
 }
 
 // read adds the lines of a file. It ignores a file that cannot be read, which ssh -G has
@@ -63,7 +73,7 @@ func (c *configFile) read(file, directory string, depth int) {
 		case "include":
 			for _, pattern := range args {
 				if rest, ok := strings.CutPrefix(pattern, "~/"); ok {
-					pattern = filepath.Join(filepath.Dir(sshDirectory()), rest)
+					pattern = filepath.Join(includeHome(), rest)
 				} else if !filepath.IsAbs(pattern) {
 					pattern = filepath.Join(directory, pattern)
 				}
@@ -135,7 +145,7 @@ func checkSpelling(alias string, c configFile) []Finding {
 	return []Finding{{
 		Check: "Host", Status: Warn,
 		Found:  fmt.Sprintf("no Host block matches %q: did you mean %s?", alias, near),
-		Remedy: "if so, run: ssh " + Quote(near), Where: ByHand,
+		Remedy: "if so, run: ssh " + term.Quote(near), Where: ByHand,
 	}}
 }
 

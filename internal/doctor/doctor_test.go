@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"fdrace/internal/term"
 )
 
 func TestParseVersion(t *testing.T) {
@@ -161,8 +163,8 @@ func FuzzSplitWords(f *testing.F) {
 			if err != nil || len(alone) != 1 || alone[0].text != w.text {
 				t.Errorf("%q: %+v by itself is %+v, %v", line, w, alone, err)
 			}
-			if again, err := splitWords(Quote(w.text)); err != nil || len(again) != 1 || again[0].text != w.text {
-				t.Errorf("Quote(%q) = %s", w.text, Quote(w.text))
+			if again, err := splitWords(term.Quote(w.text)); err != nil || len(again) != 1 || again[0].text != w.text {
+				t.Errorf("term.Quote(%q) = %s", w.text, term.Quote(w.text))
 			}
 		}
 	})

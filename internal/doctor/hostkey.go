@@ -14,6 +14,7 @@ import (
 	"fdrace/internal/engine"
 	"fdrace/internal/helper"
 	"fdrace/internal/hostkey"
+	"fdrace/internal/term"
 )
 
 // maxCompared bounds the addresses whose host keys are compared: each costs its
@@ -71,7 +72,7 @@ func (l *login) checkHostKeys(targets []engine.Target, rules *engine.Dialer) []F
 		f.Found += "; " + names(same) + " matches"
 		return []Finding{l.useHostKey(f, different)}
 	}
-	f.Remedy = fmt.Sprintf("if you know why the key has changed, run %q; otherwise another machine answers", keys.RemoveCommand())
+	f.Remedy = "another machine answers, or its key has changed; if you know why, run: " + keys.RemoveCommand()
 	return []Finding{f}
 }
 
@@ -105,7 +106,7 @@ func (l *login) useHostKey(f Finding, different []engine.Addr) Finding {
 		return f
 	case l.options.HostKey == nil:
 		if files := strings.Fields(l.config["userknownhostsfile"]); len(files) > 0 && !slices.Contains(hostkey.Files(), files[0]) {
-			flags = " --known-hosts " + Quote(files[0]) + flags
+			flags = " --known-hosts " + term.Quote(files[0]) + flags
 		}
 		if l.config.unset("hostkeyalias") {
 			flags = " --host-key %h" + flags
@@ -135,8 +136,7 @@ func (l *login) knownKeys() (*hostkey.Keys, error) {
 	files := strings.Fields(l.config["userknownhostsfile"] + " " + l.config["globalknownhostsfile"])
 	for i, file := range files {
 		if rest, ok := strings.CutPrefix(file, "~/"); ok {
-			home, _ := os.UserHomeDir()
-			files[i] = home + "/" + rest
+			files[i] = hostkey.Home() + "/" + rest
 		}
 	}
 	name, port := l.config["hostname"], uint16(22)

@@ -5,6 +5,8 @@ package doctor
 import (
 	"fmt"
 	"strings"
+
+	"fdrace/internal/term"
 )
 
 // checkKeywords looks for keywords that have no effect on the connections of fdrace, and
@@ -16,9 +18,9 @@ func (l *login) checkKeywords() (found []Finding) {
 		flag    string // to be added; "" if the keyword is not set, or if the flag is there already
 	}{
 		{"AddressFamily", map[string]string{"inet": flagUnless(o.IPv4, "-4"), "inet6": flagUnless(o.IPv6, "-6")}[l.config["addressfamily"]]},
-		{"BindAddress", flagUnless(l.config.unset("bindaddress") || o.BindAddress != nil, "-b "+Quote(l.config["bindaddress"]))},
-		{"BindInterface", flagUnless(l.config.unset("bindinterface") || o.Interface != nil || o.EveryInterface, "-B "+Quote(l.config["bindinterface"]))},
-		{"ConnectTimeout", flagUnless(l.config.unset("connecttimeout") || l.config.is("connecttimeout", "0") || o.Timeout != nil, "-w "+Quote(l.config["connecttimeout"]))},
+		{"BindAddress", flagUnless(l.config.unset("bindaddress") || o.BindAddress != nil, "-b "+term.Quote(l.config["bindaddress"]))},
+		{"BindInterface", flagUnless(l.config.unset("bindinterface") || o.Interface != nil || o.EveryInterface, "-B "+term.Quote(l.config["bindinterface"]))},
+		{"ConnectTimeout", flagUnless(l.config.unset("connecttimeout") || l.config.is("connecttimeout", "0") || o.Timeout != nil, "-w "+term.Quote(l.config["connecttimeout"]))},
 	} {
 		if k.flag == "" {
 			continue

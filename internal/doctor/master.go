@@ -13,6 +13,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"fdrace/internal/term"
 )
 
 // checkMaster looks for a connection that ssh shares (ControlMaster), by which it would
@@ -31,11 +33,11 @@ func (l *login) checkMaster(alias, file string) []Finding {
 	if err != nil || s.code != 0 || pid == nil {
 		return nil // there is none
 	}
-	exit := "ssh " + strings.Join(append(args[1:], "-O", "exit", Quote(alias)), " ")
+	exit := "ssh " + strings.Join(append(args[1:], "-O", "exit", term.Quote(alias)), " ")
 	f := Finding{
 		Check: "ControlMaster", Status: Warn,
 		Found:  fmt.Sprintf("ssh shares the connection of process %s, and does not run fdrace", pid[1]),
-		Remedy: fmt.Sprintf("if ssh %s hangs, that connection is dead; to close it, run: %s", Quote(alias), exit), Where: ByHand,
+		Remedy: fmt.Sprintf("if ssh %s hangs, that connection is dead; to close it, run: %s", term.Quote(alias), exit), Where: ByHand,
 	}
 	if why := deadConnection(pid[1]); why != "" {
 		f.Status, f.Remedy, f.Where = Fail, exit, InShell

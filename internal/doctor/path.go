@@ -75,7 +75,7 @@ func toTest(jumps []string) string {
 	if strings.ContainsAny(host, ",:") {
 		return ""
 	}
-	return fmt.Sprintf("; to test it, run: ssh %s true", Quote(host))
+	return fmt.Sprintf("; to test it, run: ssh %s true", term.Quote(host))
 }
 
 // checkServer checks that the server of w sends a banner, and whether the path to it lets

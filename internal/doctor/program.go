@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"os"
 	"strings"
+
+	"fdrace/internal/term"
 )
 
 // checkProgram runs the program with ssh's shell, which may have a PATH of its own.
@@ -35,15 +37,7 @@ func (l *login) checkProgram() Finding {
 	}
 	f.Remedy, f.Where = "sudo make install", ByHand
 	if self, err := os.Executable(); err == nil {
-		f = l.fixCommand(f, l.command[:program.start]+Quote(self)+l.command[program.end:])
+		f = l.fixCommand(f, l.command[:program.start]+term.Quote(self)+l.command[program.end:])
 	}
 	return f
-}
-
-// Quote returns text as a word that a shell reads as it is.
-func Quote(text string) string {
-	if text != "" && strings.Trim(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._-+:@%,") == "" {
-		return text
-	}
-	return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
 }

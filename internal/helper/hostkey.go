@@ -259,7 +259,7 @@ func (m *mismatch) Unwrap() error { return hostkey.ErrMismatch }
 func (m *mismatch) removeCommand() string {
 	keys, err := m.c.find(m.port)
 	if err != nil || !keys.Known() {
-		return "ssh-keygen -R " + m.c.name
+		return "ssh-keygen -R " + term.Quote(m.c.name)
 	}
 	return keys.RemoveCommand()
 }

@@ -17,6 +17,7 @@ import (
 	"fdrace/internal/engine"
 	"fdrace/internal/hostkey"
 	"fdrace/internal/state"
+	"fdrace/internal/term"
 
 	"golang.org/x/sys/unix"
 )
@@ -122,7 +123,7 @@ func TestCheckerRemembers(t *testing.T) {
 	if !errors.Is(err, hostkey.ErrMismatch) {
 		t.Errorf("after a mismatch: %v", err)
 	}
-	if got, want := removeKey([]engine.Failure{{Err: unix.ECONNREFUSED}, {Err: err}}), "ssh-keygen -R box -f "+c.files[0]; got != want {
+	if got, want := removeKey([]engine.Failure{{Err: unix.ECONNREFUSED}, {Err: err}}), "ssh-keygen -R box -f "+term.Quote(c.files[0]); got != want {
 		t.Errorf("%s, want %s", got, want)
 	}
 	if got := c.unchecked(&engine.Winner{Candidate: engine.Candidate{Addr: p.Addr}}); got != "" {

@@ -16,6 +16,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"fdrace/internal/term"
 )
 
 // ErrMismatch is the verdict if the server has none of the keys.
@@ -106,13 +108,9 @@ func (k *Keys) add(out []byte, skip, markers map[string]bool) {
 
 // RemoveCommand returns the shell command that removes the first key.
 func (k *Keys) RemoveCommand() string {
-	name := k.entry
-	if strings.HasPrefix(name, "[") {
-		name = "'" + name + "'" // or zsh takes it for a pattern
-	}
-	command := "ssh-keygen -R " + name
+	command := "ssh-keygen -R " + term.Quote(k.entry)
 	if k.file != Files()[0] {
-		command += " -f " + k.file
+		command += " -f " + term.Quote(k.file)
 	}
 	return command
 }

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"fdrace/internal/term"
 )
 
 func TestVerdict(t *testing.T) {
@@ -98,8 +100,17 @@ func TestFind(t *testing.T) {
 	} {
 		path := file("entry", text)
 		k, err := Find(keygen, "box", 2222, []string{filepath.Join(dir, "missing"), path, hashed})
-		if err != nil || k.RemoveCommand() != want+path {
+		if err != nil || k.RemoveCommand() != want+term.Quote(path) {
 			t.Errorf("%s, %v, want %s%s", k.RemoveCommand(), err, want, path)
+		}
+	}
+	for _, tt := range []struct{ entry, file, want string }{
+		{"box", Files()[0], "ssh-keygen -R box"},
+		{"[box]:2222", "a b/it's", `ssh-keygen -R '[box]:2222' -f 'a b/it'\''s'`},
+		{"a$b;c", "/known", "ssh-keygen -R 'a$b;c' -f /known"},
+	} {
+		if got := (&Keys{entry: tt.entry, file: tt.file}).RemoveCommand(); got != tt.want {
+			t.Errorf("%s, want %s", got, tt.want)
 		}
 	}
 	if _, err := Find(dir+"/none", "box", 22, []string{hashed}); !errors.Is(err, os.ErrNotExist) {

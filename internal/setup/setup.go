@@ -14,11 +14,11 @@ import (
 	"reflect"
 	"strings"
 
-	"fdrace/internal/doctor"
 	"fdrace/internal/engine"
 	"fdrace/internal/helper"
 	"fdrace/internal/hostkey"
 	"fdrace/internal/paths"
+	"fdrace/internal/term"
 	"fdrace/mptcp"
 )
 
@@ -109,7 +109,7 @@ func (b block) String() string {
 
 // quote returns word as it is written in a ProxyCommand: for the shell that runs it, and for
 // ssh, which reads % as the start of a token.
-func quote(word string) string { return strings.ReplaceAll(doctor.Quote(word), "%", "%%") }
+func quote(word string) string { return strings.ReplaceAll(term.Quote(word), "%", "%%") }
 
 // program returns "fdrace" if the shell finds this program under that name, and otherwise its
 // path.

@@ -1,5 +1,6 @@
 // Package term is about what a person reads: how wide the screen is, whether it has
-// color, which characters it has, and how text from elsewhere is made safe for it.
+// color, which characters it has, how text from elsewhere is made safe for it, and how a
+// command to copy is quoted.
 //
 // It is on the way of every race: it imports little, and initializes nothing.
 package term
@@ -151,4 +152,12 @@ func isASCII(text string) bool {
 		}
 	}
 	return true
+}
+
+// Quote returns text as a word that a shell reads as it is.
+func Quote(text string) string {
+	if text != "" && strings.Trim(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._-+:@%,") == "" {
+		return text
+	}
+	return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
 }
