@@ -13,6 +13,7 @@ import (
 
 // A configFile has what ssh -G does not print: the conditions of the Host and Match lines.
 type configFile struct {
+	file  *string  // as for ssh -F; nil if they are the user's and the system's
 	hosts []string // the patterns of all Host lines
 	blind []string // the criteria of Match lines that ssh -G cannot know
 }
@@ -23,6 +24,7 @@ const maxIncludes = 16
 // readConfigFiles reads file, or if that is empty the user's and the system's.
 func readConfigFiles(file string) (c configFile) {
 	if file != "" {
+		c.file = &file
 		c.read(file, sshDirectory(), 0)
 		return c
 	}
@@ -135,7 +137,7 @@ func checkSpelling(alias string, c configFile) []Finding {
 	return []Finding{{
 		Check: "Host", Status: Warn,
 		Found:  fmt.Sprintf("no Host block matches %q: did you mean %s?", alias, near),
-		Remedy: "if so, run: ssh " + Quote(near), Where: ByHand,
+		Remedy: "if so, run: " + sshWith(c.file) + " " + Quote(near), Where: ByHand,
 	}}
 }
 
