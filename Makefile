@@ -132,6 +132,7 @@ uninstall:
 		"$(SHARE)/bash-completion/completions/fdrace" "$(SHARE)/zsh/site-functions/_fdrace" \
 		"$(SHARE)/fish/vendor_completions.d/fdrace.fish" \
 		"$(SHARE)/doc/fdrace/explain.schema.json" "$(SHARE)/doc/fdrace/doctor.schema.json"
+	test ! -d "$(SHARE)/doc/fdrace" || rmdir "$(SHARE)/doc/fdrace"
 
 dist:
 	VERSION="$(VERSION)" ARCHS="$(ARCHS)" NFPM="$(NFPM)" sh .ci/dist
