@@ -219,7 +219,7 @@ func TestReadmeLoss(t *testing.T) {
 		row, _, _ = strings.Cut(row, "\n")
 		return strings.Split(strings.ReplaceAll(strings.Trim(row, " |"), " ms", ""), " | ")
 	}
-	_, table, _ := strings.Cut(readme, "| with 10 % packet loss")
+	_, table, _ := strings.Cut(readme, "| 90 % of connections")
 	address, name := cells(measured, "an address"), cells(measured, "a name with A, by DNS")
 	// Both have the mean, p90 and p99, first of fdrace and then of nc -F.
 	for who, p90 := range map[string]int{"fdrace": 1, "`nc -F`": 4} {

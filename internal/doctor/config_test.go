@@ -169,9 +169,13 @@ func TestToTest(t *testing.T) {
 	for jump, want := range map[string]string{
 		"": "", "hop": "; to test it, run: ssh hop true", "me@hop=box:22": "; to test it, run: ssh me@hop true", "a,b": "", "hop:2222": "",
 	} {
-		if got := toTest(strings.Fields(jump)); got != want {
+		if got := toTest(strings.Fields(jump), nil); got != want {
 			t.Errorf("%s: %s", jump, got)
 		}
+	}
+	config := "my config"
+	if got, want := toTest([]string{"hop"}, &config), "; to test it, run: ssh -F 'my config' hop true"; got != want {
+		t.Errorf("%s, want %s", got, want)
 	}
 }
 
@@ -197,6 +201,16 @@ func TestCheckKeywords(t *testing.T) {
 	rest := l(helper.Options{IPv6: true, BindAddress: &name, EveryInterface: true}).checkKeywords()
 	if len(rest) != 2 || rest[0].Check != "ConnectTimeout" {
 		t.Errorf("%+v", rest)
+	}
+	for o, want := range map[*helper.Options]string{
+		{IPv4: true, Words: []string{"box"}}:                      "remove the line AddressFamily inet6",
+		{Words: []string{"192.0.2.5", "22"}}:                      "remove the line AddressFamily inet6",
+		{Words: []string{"192.0.2.5", "box"}, BindAddress: &name}: "Host box\n    ProxyCommand fdrace -6 -- %h %p",
+		{Words: []string{"192.0.2.5", "2001:db8::5", "22"}}:       "Host box\n    ProxyCommand fdrace -6 -- %h %p",
+	} {
+		if got := l(*o).checkKeywords()[0]; got.Check != "AddressFamily" || got.Remedy != want {
+			t.Errorf("%v: %s, want %s", o.Words, got.Remedy, want)
+		}
 	}
 	text = "addressfamily any\nconnecttimeout none\nbindinterface none\ncanonicalizehostname always\n"
 	if none := l(helper.Options{}).checkKeywords(); len(none) > 0 {

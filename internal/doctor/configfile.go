@@ -16,6 +16,7 @@ import (
 
 // A configFile has what ssh -G does not print: the conditions of the Host and Match lines.
 type configFile struct {
+	file  *string  // as for ssh -F; nil if they are the user's and the system's
 	hosts []string // the patterns of all Host lines
 	blind []string // the criteria of Match lines that ssh -G cannot know
 }
@@ -27,6 +28,7 @@ const maxIncludes = 16
 func readConfigFiles(file string) (c configFile) {
 	directory := filepath.Join(includeHome(), ".ssh")
 	if file != "" {
+		c.file = &file
 		c.read(file, directory, 0)
 		return c
 	}
@@ -145,7 +147,7 @@ func checkSpelling(alias string, c configFile) []Finding {
 	return []Finding{{
 		Check: "Host", Status: Warn,
 		Found:  fmt.Sprintf("no Host block matches %q: did you mean %s?", alias, near),
-		Remedy: "if so, run: ssh " + term.Quote(near), Where: ByHand,
+		Remedy: "if so, run: " + sshWith(c.file) + " " + term.Quote(near), Where: ByHand,
 	}}
 }
 

@@ -66,7 +66,7 @@ func (l *login) checkHostKeys(targets []engine.Target, rules *engine.Dialer) []F
 		have = "have"
 	}
 	f.Status, f.Remedy, f.Where = Fail, "", ByHand
-	f.Found = fmt.Sprintf("%s %s a different key than known_hosts for %s", names(different), have, keys.Name)
+	f.Found = fmt.Sprintf("%s %s a different key than known_hosts has for %s", names(different), have, keys.Name)
 	if len(same) > 0 {
 		f.Status = Warn // if the right one answers first, ssh logs in
 		f.Found += "; " + names(same) + " matches"

@@ -4,8 +4,11 @@ package doctor
 
 import (
 	"fmt"
+	"net/netip"
+	"slices"
 	"strings"
 
+	"fdrace/internal/engine"
 	"fdrace/internal/term"
 )
 
@@ -27,6 +30,12 @@ func (l *login) checkKeywords() (found []Finding) {
 		}
 		value := l.config[strings.ToLower(k.keyword)]
 		f := Finding{Check: k.keyword, Status: Warn, Found: fmt.Sprintf("%s has no effect on the connection that fdrace makes: use its flag %s", value, k.flag)}
+		if k.keyword == "AddressFamily" && l.excludes(value) {
+			f.Found = value + " has no effect on the connection that fdrace makes, and its targets are of the other family"
+			f.Remedy, f.Where = "remove the line AddressFamily "+value, ByHand
+			found = append(found, f)
+			continue
+		}
 		at := l.words[l.program].end
 		found = append(found, l.fixCommand(f, l.command[:at]+" "+k.flag+l.command[at:]))
 	}
@@ -38,6 +47,19 @@ func (l *login) checkKeywords() (found []Finding) {
 		})
 	}
 	return found
+}
+
+// excludes reports whether no target can have an address of family, which is inet or inet6:
+// each is an address of the other, or the ProxyCommand has the flag for the other.
+func (l *login) excludes(family string) bool {
+	if family == "inet" && l.options.IPv6 || family == "inet6" && l.options.IPv4 {
+		return true
+	}
+	targets, err := l.options.Targets()
+	return err == nil && !slices.ContainsFunc(targets, func(t engine.Target) bool {
+		a, err := netip.ParseAddr(t.Host)
+		return err != nil || a.Is4() == (family == "inet")
+	})
 }
 
 // flagUnless returns flag, or "" if has is set.

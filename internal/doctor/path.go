@@ -28,7 +28,7 @@ func (l *login) checkPath(targets []engine.Target, d *engine.Dialer) []Finding {
 	d.Commands = nil // which log in, and may ask for a passphrase
 	untried := Finding{Check: "path", Status: OK}
 	if len(commands) > 0 {
-		untried.Found = "not tried here, because it may log in: " + commands[0].Name + toTest(l.options.Jump)
+		untried.Found = "not tried here, because it may log in: " + commands[0].Name + toTest(l.options.Jump, l.options.SSHConfig)
 	}
 	if len(targets)+len(d.Proxies) == 0 {
 		return []Finding{untried}
@@ -61,13 +61,14 @@ func (l *login) checkPath(targets []engine.Target, d *engine.Dialer) []Finding {
 	ended := time.Now()
 	l.pardon = func() { helper.AwaitPardon(log, ended) }
 	if l.seen > 0 {
-		log = "a server logs one connection that did not log in for each host key that was compared"
+		log = "for each host key compared, the server logs one connection without a login"
 	}
 	return append(append(found, more...), Finding{Check: "server log", Status: OK, Found: log})
 }
 
-// toTest says how to test the first of jumps, if it is a single host.
-func toTest(jumps []string) string {
+// toTest says how to test the first of jumps, if it is a single host. config is that of
+// --ssh-config, or nil.
+func toTest(jumps []string, config *string) string {
 	if len(jumps) == 0 {
 		return ""
 	}
@@ -75,7 +76,15 @@ func toTest(jumps []string) string {
 	if strings.ContainsAny(host, ",:") {
 		return ""
 	}
-	return fmt.Sprintf("; to test it, run: ssh %s true", term.Quote(host))
+	return fmt.Sprintf("; to test it, run: %s %s true", sshWith(config), term.Quote(host))
+}
+
+// sshWith returns the beginning of an ssh command that reads config, which may be nil.
+func sshWith(config *string) string {
+	if config == nil || *config == "" {
+		return "ssh"
+	}
+	return "ssh -F " + term.Quote(*config)
 }
 
 // checkServer checks that the server of w sends a banner, and whether the path to it lets
@@ -200,7 +209,11 @@ const sshPort = 22
 
 // refused completes f for a race in which a host has refused port: it may be the wrong port.
 func (l *login) refused(f Finding, port uint16, hosts []engine.Target, d *engine.Dialer) Finding {
-	f.Remedy, f.Where = "sudo systemctl enable --now ssh\n# if it runs already, this shows its port; then add Port N to the Host block:\nsudo ss -ltnp | grep sshd", OnServer
+	change := "add Port N to the Host block"
+	if l.config.is("port", fmt.Sprint(port)) && port != sshPort {
+		change = fmt.Sprintf("replace Port %d in the Host block by Port N", port)
+	}
+	f.Remedy, f.Where = "sudo systemctl enable --now ssh\n# if it runs already, this shows its port; then "+change+":\nsudo ss -ltnp | grep sshd", OnServer
 	f.Found += fmt.Sprintf("; the host answers, but nothing listens on port %d: is the port right?", port)
 	if l.noPort {
 		f.Found += fmt.Sprintf(" ssh_config says %s", l.config["port"])

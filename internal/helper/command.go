@@ -51,7 +51,9 @@ func (o *Options) addCommands(d *engine.Dialer, targets []engine.Target) error {
 		if err != nil {
 			return fmt.Errorf("--jump %s: %w", word, err)
 		}
-		toItself := !j.own && strings.EqualFold(j.host, j.target.Host) // ssh has %h in lower case
+		// ssh has %h in lower case. Another port of the target is another server.
+		samePort := j.port == "" || j.port == strconv.Itoa(int(j.target.Port))
+		toItself := !j.own && samePort && strings.EqualFold(j.host, j.target.Host)
 		if toItself || slices.Contains(running, j.mark()) {
 			continue
 		}

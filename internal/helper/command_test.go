@@ -75,7 +75,8 @@ func TestCommandLanes(t *testing.T) {
 		{"jump:a", Options{Jump: []string{"me@A:22", "b"}}, "--jump b"},
 		{"jump:c jump:b", Options{Jump: []string{"a,b", "a"}}, "--jump a"},
 		{"", Options{Jump: []string{"box", "a"}}, "--jump a"},
-		{"", Options{Jump: []string{"me@Box:23", "a"}}, "--jump a"},
+		{"", Options{Jump: []string{"me@Box:22", "a"}}, "--jump a"},
+		{"", Options{Jump: []string{"me@box:23", "a"}}, "--jump me@box:23|--jump a"},
 		{"", Options{Jump: []string{"box=box:2222"}}, "--jump box"}, // another sshd on the same machine
 		{"or:7e1f", Options{Or: []string{"x"}}, "--or x"},
 	} {
@@ -108,7 +109,7 @@ func TestCommandErrors(t *testing.T) {
 		{Options{Jump: []string{"a"}, Interface: str("lo")}, "--interface does not reach the program that --jump runs"},
 		{Options{Or: []string{" "}}, "--or: a command is missing"},
 		{Options{Jump: []string{"-a"}}, "--jump -a: write [USER@]HOST[:PORT]"},
-		{Options{Jump: []string{"box"}, NoDirect: true}, "--no-direct leaves no way to the target: this is the way to the jump host itself"},
+		{Options{Jump: []string{"box"}, NoDirect: true}, "--no-direct leaves no way to the target: the only jump host is the target itself"},
 	} {
 		tt.o.Words = []string{"box"}
 		_, _, err := tt.o.Plan()

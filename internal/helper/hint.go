@@ -28,6 +28,10 @@ func (e *raceError) hint(lost *engine.Error) string {
 		}
 	}
 	switch addr := sameForAll(lost.Failures); {
+	case e.dialer.Family != engine.AnyFamily && all(lost.Failures, func(f engine.Failure) bool {
+		return f.Addr.Addr().IsValid() && familyOf(f.Addr) != e.dialer.Family.String()
+	}):
+		return fmt.Sprintf("leave out -%s, or write an %s address", strings.TrimPrefix(e.dialer.Family.String(), "IPv"), e.dialer.Family)
 	case e.offline && all(lost.Failures, func(f engine.Failure) bool { return noRoute(f) || lookupFailed(f) }):
 		return "this machine is offline: it has no route to any network but its own links"
 	case all(attempts, noRoute):

@@ -4,6 +4,7 @@ package helper
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -105,6 +106,8 @@ var lostCases = []lostCase{
 	{name: "IPv6 only", words: "192.0.2.5", lost: fails(failed(0, "192.0.2.5:22", "tcp", local{unix.ENETUNREACH}))},
 	{name: "IPv6 only, and -4", words: "box", dialer: engine.Dialer{Family: engine.IPv4},
 		lost: fails(failed(0, "192.0.2.5:22", "tcp", local{unix.ENETUNREACH}, "box"))},
+	{name: "an IPv4 address, and -6", words: "192.0.2.5", dialer: engine.Dialer{Family: engine.IPv6},
+		lost: fails(failed(0, "192.0.2.5:22", "", errors.New("not an IPv6 address")))},
 	{name: "IPv4 only", words: "2001:db8::5", lost: fails(failed(0, "[2001:db8::5]:22", "tcp", local{unix.ENETUNREACH}))},
 	{name: "unreachable beyond a router: no hint", words: "192.0.2.5", lost: fails(failed(30, "192.0.2.5:22", "tcp", unix.ENETUNREACH))},
 	{name: "by an interface without a route", words: "192.0.2.5", dialer: engine.Dialer{Interface: "wlan0"},

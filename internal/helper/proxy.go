@@ -48,7 +48,7 @@ func (o *Options) Plan() ([]engine.Target, *engine.Dialer, error) {
 	case len(o.Proxy)+len(o.Jump)+len(o.Or) == 0:
 		return nil, nil, errors.New("--no-direct leaves no way to the target: add --proxy, --jump or --or")
 	case len(d.Proxies)+len(d.Commands) == 0:
-		return nil, nil, errors.New("--no-direct leaves no way to the target: this is the way to the jump host itself")
+		return nil, nil, errors.New("--no-direct leaves no way to the target: the only jump host is the target itself")
 	case len(targets) > 1:
 		return nil, nil, fmt.Errorf("--no-direct: only the first target is asked for: leave out %s", targets[1].Host)
 	}
