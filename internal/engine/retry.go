@@ -105,7 +105,7 @@ func (s *schedule) again(a *attempt, at time.Duration) {
 	s.later = append(s.later, later{a, at})
 }
 
-// addTry adds a try of a. If there are more than maxOpen, it closes the oldest: the kernel
+// addTry adds a try of a. If maxTries are open, it closes the oldest: the kernel
 // repeats that one's SYN more and more rarely, and the new one has another port, for which a
 // network with several paths may choose one that works.
 func (r *race) addTry(a *attempt, fd int) {
