@@ -76,21 +76,40 @@ func (l *login) checkHostKeys(targets []engine.Target, rules *engine.Dialer) []F
 	return []Finding{f}
 }
 
-// checkHostKeyName looks for a --host-key with another name than the one that ssh looks
-// up: it checks nothing, or against the wrong key.
-func (l *login) checkHostKeyName() []Finding {
+// checkHostKeyFlag looks for a --host-key with another name than the one that ssh looks up,
+// or that does not read the file in which ssh does: it checks nothing, or against the wrong
+// key.
+func (l *login) checkHostKeyFlag() (found []Finding) {
+	if l.options.HostKey == nil {
+		return nil
+	}
 	name, token := l.config["hostname"], "%h"
 	if !l.config.unset("hostkeyalias") {
 		name, token = l.config["hostkeyalias"], "%k"
 	}
-	if l.options.HostKey == nil || strings.EqualFold(*l.options.HostKey, name) {
-		return nil
+	if !strings.EqualFold(*l.options.HostKey, name) {
+		found = append(found, Finding{
+			Check: "--host-key", Status: Warn,
+			Found:  fmt.Sprintf("checks the host key of %s, but ssh looks for that of %s", *l.options.HostKey, name),
+			Remedy: "write --host-key " + token, Where: ByHand,
+		})
 	}
-	return []Finding{{
-		Check: "--host-key", Status: Warn,
-		Found:  fmt.Sprintf("checks the host key of %s, but ssh looks for that of %s", *l.options.HostKey, name),
-		Remedy: "write --host-key " + token, Where: ByHand,
-	}}
+	if file := l.otherKnownHosts(); file != "" && l.options.KnownHosts == nil {
+		f := Finding{Check: "--known-hosts", Status: Warn, Found: fmt.Sprintf("--host-key does not read %s, the UserKnownHostsFile", file)}
+		at := l.words[l.program].end
+		found = append(found, l.fixCommand(f, l.command[:at]+" --known-hosts "+term.Quote(file)+l.command[at:]))
+	}
+	return found
+}
+
+// otherKnownHosts returns the first UserKnownHostsFile if it is not one that --host-key
+// reads by itself, or "".
+func (l *login) otherKnownHosts() string {
+	files := strings.Fields(l.config["userknownhostsfile"])
+	if len(files) == 0 || files[0] == "none" || files[0] == os.DevNull || slices.Contains(hostkey.Files(), files[0]) {
+		return ""
+	}
+	return files[0]
 }
 
 // useHostKey adds --host-key to the ProxyCommand, so that the other machines cannot win.
@@ -105,8 +124,8 @@ func (l *login) useHostKey(f Finding, different []engine.Addr) Finding {
 		f.Found += ": --host-key skips what does not match"
 		return f
 	case l.options.HostKey == nil:
-		if files := strings.Fields(l.config["userknownhostsfile"]); len(files) > 0 && !slices.Contains(hostkey.Files(), files[0]) {
-			flags = " --known-hosts " + term.Quote(files[0]) + flags
+		if file := l.otherKnownHosts(); file != "" {
+			flags = " --known-hosts " + term.Quote(file) + flags
 		}
 		if l.config.unset("hostkeyalias") {
 			flags = " --host-key %h" + flags

@@ -61,7 +61,7 @@ func checkAlias(r *report, alias, file string, parse Parser) {
 	}
 	r.add(l.checkIPQoS(targets)...)
 	r.add(l.checkLostPath()...)
-	r.add(l.checkHostKeyName()...)
+	r.add(l.checkHostKeyFlag()...)
 	r.add(l.checkHostKeys(targets, d)...)
 	r.add(l.checkPath(targets, d)...)
 	l.awaitPardon()
