@@ -29,9 +29,9 @@ func (l *login) checkKeywords() (found []Finding) {
 			continue
 		}
 		value := l.config[strings.ToLower(k.keyword)]
-		f := Finding{Check: k.keyword, Status: Warn, Found: fmt.Sprintf("%s has no effect on the connection that fdrace makes: use its flag %s", value, k.flag)}
+		f := Finding{Check: k.keyword, Status: Warn, Found: fmt.Sprintf("%s has no effect on the connection that fdrace makes: use its flag %s, or remove the line", value, k.flag)}
 		if k.keyword == "AddressFamily" && l.excludes(value) {
-			f.Found = value + " has no effect on the connection that fdrace makes, and its targets are of the other family"
+			f.Found = value + " has no effect on the connection that fdrace makes: it tries only the other family"
 			f.Remedy, f.Where = "remove the line AddressFamily "+value, ByHand
 			found = append(found, f)
 			continue
@@ -49,8 +49,8 @@ func (l *login) checkKeywords() (found []Finding) {
 	return found
 }
 
-// excludes reports whether no target can have an address of family, which is inet or inet6:
-// each is an address of the other, or the ProxyCommand has the flag for the other.
+// excludes reports whether fdrace tries no address of family, which is inet or inet6: each
+// target is an address of the other family, or the ProxyCommand has the flag for that.
 func (l *login) excludes(family string) bool {
 	if family == "inet" && l.options.IPv6 || family == "inet6" && l.options.IPv4 {
 		return true
